@@ -1,0 +1,1 @@
+//! Behaviour without terminal or I/O.

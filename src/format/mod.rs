@@ -1,0 +1,1 @@
+//! Bytes of a line to [`crate::model::Event`].

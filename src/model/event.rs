@@ -1,0 +1,62 @@
+//! One audit event as the readers hand it to the store: borrowed, with the bodies left unparsed in its text.
+
+use std::borrow::Cow;
+
+use super::{Decision, Level, Micros, Stage};
+
+/// The object a request is about (`objectRef`). Empty strings stand for absent fields.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ObjectRef<'a> {
+    /// Plural resource, such as `deployments`. Empty for a non-resource URL.
+    pub resource: Cow<'a, str>,
+    /// Such as `scale` or `exec`.
+    pub subresource: Cow<'a, str>,
+    /// Empty for cluster-scoped objects.
+    pub namespace: Cow<'a, str>,
+    /// Empty for lists, and for `create` with `generateName`.
+    pub name: Cow<'a, str>,
+    /// Empty for the core group.
+    pub api_group: Cow<'a, str>,
+    /// Such as `v1`.
+    pub api_version: Cow<'a, str>,
+}
+
+/// One stage of one request, as written by an API server.
+///
+/// Strings are decoded (no JSON escapes left) and empty when the field is absent or of another type. Both readers
+/// (the fast scanner and the serde fallback) must give equal events for the same text.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Event<'a> {
+    /// How much the policy let this record say.
+    pub level: Level,
+    /// Which stage of the request this is.
+    pub stage: Stage,
+    /// Whatever the client sent in its `Audit-ID` header, usually a UUID. Empty when the record has none.
+    pub audit_id: Cow<'a, str>,
+    /// Path and query, percent-encoded as in the log.
+    pub request_uri: Cow<'a, str>,
+    /// Kubernetes verb, or the lower-case HTTP method for non-resource URLs.
+    pub verb: Cow<'a, str>,
+    /// `user.username`
+    pub user: Cow<'a, str>,
+    /// `impersonatedUser.username`
+    pub impersonated_user: Cow<'a, str>,
+    /// The last of `sourceIPs`: the peer's own address, the only one a client cannot choose.
+    pub source_ip: Cow<'a, str>,
+    /// `userAgent`: a claim of the client's.
+    pub user_agent: Cow<'a, str>,
+    /// `objectRef`
+    pub object: ObjectRef<'a>,
+    /// `responseStatus.code`; 0 when absent.
+    pub code: u16,
+    /// `responseStatus.reason`, such as `Forbidden`.
+    pub reason: Cow<'a, str>,
+    /// `requestReceivedTimestamp`, or the older fields of FORMATS.md 1.2.
+    pub received: Option<Micros>,
+    /// `stageTimestamp`, or the older fields.
+    pub stage_time: Option<Micros>,
+    /// Annotation `authorization.k8s.io/decision`.
+    pub decision: Decision,
+    /// Annotation `authorization.k8s.io/reason`: names the binding and the role that allowed the request.
+    pub decision_reason: Cow<'a, str>,
+}

@@ -1,0 +1,19 @@
+//! What an audit event is, in Kubernetes' own terms, and nothing else: no I/O, no storage, no screen.
+//!
+//! Everything above builds on this module: [`crate::format`] fills an [`Event`] from the bytes of a line,
+//! [`crate::store`] turns it into columns, [`crate::query`] asks about it and the screens show it.
+
+mod actor;
+mod event;
+mod id;
+mod time;
+mod vocabulary;
+
+pub use actor::{ActorKind, actor_kind, service_account};
+pub use event::{Event, ObjectRef};
+pub use id::{EventId, SourceId};
+pub use time::{
+    Micros, SECOND, TimeZoneChoice, format_clock, format_duration, format_local_offset, format_rfc3339,
+    format_stamp, now, parse_length, parse_rfc3339, parse_user_time, zone_offset_seconds,
+};
+pub use vocabulary::{Decision, Level, Stage, is_mutating_subresource, is_write_verb, short_resource};

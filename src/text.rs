@@ -1,0 +1,1 @@
+//! Text made safe and fitting for a terminal.
