@@ -8,6 +8,7 @@ pub mod format;
 pub mod headless;
 pub mod ingest;
 pub mod model;
+pub mod notice;
 pub mod query;
 pub mod redact;
 pub mod runtime;

@@ -1,0 +1,210 @@
+//! A set of row numbers as bits: what a filter found in a segment, and which rows of it are shown at all.
+
+/// A fixed-length set of small numbers. Bits past the length are always zero.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Bitset {
+    words: Vec<u64>,
+    len: u32,
+}
+
+impl Bitset {
+    /// A set over `0..len` with nothing in it.
+    pub fn none(len: u32) -> Self {
+        Self { words: vec![0; len.div_ceil(64) as usize], len }
+    }
+
+    /// A set over `0..len` with everything in it.
+    pub fn all(len: u32) -> Self {
+        let mut set = Self { words: vec![u64::MAX; len.div_ceil(64) as usize], len };
+        set.clear_tail();
+        set
+    }
+
+    /// Builds a set by asking `test` for each number.
+    pub fn from_fn(len: u32, mut test: impl FnMut(usize) -> bool) -> Self {
+        let mut words = Vec::with_capacity(len.div_ceil(64) as usize);
+        let mut row = 0usize;
+        let len_rows = len as usize;
+        while row < len_rows {
+            let end = (row + 64).min(len_rows);
+            let mut word = 0u64;
+            for (bit, index) in (row..end).enumerate() {
+                word |= u64::from(test(index)) << bit;
+            }
+            words.push(word);
+            row = end;
+        }
+        Self { words, len }
+    }
+
+    /// Builds a set over a column by asking `test` for each value.
+    pub fn from_column<T: Copy>(column: &[T], test: impl Fn(T) -> bool) -> Self {
+        let words = column
+            .chunks(64)
+            .map(|rows| rows.iter().enumerate().fold(0u64, |w, (bit, v)| w | u64::from(test(*v)) << bit))
+            .collect();
+        Self { words, len: column.len() as u32 }
+    }
+
+    fn clear_tail(&mut self) {
+        let used = self.len % 64;
+        if used != 0
+            && let Some(last) = self.words.last_mut()
+        {
+            *last &= (1 << used) - 1;
+        }
+    }
+
+    /// How many numbers the set ranges over.
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether it ranges over nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether `index` is in the set; false past the length.
+    pub fn get(&self, index: u32) -> bool {
+        self.words.get(index as usize / 64).is_some_and(|w| w >> (index % 64) & 1 == 1)
+    }
+
+    /// Puts `index` in or takes it out; past the length nothing happens.
+    pub fn set(&mut self, index: u32, value: bool) {
+        if index >= self.len {
+            return;
+        }
+        let bit = 1u64 << (index % 64);
+        let word = &mut self.words[index as usize / 64];
+        *word = if value { *word | bit } else { *word & !bit };
+    }
+
+    /// Appends one number.
+    pub fn push(&mut self, value: bool) {
+        if self.len.is_multiple_of(64) {
+            self.words.push(0);
+        }
+        self.len += 1;
+        self.set(self.len - 1, value);
+    }
+
+    /// How many numbers are in the set.
+    pub fn count(&self) -> u32 {
+        self.words.iter().map(|w| w.count_ones()).sum()
+    }
+
+    /// How many numbers in `low..=high` are in the set.
+    pub fn count_range(&self, low: u32, high: u32) -> u32 {
+        if low > high || low >= self.len {
+            return 0;
+        }
+        let high = high.min(self.len - 1);
+        let (first, last) = (low as usize / 64, high as usize / 64);
+        let head = u64::MAX << (low % 64);
+        let tail = u64::MAX >> (63 - high % 64);
+        if first == last {
+            return (self.words[first] & head & tail).count_ones();
+        }
+        let middle: u32 = self.words[first + 1..last].iter().map(|w| w.count_ones()).sum();
+        (self.words[first] & head).count_ones() + middle + (self.words[last] & tail).count_ones()
+    }
+
+    /// Whether nothing is in the set.
+    pub fn is_clear(&self) -> bool {
+        self.words.iter().all(|w| *w == 0)
+    }
+
+    /// Keeps what is in `other` too.
+    pub fn and(&mut self, other: &Bitset) {
+        self.words.truncate(other.words.len());
+        self.len = self.len.min(other.len);
+        for (a, b) in self.words.iter_mut().zip(&other.words) {
+            *a &= b;
+        }
+        self.clear_tail();
+    }
+
+    /// Takes out what is in `other`.
+    pub fn and_not(&mut self, other: &Bitset) {
+        for (a, b) in self.words.iter_mut().zip(&other.words) {
+            *a &= !b;
+        }
+    }
+
+    /// Adds what is in `other`, as far as the length goes.
+    pub fn or(&mut self, other: &Bitset) {
+        for (a, b) in self.words.iter_mut().zip(&other.words) {
+            *a |= b;
+        }
+        self.clear_tail();
+    }
+
+    /// Replaces the set by what is not in it.
+    pub fn invert(&mut self) {
+        for word in &mut self.words {
+            *word = !*word;
+        }
+        self.clear_tail();
+    }
+
+    /// Makes the set range over `0..len`, new numbers not in it.
+    pub fn resize(&mut self, len: u32) {
+        self.words.resize(len.div_ceil(64) as usize, 0);
+        self.len = len;
+        self.clear_tail();
+    }
+
+    /// The numbers in the set, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.words.iter().enumerate().flat_map(|(i, word)| {
+            let mut left = *word;
+            std::iter::from_fn(move || {
+                if left == 0 {
+                    return None;
+                }
+                let bit = left.trailing_zeros();
+                left &= left - 1;
+                Some(i as u32 * 64 + bit)
+            })
+        })
+    }
+
+    /// Bytes held on the heap.
+    pub fn memory_bytes(&self) -> usize {
+        self.words.capacity() * 8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_and_tails() {
+        let set = Bitset::from_fn(200, |i| i % 3 == 0);
+        assert_eq!(set.count(), 67);
+        for (low, high) in [(0, 199), (5, 5), (6, 6), (63, 64), (60, 190), (199, 500), (10, 3)] {
+            let naive = (low..=high.min(199)).filter(|i| i % 3 == 0).count() as u32;
+            assert_eq!(set.count_range(low, high), naive, "{low}..={high}");
+        }
+        let mut inverse = set.clone();
+        inverse.invert();
+        assert_eq!(inverse.count(), 133, "bits past the length stay zero");
+        inverse.and(&set);
+        assert!(inverse.is_clear());
+        assert_eq!(set.iter().take(3).collect::<Vec<_>>(), [0, 3, 6]);
+        assert_eq!(Bitset::all(70).count(), 70);
+    }
+
+    #[test]
+    fn grows_bit_by_bit() {
+        let mut set = Bitset::default();
+        for i in 0..130 {
+            set.push(i % 2 == 0);
+        }
+        assert_eq!((set.len(), set.count()), (130, 65));
+        set.resize(131);
+        assert!(!set.get(130) && set.get(128));
+    }
+}

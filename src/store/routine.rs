@@ -1,0 +1,82 @@
+//! What a healthy cluster does by itself all day, which one key hides: leases, watches, health probes, access
+//! reviews and node status.
+//!
+//! Never routine, whatever it is about: a refusal or failure, a person, an anonymous caller, a deletion.
+
+use crate::model::{ActorKind, actor_kind};
+
+/// Whether a record with these values is routine traffic.
+pub fn is_routine(
+    user: &str,
+    verb: &str,
+    resource: &str,
+    subresource: &str,
+    namespace: &str,
+    request_uri: &str,
+    code: u16,
+) -> bool {
+    if code >= 400 || matches!(verb, "delete" | "deletecollection") {
+        return false;
+    }
+    if matches!(actor_kind(user), ActorKind::Human | ActorKind::Anonymous) {
+        return false;
+    }
+    match (resource, subresource) {
+        ("leases", _) => true,
+        // Components of older releases elect their leader on endpoints and config maps of this namespace.
+        ("endpoints", "") if namespace == "kube-system" && matches!(verb, "get" | "update") => true,
+        (
+            "tokenreviews"
+            | "subjectaccessreviews"
+            | "localsubjectaccessreviews"
+            | "selfsubjectaccessreviews"
+            | "selfsubjectrulesreviews"
+            | "selfsubjectreviews",
+            _,
+        ) => true,
+        ("nodes", "status") => matches!(verb, "patch" | "update"),
+        ("", _) => is_probe(request_uri),
+        _ => verb == "watch",
+    }
+}
+
+fn is_probe(request_uri: &str) -> bool {
+    let path = request_uri.split('?').next().unwrap_or_default();
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    matches!(first, "healthz" | "livez" | "readyz" | "metrics" | "version" | "openapi")
+        || matches!(path.trim_end_matches('/'), "/api" | "/apis")
+        || is_discovery(path)
+}
+
+/// `/api/v1`, `/apis/apps`, `/apis/apps/v1`: clients reading which resources there are.
+fn is_discovery(path: &str) -> bool {
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    matches!(parts.as_slice(), ["api", _] | ["apis", _] | ["apis", _, _])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_cluster_does_by_itself() {
+        let node = "system:node:n1";
+        let controller = "system:kube-controller-manager";
+        assert!(is_routine(node, "update", "leases", "", "kube-node-lease", "/apis/x", 200));
+        assert!(is_routine(controller, "watch", "pods", "", "", "/api/v1/pods?watch=true", 200));
+        assert!(is_routine(node, "patch", "nodes", "status", "", "/api/v1/nodes/n1/status", 200));
+        assert!(is_routine("system:apiserver", "get", "", "", "", "/readyz?verbose", 200));
+        assert!(is_routine(controller, "get", "", "", "", "/apis/apps/v1", 200));
+        assert!(!is_routine(controller, "get", "", "", "", "/logs/kube-apiserver.log", 200));
+        assert!(!is_routine(controller, "patch", "deployments", "", "prod", "/apis/apps/v1/x", 200));
+    }
+
+    #[test]
+    fn what_is_never_folded() {
+        assert!(!is_routine("alice", "watch", "pods", "", "", "/", 200), "a person");
+        assert!(!is_routine("system:anonymous", "get", "", "", "", "/readyz", 200), "anonymous");
+        assert!(!is_routine("", "get", "", "", "", "/readyz", 0), "nobody");
+        assert!(!is_routine("system:node:n1", "delete", "leases", "", "", "/", 200), "a deletion");
+        assert!(!is_routine("system:node:n1", "update", "leases", "", "", "/", 409), "a failure");
+    }
+}

@@ -1,0 +1,445 @@
+//! A segment: up to 65,536 stage records of one source in the order of their arrival, as columns.
+//!
+//! Self-contained (its own dictionaries and text), so that segments are built in parallel and dropped at once. The
+//! same type serves sealed segments and the open head that live lines are appended to; only the builder changes it.
+
+use std::io;
+
+use super::bits::Bitset;
+use super::column::{NumberColumn, SymbolColumn};
+use super::dictionary::{Dictionary, Symbol};
+use super::text_blocks::TextBlocks;
+use crate::model::{Decision, EventId, Level, Micros, SourceId, Stage};
+
+/// A column of strings, by its Kubernetes name.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Field {
+    /// `user.username`
+    User,
+    /// `impersonatedUser.username`
+    ImpersonatedUser,
+    /// `verb`
+    Verb,
+    /// `objectRef.resource`
+    Resource,
+    /// `objectRef.subresource`
+    Subresource,
+    /// `objectRef.namespace`
+    Namespace,
+    /// `objectRef.name`
+    Name,
+    /// `objectRef.apiGroup`
+    ApiGroup,
+    /// `objectRef.apiVersion`
+    ApiVersion,
+    /// last of `sourceIPs`
+    SourceIp,
+    /// `userAgent`
+    UserAgent,
+    /// `requestURI`, credentials in it masked
+    RequestUri,
+    /// `responseStatus.reason`
+    Reason,
+    /// annotation `authorization.k8s.io/reason`
+    DecisionReason,
+}
+
+impl Field {
+    /// How many string columns there are.
+    pub const COUNT: usize = 14;
+
+    /// Every string column, in storage order.
+    pub const ALL: [Field; Field::COUNT] = [
+        Field::User,
+        Field::ImpersonatedUser,
+        Field::Verb,
+        Field::Resource,
+        Field::Subresource,
+        Field::Namespace,
+        Field::Name,
+        Field::ApiGroup,
+        Field::ApiVersion,
+        Field::SourceIp,
+        Field::UserAgent,
+        Field::RequestUri,
+        Field::Reason,
+        Field::DecisionReason,
+    ];
+}
+
+/// A string column with its dictionary.
+#[derive(Debug, Default)]
+pub struct StringColumn {
+    /// The distinct strings.
+    pub dictionary: Dictionary,
+    /// Which of them each row has.
+    pub symbols: SymbolColumn,
+}
+
+/// The small facts of a row, in 16 bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Facts(u16);
+
+impl Facts {
+    const ROUTINE: u16 = 1 << 8;
+    const TIME_GUESSED: u16 = 1 << 9;
+    const REPAIRED: u16 = 1 << 10;
+    const CHOSEN_ID: u16 = 1 << 11;
+
+    pub(super) fn new(stage: Stage, level: Level, decision: Decision) -> Self {
+        Self(stage as u16 | (level as u16) << 3 | (decision as u16) << 6)
+    }
+
+    /// `stage`
+    pub fn stage(self) -> Stage {
+        Stage::from_u8((self.0 & 7) as u8)
+    }
+
+    /// `level`
+    pub fn level(self) -> Level {
+        Level::from_u8((self.0 >> 3 & 7) as u8)
+    }
+
+    /// Annotation `authorization.k8s.io/decision`.
+    pub fn decision(self) -> Decision {
+        Decision::from_u8((self.0 >> 6 & 3) as u8)
+    }
+
+    /// Traffic that a healthy cluster makes by itself; see [`super::routine`].
+    pub fn is_routine(self) -> bool {
+        self.0 & Self::ROUTINE != 0
+    }
+
+    /// The record had no time; it was given its neighbour's.
+    pub fn is_time_guessed(self) -> bool {
+        self.0 & Self::TIME_GUESSED != 0
+    }
+
+    /// The record held bytes that are no UTF-8; they were replaced.
+    pub fn is_repaired(self) -> bool {
+        self.0 & Self::REPAIRED != 0
+    }
+
+    /// The auditID is no UUID: the client chose it, or there is none.
+    pub(super) fn has_chosen_id(self) -> bool {
+        self.0 & Self::CHOSEN_ID != 0
+    }
+
+    pub(super) fn with(mut self, routine: bool, time_guessed: bool, repaired: bool, chosen_id: bool) -> Self {
+        for (flag, bit) in [
+            (routine, Self::ROUTINE),
+            (time_guessed, Self::TIME_GUESSED),
+            (repaired, Self::REPAIRED),
+            (chosen_id, Self::CHOSEN_ID),
+        ] {
+            self.0 = if flag { self.0 | bit } else { self.0 & !bit };
+        }
+        self
+    }
+}
+
+/// Columns of up to 65,536 stage records of one source.
+#[derive(Debug)]
+pub struct Segment {
+    pub(super) source: SourceId,
+    pub(super) rows: u32,
+    pub(super) stage_time: NumberColumn,
+    /// Stage time minus received time.
+    pub(super) elapsed: NumberColumn,
+    pub(super) min_time: Micros,
+    pub(super) max_time: Micros,
+    pub(super) strings: [StringColumn; Field::COUNT],
+    pub(super) codes: Vec<u16>,
+    pub(super) facts: Vec<Facts>,
+    /// 128 bits of each auditID; where the client chose it, a symbol of `chosen_ids`.
+    pub(super) audit_ids: Vec<u128>,
+    pub(super) chosen_ids: Dictionary,
+    pub(super) text: TextBlocks,
+    /// Offset of each row's text; it ends where the next row's starts.
+    pub(super) text_starts: Vec<u32>,
+}
+
+impl Segment {
+    pub(super) fn new(source: SourceId) -> Self {
+        Self {
+            source,
+            rows: 0,
+            stage_time: NumberColumn::default(),
+            elapsed: NumberColumn::default(),
+            min_time: Micros::MAX,
+            max_time: Micros::MIN,
+            strings: std::array::from_fn(|_| StringColumn::default()),
+            codes: Vec::new(),
+            facts: Vec::new(),
+            audit_ids: Vec::new(),
+            chosen_ids: Dictionary::default(),
+            text: TextBlocks::default(),
+            text_starts: Vec::new(),
+        }
+    }
+
+    /// The log its lines come from.
+    pub fn source(&self) -> SourceId {
+        self.source
+    }
+
+    /// How many records.
+    pub fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// Least stage time; [`Micros::MAX`] when there is no row.
+    pub fn min_time(&self) -> Micros {
+        self.min_time
+    }
+
+    /// Greatest stage time; [`Micros::MIN`] when there is no row.
+    pub fn max_time(&self) -> Micros {
+        self.max_time
+    }
+
+    /// `stageTimestamp` of a row.
+    pub fn stage_time(&self, row: u32) -> Micros {
+        self.stage_time.get(row)
+    }
+
+    /// `requestReceivedTimestamp` of a row.
+    pub fn received(&self, row: u32) -> Micros {
+        self.stage_time.get(row).saturating_sub(self.elapsed.get(row))
+    }
+
+    /// Time from the request's arrival to this stage.
+    pub fn elapsed(&self, row: u32) -> Micros {
+        self.elapsed.get(row)
+    }
+
+    /// Column of stage times.
+    pub fn stage_times(&self) -> &NumberColumn {
+        &self.stage_time
+    }
+
+    /// Column of times from arrival to stage.
+    pub fn elapsed_times(&self) -> &NumberColumn {
+        &self.elapsed
+    }
+
+    /// A string column.
+    pub fn column(&self, field: Field) -> &StringColumn {
+        &self.strings[field as usize]
+    }
+
+    /// The symbol of a row in a string column.
+    pub fn symbol(&self, field: Field, row: u32) -> Symbol {
+        self.strings[field as usize].symbols.get(row)
+    }
+
+    /// The string of a row in a string column; empty when the field is absent.
+    pub fn string(&self, field: Field, row: u32) -> &str {
+        let column = &self.strings[field as usize];
+        column.dictionary.get(column.symbols.get(row))
+    }
+
+    /// `responseStatus.code` of each row, 0 when absent.
+    pub fn codes(&self) -> &[u16] {
+        &self.codes
+    }
+
+    /// `responseStatus.code`, 0 when absent.
+    pub fn code(&self, row: u32) -> u16 {
+        self.codes.get(row as usize).copied().unwrap_or(0)
+    }
+
+    /// Stage, level, decision and marks of each row.
+    pub fn all_facts(&self) -> &[Facts] {
+        &self.facts
+    }
+
+    /// Stage, level, decision and marks of a row.
+    pub fn facts(&self, row: u32) -> Facts {
+        self.facts.get(row as usize).copied().unwrap_or_default()
+    }
+
+    /// `auditID` of a row; empty when it has none.
+    pub fn audit_id(&self, row: u32) -> String {
+        let Some(id) = self.audit_ids.get(row as usize) else { return String::new() };
+        if self.facts(row).has_chosen_id() {
+            self.chosen_ids.get(*id as Symbol).to_owned()
+        } else {
+            format_uuid(*id)
+        }
+    }
+
+    /// Rows with this auditID.
+    pub fn rows_with_audit_id(&self, audit_id: &str) -> Vec<u32> {
+        let matching = |wanted: u128, chosen: bool| -> Vec<u32> {
+            (0..self.rows)
+                .filter(|row| {
+                    self.audit_ids[*row as usize] == wanted && self.facts(*row).has_chosen_id() == chosen
+                })
+                .collect()
+        };
+        match parse_uuid(audit_id) {
+            Some(id) => matching(id, false),
+            None => match self.chosen_ids.iter().find(|(_, text)| *text == audit_id) {
+                Some((symbol, _)) => matching(u128::from(symbol), true),
+                None => Vec::new(),
+            },
+        }
+    }
+
+    /// The original text of a row, byte for byte, without its line end.
+    ///
+    /// # Errors
+    /// When the text cannot be unpacked.
+    pub fn text(&self, row: u32) -> io::Result<Vec<u8>> {
+        let (start, end) = self.text_range(row);
+        self.text.read(start, end)
+    }
+
+    /// Length of a row's original text in bytes.
+    pub fn text_len(&self, row: u32) -> u32 {
+        let (start, end) = self.text_range(row);
+        end - start
+    }
+
+    fn text_range(&self, row: u32) -> (u32, u32) {
+        let end = self.text_starts.get(row as usize + 1).copied().unwrap_or(self.text.len());
+        (self.text_starts.get(row as usize).copied().unwrap_or(end), end)
+    }
+
+    /// The compressed text of all rows, for scans.
+    pub fn text_blocks(&self) -> &TextBlocks {
+        &self.text
+    }
+
+    /// The row whose text covers this offset.
+    pub fn row_at_offset(&self, offset: u32) -> u32 {
+        (self.text_starts.partition_point(|start| *start <= offset).max(1) - 1) as u32
+    }
+
+    /// Hash of what names one request: source, auditID, received time, requestURI, verb and user. `None` without an
+    /// auditID: such records are never merged. auditID alone does not do, since a client may choose it.
+    pub(super) fn request_key(&self, row: u32) -> Option<u64> {
+        let id = self.id_hash(row)?;
+        let fields = [Field::RequestUri, Field::Verb, Field::User];
+        let key =
+            fields.iter().fold(id, |key, field| super::dictionary::mix(key, self.symbol_hash(*field, row)));
+        Some(super::dictionary::mix(
+            super::dictionary::mix(key, self.received(row) as u64),
+            u64::from(self.source.0),
+        ))
+    }
+
+    /// Hash of what makes two records the same line read twice, whatever file it came from: auditID, stage, both
+    /// times, URI, and the other fields that tell requests apart. `None` without an auditID.
+    pub(super) fn line_key(&self, row: u32) -> Option<u64> {
+        let id = self.id_hash(row)?;
+        let fields = [Field::RequestUri, Field::Verb, Field::User];
+        let key =
+            fields.iter().fold(id, |key, field| super::dictionary::mix(key, self.symbol_hash(*field, row)));
+        let key = super::dictionary::mix(key, self.received(row) as u64);
+        let key = super::dictionary::mix(key, self.stage_time(row) as u64);
+        Some(super::dictionary::mix(
+            key,
+            u64::from(self.facts(row).stage() as u8) << 16 | u64::from(self.code(row)),
+        ))
+    }
+
+    fn symbol_hash(&self, field: Field, row: u32) -> u64 {
+        let column = &self.strings[field as usize];
+        column.dictionary.hash(column.symbols.get(row))
+    }
+
+    fn id_hash(&self, row: u32) -> Option<u64> {
+        let id = *self.audit_ids.get(row as usize)?;
+        if !self.facts(row).has_chosen_id() {
+            return Some(super::dictionary::mix(id as u64, (id >> 64) as u64));
+        }
+        (id != 0).then(|| self.chosen_ids.hash(id as Symbol))
+    }
+
+    /// Rows whose answer was a failure: code 400 or more.
+    pub fn failed_rows(&self) -> Bitset {
+        Bitset::from_column(&self.codes, |code| code >= 400)
+    }
+
+    /// Bytes held on the heap.
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.stage_time.memory_bytes()
+            + self.elapsed.memory_bytes()
+            + self
+                .strings
+                .iter()
+                .map(|c| c.dictionary.memory_bytes() + c.symbols.memory_bytes())
+                .sum::<usize>()
+            + self.codes.capacity() * 2
+            + self.facts.capacity() * 2
+            + self.audit_ids.capacity() * 16
+            + self.chosen_ids.memory_bytes()
+            + self.text.memory_bytes()
+            + self.text_starts.capacity() * 4
+    }
+
+    /// The id of a row of this segment when it is stored under `number`.
+    pub fn id(number: u32, row: u32) -> EventId {
+        EventId::new(number, row)
+    }
+}
+
+/// The 128 bits of a UUID in its usual lower-case spelling; `None` for any other, so that the spelling survives.
+pub(super) fn parse_uuid(text: &str) -> Option<u128> {
+    let bytes = text.as_bytes();
+    if bytes.len() != 36 {
+        return None;
+    }
+    let mut value = 0u128;
+    for (i, byte) in bytes.iter().enumerate() {
+        if matches!(i, 8 | 13 | 18 | 23) {
+            if *byte != b'-' {
+                return None;
+            }
+            continue;
+        }
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        value = value << 4 | u128::from(digit);
+    }
+    Some(value)
+}
+
+fn format_uuid(id: u128) -> String {
+    let hex = format!("{id:032x}");
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uuids_keep_their_spelling() {
+        let text = "4517a132-618b-4c74-bd69-41245c01e2db";
+        assert_eq!(format_uuid(parse_uuid(text).unwrap()), text);
+        for other in
+            ["4517A132-618b-4c74-bd69-41245c01e2db", "abcde12345", "", "4517a132-618b-4c74-bd69-41245c01e2d-"]
+        {
+            assert_eq!(parse_uuid(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn facts_keep_apart() {
+        let facts =
+            Facts::new(Stage::Panic, Level::RequestResponse, Decision::Forbid).with(true, false, true, false);
+        assert_eq!(facts.stage(), Stage::Panic);
+        assert_eq!(facts.level(), Level::RequestResponse);
+        assert_eq!(facts.decision(), Decision::Forbid);
+        assert!(facts.is_routine() && facts.is_repaired());
+        assert!(!facts.is_time_guessed() && !facts.has_chosen_id());
+    }
+}
