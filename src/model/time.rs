@@ -48,8 +48,9 @@ pub fn parse_rfc3339(text: &[u8]) -> Option<Micros> {
         if digits == 0 || digits > 9 {
             return None;
         }
-        for i in 0..6 {
-            micros = micros * 10 + if i < digits { i64::from(fraction[i] - b'0') } else { 0 };
+        for place in 0..6 {
+            let digit = if place < digits { fraction.get(place).map_or(0, |b| b - b'0') } else { 0 };
+            micros = micros * 10 + i64::from(digit);
         }
         rest = &fraction[digits..];
     }
