@@ -75,7 +75,9 @@ mod tests {
     #[test]
     fn the_first_locale_variable_that_is_set_decides() {
         assert!(detect(&[("TERM", "xterm"), ("LANG", "en_US.UTF-8")]).unicode());
-        assert!(detect(&[("TERM", "xterm"), ("LC_ALL", ""), ("LC_CTYPE", "C.utf8"), ("LANG", "C")]).unicode());
+        assert!(
+            detect(&[("TERM", "xterm"), ("LC_ALL", ""), ("LC_CTYPE", "C.utf8"), ("LANG", "C")]).unicode()
+        );
         assert!(!detect(&[("TERM", "xterm"), ("LC_ALL", "C"), ("LANG", "en_US.UTF-8")]).unicode());
         assert!(!detect(&[("TERM", "xterm")]).utf8);
     }

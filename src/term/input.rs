@@ -17,8 +17,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
-pub use super::keys::InputEvent;
 use super::keys::Decoder;
+pub use super::keys::InputEvent;
 
 /// How long the rest of an escape sequence may take. A lone ESC is the Escape key after this time: too short for a
 /// person to notice, long enough for the bytes of one key that a network has cut in two.

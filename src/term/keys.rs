@@ -137,7 +137,9 @@ fn step(bytes: &[u8]) -> Step {
     match bytes {
         [] | [0x1b] | [0x1b, b'[' | b'O'] => Step::Incomplete,
         [0x1b, b'[', rest @ ..] => control_sequence(bytes, rest),
-        [0x1b, b'O', last, ..] => Step::Taken(3, named_key(*last).and_then(|code| key(code, KeyModifiers::NONE))),
+        [0x1b, b'O', last, ..] => {
+            Step::Taken(3, named_key(*last).and_then(|code| key(code, KeyModifiers::NONE)))
+        }
         [0x1b, 0x1b, ..] => Step::Taken(1, key(KeyCode::Esc, KeyModifiers::NONE)),
         [0x1b, rest @ ..] => match plain(rest) {
             Step::Taken(used, Some(InputEvent::Key(mut event))) => {
@@ -196,7 +198,9 @@ fn control_sequence(bytes: &[u8], rest: &[u8]) -> Step {
         // The Linux console sends ESC [ [ A for F1.
         return match more.first() {
             None => Step::Incomplete,
-            Some(letter @ b'A'..=b'E') => Step::Taken(4, key(KeyCode::F(letter - b'A' + 1), KeyModifiers::NONE)),
+            Some(letter @ b'A'..=b'E') => {
+                Step::Taken(4, key(KeyCode::F(letter - b'A' + 1), KeyModifiers::NONE))
+            }
             Some(_) => Step::Taken(3, None),
         };
     }
@@ -282,7 +286,8 @@ fn mouse(report: &[u8], pressed: bool) -> Option<InputEvent> {
         _ => return None,
     };
     let held = [(4, KeyModifiers::SHIFT), (8, KeyModifiers::ALT), (16, KeyModifiers::CONTROL)];
-    let modifiers = held.into_iter().filter(|(bit, _)| bits & bit != 0).map(|(_, modifier)| modifier).collect();
+    let modifiers =
+        held.into_iter().filter(|(bit, _)| bits & bit != 0).map(|(_, modifier)| modifier).collect();
     Some(InputEvent::Mouse(MouseEvent { kind, column, row, modifiers }))
 }
 
