@@ -17,7 +17,8 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime.and_then(|runtime| runtime.block_on(run(&panics))) {
         Ok(code) => ExitCode::from(code),
-        Err(_) => ExitCode::from(2),
+        // The kernel sends SIGCONT along with SIGHUP: the first to notice may be a call on the screen that fails.
+        Err(_) => hooks::exit_now(129),
     }
 }
 

@@ -57,8 +57,15 @@ fn report(info: &PanicHookInfo<'_>) -> WorkerPanic {
     WorkerPanic {
         thread: thread::current().name().unwrap_or("unnamed").to_owned(),
         location: info.location().map(ToString::to_string),
-        message: escape(info.payload_as_str().unwrap_or("no message")),
+        message: escape(payload(info)),
     }
+}
+
+/// What `panic!` was given: a literal or a formatted string; other payloads have no text.
+fn payload<'a>(info: &'a PanicHookInfo<'_>) -> &'a str {
+    let payload = info.payload();
+    let literal = payload.downcast_ref::<&'static str>().copied();
+    literal.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 fn escape(message: &str) -> String {
