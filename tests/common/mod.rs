@@ -1,0 +1,3 @@
+//! What the tests that drive whole programs share.
+
+pub mod pty;
