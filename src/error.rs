@@ -87,6 +87,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// A source that cannot be read, with its owner where that helps.
+    pub fn unreadable(path: &std::path::Path, cause: std::io::Error) -> Self {
+        let owner = (cause.kind() == std::io::ErrorKind::PermissionDenied).then(|| owner_of(path)).flatten();
+        Error::Unreadable { path: path.to_owned(), cause, owner }
+    }
+
     /// The process's exit code for this failure.
     pub fn exit_code(&self) -> u8 {
         EXIT_FAILURE
@@ -136,6 +142,20 @@ impl Error {
             Error::Io { .. } => "check that the terminal or the output file is still there".into(),
         }
     }
+}
+
+/// Name of the user who owns the nearest part of `path` that can be seen, by `/etc/passwd`, and its mode.
+fn owner_of(path: &std::path::Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = path.ancestors().find_map(|part| std::fs::metadata(part).ok())?;
+    let id = metadata.uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    });
+    Some(format!("{} (mode {:o})", name.unwrap_or(format!("user {id}")), metadata.mode() & 0o7777))
 }
 
 /// Result with this program's [`Error`].

@@ -60,7 +60,8 @@ impl Notices {
         group.count += 1;
         group.last = now;
         if group.samples.len() < SAMPLES && !notice.detail.is_empty() {
-            let cut = notice.detail.floor_char_boundary(SAMPLE_BYTES);
+            let end = notice.detail.char_indices().map(|(at, c)| at + c.len_utf8());
+            let cut = end.take_while(|end| *end <= SAMPLE_BYTES).last().unwrap_or(0);
             group.samples.push(notice.detail[..cut].to_owned());
         }
     }

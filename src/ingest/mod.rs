@@ -1,6 +1,10 @@
 //! The pipeline from sources to segments: follow threads for what comes, workers for what is there, bounded
 //! channels between them and the one thread that owns the store.
 
+mod collector;
+mod history;
+mod report;
+
 use crate::error::Error;
 use crate::model::{Micros, SourceId};
 use crate::notice::Notice;
@@ -19,6 +23,8 @@ pub struct IngestOptions {
     pub since: Option<Micros>,
     /// Whether the original text is kept, or only columns and counts.
     pub keep_text: bool,
+    /// Called by each thread when it starts: to lower its priority.
+    pub on_worker_start: fn(),
 }
 
 /// What is known about one log.

@@ -1,0 +1,115 @@
+//! Events to batches: the sink behind every reader, whether it reads a chunk of history, an archive or live lines.
+
+use super::report::Tally;
+use crate::format::{Marks, Reader, Sink, Unreadable};
+use crate::model::{Event, Micros, SourceId};
+use crate::notice::Notice;
+use crate::store::{Batch, SegmentBuilder};
+
+/// Unreadable stretches whose beginning is passed on, a kind and part of a file; the rest is only counted.
+const SAMPLES: u64 = 3;
+/// Bytes of an unreadable stretch that are passed on.
+const SAMPLE_BYTES: usize = 300;
+
+/// Reads text and gathers its events into batches.
+pub struct Collector {
+    reader: Reader,
+    gathered: Gathered,
+}
+
+struct Gathered {
+    source: SourceId,
+    origin: u32,
+    keep_text: bool,
+    fallback_time: Micros,
+    builder: SegmentBuilder,
+    full: Vec<Batch>,
+    tally: Tally,
+    samples: Vec<Notice>,
+}
+
+impl Collector {
+    /// A collector for text of `source` out of the file numbered `origin`. `fallback_time` places events of a file in
+    /// which no event has a time.
+    pub fn new(source: SourceId, origin: u32, fallback_time: Micros, keep_text: bool) -> Self {
+        let builder = SegmentBuilder::new(source, fallback_time, keep_text);
+        let gathered = Gathered {
+            source,
+            origin,
+            keep_text,
+            fallback_time,
+            builder,
+            full: Vec::new(),
+            tally: Tally::default(),
+            samples: Vec::new(),
+        };
+        Self { reader: Reader::new(), gathered }
+    }
+
+    /// Reads text made of whole lines. Returns the segments that became full.
+    pub fn read(&mut self, text: &[u8]) -> Vec<Batch> {
+        self.gathered.tally.add_text(text);
+        self.reader.read(text, &mut self.gathered);
+        std::mem::take(&mut self.gathered.full)
+    }
+
+    /// Says that the text is over, so that nothing that is pending goes on. Returns the segments that became full.
+    pub fn end_of_text(&mut self) -> Vec<Batch> {
+        self.reader.finish(&mut self.gathered);
+        std::mem::take(&mut self.gathered.full)
+    }
+
+    /// Hands out what has gathered and starts a new segment; `None` when there is nothing.
+    pub fn take_batch(&mut self) -> Option<Batch> {
+        (self.gathered.builder.segment().rows() > 0).then(|| self.gathered.seal())
+    }
+
+    /// Hands out the counts since the last call.
+    pub fn take_tally(&mut self) -> Tally {
+        std::mem::take(&mut self.gathered.tally)
+    }
+
+    /// Hands out what could not be read since the last call, as notices: the first of each kind with a sample, the
+    /// others as a count by repetition without one.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.gathered.samples)
+    }
+}
+
+impl Gathered {
+    fn seal(&mut self) -> Batch {
+        let next = SegmentBuilder::new(self.source, self.fallback_time, self.keep_text);
+        let batch = std::mem::replace(&mut self.builder, next).finish(self.origin);
+        self.tally.coverage.add_batch(&batch);
+        batch
+    }
+}
+
+impl Sink for Gathered {
+    fn event(&mut self, event: &Event<'_>, text: &[u8], marks: Marks) {
+        if self.builder.is_full() {
+            let batch = self.seal();
+            self.full.push(batch);
+        }
+        self.tally.events += 1;
+        self.builder.push(event, text, marks.replaced);
+    }
+
+    fn unreadable(&mut self, kind: Unreadable, text: &[u8]) {
+        let count = &mut self.tally.unreadable[kind as usize];
+        *count += 1;
+        // The text of an unreadable line may hold anything, a Secret's value too: only its beginning is kept, masked.
+        let detail = if *count <= SAMPLES {
+            let beginning = String::from_utf8_lossy(&text[..text.len().min(SAMPLE_BYTES)]).into_owned();
+            format!("{} bytes: {}", text.len(), crate::redact::mask_text(&beginning))
+        } else {
+            String::new()
+        };
+        self.samples.push(Notice {
+            source: Some(self.source),
+            kind: format!("unreadable: {}", kind.name()),
+            detail,
+            is_loss: true,
+        });
+    }
+}
