@@ -87,7 +87,40 @@ impl<'a> Cursor<'a> {
         if escaped { decode(raw).map(Cow::Owned) } else { str::from_utf8(raw).ok().map(Cow::Borrowed) }
     }
 
-    /// Steps over any value by its brackets and strings, without recursion.
+    /// Steps over a value written without spaces and at most `levels` deep, checking its grammar: quotes that a cut
+    /// has turned inside out do not pass.
+    pub(super) fn skip_compact(&mut self, levels: usize) -> Option<()> {
+        let opening = *self.text.get(self.at)?;
+        self.at += 1;
+        let closing: &[u8] = match opening {
+            b'"' => return self.raw_string().map(drop),
+            b'{' => b"}",
+            b'[' => b"]",
+            first if is_scalar(first) => {
+                self.at += self.rest().iter().take_while(|b| is_scalar(**b)).count();
+                return Some(());
+            }
+            _ => return None,
+        };
+        let levels = levels.checked_sub(1)?;
+        if self.eat(closing) {
+            return Some(());
+        }
+        loop {
+            if opening == b'{' {
+                self.expect(b"\"")?;
+                self.raw_string()?;
+                self.expect(b":")?;
+            }
+            self.skip_compact(levels)?;
+            if self.eat(closing) {
+                return Some(());
+            }
+            self.expect(b",")?;
+        }
+    }
+
+    /// Steps over a value of sound JSON by its brackets and strings, however deep.
     pub(super) fn skip_value(&mut self) -> Option<()> {
         let mut depth = 0usize;
         loop {
@@ -108,8 +141,7 @@ impl<'a> Cursor<'a> {
                 b',' | b':' if depth == 0 => return None,
                 _ => {
                     self.at += 1;
-                    let scalar = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'+' | b'-');
-                    if depth == 0 && self.text.get(self.at).is_some_and(scalar) {
+                    if depth == 0 && self.text.get(self.at).copied().is_some_and(is_scalar) {
                         continue;
                     }
                 }
@@ -119,6 +151,11 @@ impl<'a> Cursor<'a> {
             }
         }
     }
+}
+
+/// Whether numbers, `true`, `false` and `null` are written with this byte.
+pub(super) fn is_scalar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-')
 }
 
 /// Decodes the inside of a JSON string. `None` for a wrong escape, half a surrogate pair, or bytes that are not
@@ -215,6 +252,18 @@ mod tests {
         assert_eq!(repaired(br#"{"a":"\ud83d\ude00 \\ud800 \n"}"#), None);
         assert_eq!(repaired(br#""\ud83dx\ude00""#).as_deref(), Some(&br#""\ufffdx\ufffd""#[..]));
         assert_eq!(repaired(b"\"\xff\"").as_deref(), Some("\"\u{fffd}\"".as_bytes()));
+    }
+
+    #[test]
+    fn compact_values_are_checked() {
+        for text in ["{}", "[]", "{\"a\":[\"b\",{\"c\":-1.5}]}", "true", "\"x\""] {
+            let mut cursor = Cursor::new(text.as_bytes());
+            assert_eq!(cursor.skip_compact(3), Some(()), "{text}");
+            assert!(cursor.rest().is_empty());
+        }
+        for text in ["{\"{\"kind\":\"}\"}", "{,}", "[1 ]", "{\"a\"}", "[[[[]]]]", "[1", ""] {
+            assert_eq!(Cursor::new(text.as_bytes()).skip_compact(3), None, "{text}");
+        }
     }
 
     #[test]

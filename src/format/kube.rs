@@ -20,6 +20,9 @@ const TAIL: &[u8] = br#","requestReceivedTimestamp":""#;
 /// The beginning of an event of any version: inside a body, a sign that a line was cut and another one follows.
 pub(super) const EVENT_START: &[u8] = br#"{"kind":"Event","apiVersion":"audit.k8s.io/"#;
 
+/// How deep the parts are that are stepped over; `details.causes[]` of a status is the deepest with 3.
+const MAX_LEVELS: usize = 8;
+
 static FIND_EVENT_START: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(EVENT_START));
 static FIND_TAIL: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(TAIL));
 
@@ -44,7 +47,7 @@ pub(super) fn scan(line: &[u8]) -> Option<Event<'_>> {
         event.impersonated_user = username(&mut cursor)?;
     }
     if cursor.eat(br#","authenticationMetadata":"#) {
-        cursor.skip_value()?;
+        cursor.skip_compact(MAX_LEVELS)?;
     }
     if cursor.eat(br#","sourceIPs":["#) {
         event.source_ip = last_string(&mut cursor)?;
@@ -93,7 +96,7 @@ fn username<'a>(cursor: &mut Cursor<'a>) -> Option<Text<'a>> {
     }
     for key in [&br#""groups":"#[..], br#""extra":"#] {
         if cursor.member(key) {
-            cursor.skip_value()?;
+            cursor.skip_compact(MAX_LEVELS)?;
         }
     }
     cursor.expect(b"}")?;
@@ -143,7 +146,7 @@ fn object_ref<'a>(cursor: &mut Cursor<'a>) -> Option<ObjectRef<'a>> {
 /// `meta/v1.Status` behind its opening brace.
 fn response_status<'a>(cursor: &mut Cursor<'a>, event: &mut Event<'a>) -> Option<()> {
     if cursor.member(br#""metadata":"#) {
-        cursor.skip_value()?;
+        cursor.skip_compact(MAX_LEVELS)?;
     }
     for key in [&br#""status":""#[..], br#""message":""#] {
         if cursor.member(key) {
@@ -152,7 +155,7 @@ fn response_status<'a>(cursor: &mut Cursor<'a>, event: &mut Event<'a>) -> Option
     }
     event.reason = optional_string(cursor, br#""reason":""#)?;
     if cursor.member(br#""details":"#) {
-        cursor.skip_value()?;
+        cursor.skip_compact(MAX_LEVELS)?;
     }
     if cursor.member(br#""code":"#) {
         let digits = cursor.rest().iter().take_while(|b| b.is_ascii_digit()).count();

@@ -225,10 +225,11 @@ impl Reader {
                     self.fresh(rest.strip_suffix(b"\n").unwrap_or(rest), sink);
                 }
             }
-            Found::Broken(_) => {
+            Found::Broken(next) => {
                 let mut gap = 0;
                 swallowed(&pending.text, &pending.extent, &mut gap, sink);
-                let again = gap.max(line_start);
+                // A line that ends inside a string is itself the place of the cut; no other begins on it.
+                let again = if next == pending.text.len() { next } else { gap.max(line_start) };
                 report(Unreadable::CutShort, &pending.text[gap..again], sink);
                 let rest = &pending.text[again..];
                 self.fresh(rest.strip_suffix(b"\n").unwrap_or(rest), sink);

@@ -188,7 +188,11 @@ fn every_shape_of_file_is_read() {
         serde_json::from_str(&format!("{{\"kind\":\"EventList\",\"items\":[{a},{b}]}}")).expect("sound JSON");
     let list = serde_json::to_string_pretty(&list).expect("it was JSON before");
     assert_eq!(heard(&list).ids(), ["a", "b"]);
-    assert_eq!(heard(&list[..list.len() - 8]).ids(), ["a"], "the whole items of a cut list");
+    assert_eq!(
+        heard(&list[..list.rfind("\"verb").expect("in the last item")]).ids(),
+        ["a"],
+        "the whole items of a cut list"
+    );
 }
 
 #[test]
