@@ -10,24 +10,14 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::NoEvent;
 use crate::model::{Decision, Event, Level, Micros, ObjectRef, Stage, parse_rfc3339};
 
-/// What a JSON value turned out to be.
-#[derive(Debug)]
-pub(super) enum Document<'a> {
-    /// One audit event.
-    Event(Event<'a>),
-    /// An `EventList`: [`super::envelope`] finds its items.
-    List,
-    /// Anything else.
-    Other,
-}
-
 /// Reads `text`, one JSON value. Fails on broken JSON, on strings of the event's own that are not UTF-8 and on halves
-/// of surrogate pairs in them.
-pub(super) fn read(text: &[u8]) -> Result<Document<'_>, serde_json::Error> {
-    let top: Top<'_> = serde_json::from_slice::<Lenient<Top<'_>>>(text)?.0;
-    Ok(top.document())
+/// of surrogate pairs in them: [`NoEvent::Broken`].
+pub(super) fn read(text: &[u8]) -> Result<Event<'_>, NoEvent> {
+    let Lenient(top) = serde_json::from_slice::<Lenient<Top<'_>>>(text).map_err(|_| NoEvent::Broken)?;
+    top.event()
 }
 
 /// A value that takes what it understands of any JSON value and ignores the rest.
@@ -392,16 +382,16 @@ impl<'de> Shape<'de> for Top<'de> {
 }
 
 impl<'a> Top<'a> {
-    fn document(self) -> Document<'a> {
+    fn event(self) -> Result<Event<'a>, NoEvent> {
         if self.kind.bytes() == b"EventList" && self.items.0 {
-            return Document::List;
+            return Err(NoEvent::List);
         }
         if !self.is_event() {
-            return Document::Other;
+            return Err(NoEvent::Other);
         }
         let creation = self.metadata.creation.moment();
         let timestamp = self.timestamp.moment();
-        Document::Event(Event {
+        Ok(Event {
             level: Level::parse(self.level.bytes()),
             stage: Stage::parse(self.stage.bytes()),
             received: self.received.moment().or(timestamp).or(creation),

@@ -254,7 +254,7 @@ mod tests {
         let joined = format!("{{\"a\":{event}\n");
         let mut extent = Extent::new(0);
         assert_eq!(extent.feed(joined.as_bytes()), Found::More);
-        assert_eq!(extent.swallowed(joined.as_bytes()).collect::<Vec<_>>(), [5..5 + event.len()]);
+        assert!(extent.swallowed(joined.as_bytes()).eq(std::iter::once(5..5 + event.len())));
 
         let body = format!("{{\"requestObject\":{event},\"x\":\n");
         let mut extent = Extent::new(0);

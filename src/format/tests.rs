@@ -72,10 +72,7 @@ fn heard(text: impl AsRef<[u8]>) -> Heard {
 }
 
 fn general(text: &[u8]) -> Option<Event<'_>> {
-    match any_order::read(text) {
-        Ok(Document::Event(event)) => Some(event),
-        _ => None,
-    }
+    any_order::read(text).ok()
 }
 
 /// A whole event as a kube-apiserver writes it, with a body when one is given.
