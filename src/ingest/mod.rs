@@ -3,6 +3,7 @@
 
 mod collector;
 mod history;
+mod live;
 mod report;
 
 use crate::error::Error;
