@@ -26,8 +26,10 @@ fn log(name: &str) -> Vec<u8> {
         .expect("recorded lines")
 }
 
+/// The lines of a log, found with memchr: the standard splitter would cost more than the fast path.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|b| *b == b'\n').filter(|line| !line.is_empty())
+    let mut start = 0;
+    memchr::memchr_iter(b'\n', text).map(move |end| &text[std::mem::replace(&mut start, end + 1)..end])
 }
 
 fn each_line(bencher: Bencher<'_, '_>, text: &[u8], read: fn(&[u8]) -> bool) {

@@ -18,12 +18,15 @@ const HEAD: &[u8] = br#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"
 const TAIL: &[u8] = br#","requestReceivedTimestamp":""#;
 
 /// The beginning of an event of any version: inside a body, a sign that a line was cut and another one follows.
-pub(super) const EVENT_START: &[u8] = br#"{"kind":"Event","apiVersion":"audit.k8s.io/"#;
+const EVENT_START: &[u8] = br#"{"kind":"Event","apiVersion""#;
+
+/// What follows [`EVENT_START`], and hardly anything else: the rarer text to search bodies for.
+const EVENT_GROUP: &[u8] = br#":"audit.k8s.io/"#;
 
 /// How deep the parts are that are stepped over; `details.causes[]` of a status is the deepest with 3.
 const MAX_LEVELS: usize = 8;
 
-static FIND_EVENT_START: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(EVENT_START));
+static FIND_EVENT_GROUP: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(EVENT_GROUP));
 static FIND_TAIL: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(TAIL));
 
 /// The event of `line` (without its end), or `None` where the line is not exactly what a kube-apiserver writes.
@@ -74,7 +77,7 @@ pub(super) fn scan(line: &[u8]) -> Option<Event<'_>> {
 
 /// Whether `text` holds the beginning of an event anywhere.
 pub(super) fn holds_event_start(text: &[u8]) -> bool {
-    FIND_EVENT_START.find(text).is_some()
+    FIND_EVENT_GROUP.find_iter(text).any(|group| text[..group].ends_with(EVENT_START))
 }
 
 /// One of the API's own words, which are never escaped.
