@@ -6,10 +6,31 @@ mod history;
 mod live;
 mod report;
 
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::mpsc::Sender;
+
 use crate::error::Error;
-use crate::model::{Micros, SourceId};
+use crate::format;
+use crate::model::{self, Micros, SECOND, SourceId};
 use crate::notice::Notice;
+use crate::source::filesystem::{FileSystem, RealFileSystem};
+use crate::source::names::rotated_name;
+use crate::source::resolve::{LogSource, ResolveOptions, resolve};
+use crate::source::tail::Tail;
+use crate::source::{backfill, follow, stdin};
 use crate::store::Batch;
+use collector::Collector;
+use history::{HistoryFile, Plan, SourceProgress};
+use live::LiveFeed;
+
+pub use report::{Coverage, GAP};
 
 /// How logs are read.
 #[derive(Clone, Debug)]
@@ -94,4 +115,250 @@ pub enum IngestMessage {
     HistoryDone(SourceId),
     /// Nothing more will come from this log: end of standard input, or not followed.
     End(SourceId),
+}
+
+/// A log to read.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// An argument as the user gave it: a file, a folder, a glob or `-`.
+    Argument(PathBuf),
+    /// Text that is in memory, such as the demo, with its name.
+    Text(String, Arc<[u8]>),
+}
+
+/// The running pipeline. Dropping it stops it.
+pub struct Ingest {
+    stop: Arc<AtomicBool>,
+    stop_history: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Ingest {
+    /// Says that older history is not wanted any more: memory is full.
+    pub fn stop_history(&self) {
+        self.stop_history.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until everything has been read. Only sensible when nothing is followed.
+    pub fn join(mut self) {
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has been told by its notice.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Ingest {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Numbers given out while logs are opened.
+#[derive(Default)]
+struct Numbers {
+    sources: u16,
+    origins: u32,
+}
+
+impl Numbers {
+    fn source(&mut self) -> SourceId {
+        self.sources = self.sources.saturating_add(1);
+        SourceId(self.sources - 1)
+    }
+
+    fn origin(&mut self) -> u32 {
+        self.origins += 1;
+        self.origins
+    }
+}
+
+/// What the threads share.
+struct Context<'a> {
+    options: &'a IngestOptions,
+    sender: &'a Sender<IngestMessage>,
+    stop: &'a Arc<AtomicBool>,
+}
+
+/// Opens every input and starts reading; what becomes of it is told through `sender`. Inputs that cannot be opened
+/// are told as [`IngestMessage::Failed`], the others go on.
+///
+/// Messages may be sent from here, so the receiver must run on another thread, or the channel must hold a few
+/// messages an input.
+pub fn start(inputs: &[Input], options: &IngestOptions, sender: &Sender<IngestMessage>) -> Ingest {
+    let stop = Arc::new(AtomicBool::new(false));
+    let stop_history = Arc::new(AtomicBool::new(false));
+    let context = Context { options, sender, stop: &stop };
+    let (mut numbers, mut plan, mut threads) = (Numbers::default(), Plan::default(), Vec::new());
+    for input in inputs {
+        match input {
+            Input::Text(name, text) => context.open_text(name, text, &mut numbers, &mut plan),
+            Input::Argument(path) => context.open_argument(path, &mut numbers, &mut plan, &mut threads),
+        }
+    }
+    threads.extend(history::start(plan, sender.clone(), options, Arc::clone(&stop), Arc::clone(&stop_history)));
+    Ingest { stop, stop_history, threads }
+}
+
+impl Context<'_> {
+    fn tell(&self, message: IngestMessage) {
+        // Nobody listening means that the program is ending.
+        let _ = self.sender.blocking_send(message);
+    }
+
+    fn open_text(&self, name: &str, text: &Arc<[u8]>, numbers: &mut Numbers, plan: &mut Plan) {
+        let id = numbers.source();
+        self.tell(IngestMessage::Opened(SourceDescription {
+            id,
+            name: name.to_owned(),
+            path: name.to_owned(),
+            rotated: 0,
+            compressed: 0,
+        }));
+        let progress = SourceProgress::new(id);
+        plan.add_source();
+        let file =
+            HistoryFile::new(&progress, numbers.origin(), name.into(), text.len() as u64, model::now());
+        plan.add_text(file, Arc::clone(text));
+    }
+
+    fn open_argument(
+        &self,
+        path: &Path,
+        numbers: &mut Numbers,
+        plan: &mut Plan,
+        threads: &mut Vec<JoinHandle<()>>,
+    ) {
+        let resolving = ResolveOptions {
+            rotated: self.options.rotated,
+            may_be_missing: self.options.follow,
+            time_of_line: &format::time_of_line,
+        };
+        let sources = match resolve(path, &resolving) {
+            Ok(sources) => sources,
+            Err(error) => return self.tell(IngestMessage::Failed(error)),
+        };
+        for source in sources {
+            let thread = match source {
+                LogSource::Stdin => Ok(self.open_stdin(numbers)),
+                LogSource::Files { live, rotated } => self.open_files(&live, &rotated, numbers, plan),
+            };
+            match thread {
+                Ok(thread) => threads.extend(thread),
+                Err(cause) => self.tell(IngestMessage::Failed(Error::unreadable(path, cause))),
+            }
+        }
+    }
+
+    fn open_stdin(&self, numbers: &mut Numbers) -> Option<JoinHandle<()>> {
+        let id = numbers.source();
+        let described =
+            SourceDescription { id, name: "stdin".into(), path: "-".into(), rotated: 0, compressed: 0 };
+        self.tell(IngestMessage::Opened(described));
+        let mut feed = self.feed(id, numbers.origin(), true);
+        let stop = Arc::clone(self.stop);
+        self.spawn("stdin", move || stdin::read(io::stdin(), &stop, |event| feed.take(event)))
+    }
+
+    fn feed(&self, id: SourceId, origin: u32, is_pipe: bool) -> LiveFeed {
+        let collector = Collector::new(id, origin, model::now(), self.options.keep_text);
+        LiveFeed::new(id, collector, self.sender.clone(), is_pipe)
+    }
+
+    fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {
+        let on_start = self.options.on_worker_start;
+        let body = move || {
+            on_start();
+            body();
+        };
+        thread::Builder::new().name(name.to_owned()).spawn(body).ok()
+    }
+
+    /// Opens the live file first and only then counts its siblings, so that a rotation in between loses nothing: what
+    /// is renamed away meanwhile is still held open here, and is left out of the siblings.
+    fn open_files(
+        &self,
+        live: &Path,
+        rotated: &[PathBuf],
+        numbers: &mut Numbers,
+        plan: &mut Plan,
+    ) -> io::Result<Option<JoinHandle<()>>> {
+        let opened = match RealFileSystem.open(live) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.options.follow => None,
+            Err(error) => return Err(error),
+        };
+        let live_id = opened.as_ref().and_then(|file| RealFileSystem.stat_file(file).ok()).map(|stat| stat.id);
+        let is_other = |path: &&PathBuf| RealFileSystem.stat(path).map_or(true, |stat| Some(stat.id) != live_id);
+        let rotated: Vec<PathBuf> = rotated.iter().filter(is_other).cloned().collect();
+        let id = numbers.source();
+        self.tell(IngestMessage::Opened(SourceDescription {
+            id,
+            name: live.file_name().map_or_else(|| live.display().to_string(), |n| n.to_string_lossy().into_owned()),
+            path: live.display().to_string(),
+            rotated: rotated.len(),
+            compressed: rotated.iter().filter(|path| path.extension().is_some_and(|e| e == "gz")).count(),
+        }));
+        let progress = SourceProgress::new(id);
+        plan.add_source();
+        let live_origin = numbers.origin();
+        let start = match opened {
+            Some(file) => self.plan_live(live, file, &progress, live_origin, plan)?,
+            None => None,
+        };
+        for path in &rotated {
+            let Ok(metadata) = std::fs::metadata(path) else { continue };
+            let modified = metadata.mtime() * SECOND;
+            let file = HistoryFile::new(&progress, numbers.origin(), path.clone(), metadata.size(), modified);
+            plan.add_stored_file(file);
+        }
+        // A rotated file, or an archive, does not grow.
+        let is_rotated = live.file_name().and_then(rotated_name).is_some();
+        if !self.options.follow || (is_rotated && start.is_none()) {
+            return Ok(None);
+        }
+        let mut tail = match start {
+            Some((file, end)) => Tail::from_file(RealFileSystem, live.to_owned(), file, end)?,
+            None => Tail::waiting(RealFileSystem, live.to_owned()),
+        };
+        let all_siblings = if self.options.rotated { rotated } else { siblings_of(live) };
+        tail.leave_out(&all_siblings);
+        let mut feed = self.feed(id, live_origin, false);
+        let stop = Arc::clone(self.stop);
+        Ok(self.spawn("follow", move || follow::follow(tail, &stop, |event| feed.take(event))))
+    }
+
+    /// Plans the part of the live file that is there. Returns the file and the place from which it is followed;
+    /// nothing for an archive, which is history only.
+    fn plan_live(
+        &self,
+        path: &Path,
+        file: File,
+        progress: &Arc<SourceProgress>,
+        origin: u32,
+        plan: &mut Plan,
+    ) -> io::Result<Option<(File, u64)>> {
+        let metadata = file.metadata()?;
+        let modified = metadata.mtime() * SECOND;
+        let history =
+            |size: u64| HistoryFile::new(progress, origin, path.to_owned(), size, modified);
+        if !metadata.is_file() || is_archive(&file)? {
+            plan.add_stored_file(history(metadata.size()));
+            return Ok(None);
+        }
+        let end =
+            if self.options.follow { backfill::end_of_lines(&file, metadata.size())? } else { metadata.size() };
+        plan.add_open_file(history(end), file.try_clone()?, end);
+        Ok(Some((file, end)))
+    }
+}
+
+fn siblings_of(live: &Path) -> Vec<PathBuf> {
+    RealFileSystem.siblings(live).unwrap_or_default().into_iter().map(|sibling| sibling.path).collect()
+}
+
+fn is_archive(file: &File) -> io::Result<bool> {
+    let mut magic = [0; 2];
+    let count = RealFileSystem.read_at(file, &mut magic, 0)?;
+    Ok(magic[..count] == [0x1f, 0x8b])
 }
