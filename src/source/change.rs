@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// A change of the followed file that is worth a notice. [`super::tail`] makes them.
+/// A change of the followed file that is worth a notice, with the words for it.
 #[derive(Debug)]
 pub enum Change {
     /// The file did not exist and now does.
@@ -88,7 +88,12 @@ impl fmt::Display for Change {
                 write!(f, "{} was rotated away between two looks; read from there", path.display())
             }
             Change::Truncated { path, rest_from: Some(copy) } => {
-                write!(f, "{} was truncated; its last lines were read from {}", path.display(), copy.display())
+                write!(
+                    f,
+                    "{} was truncated; its last lines were read from {}",
+                    path.display(),
+                    copy.display()
+                )
             }
             Change::Truncated { path, rest_from: None } => write!(f, "{} was truncated", path.display()),
             Change::Deleted { path } => {
@@ -125,10 +130,7 @@ mod tests {
         let rotated = Change::Rotated { path: path.clone(), to: Some("/a/audit.log.1".into()) };
         assert_eq!(rotated.to_string(), "/a/audit.log was rotated to /a/audit.log.1");
         let too_long = Change::LineTooLong { path: PathBuf::new(), offset: 7 };
-        assert_eq!(
-            too_long.to_string(),
-            "skipped a line of more than 64 MiB at byte 7 of standard input"
-        );
+        assert_eq!(too_long.to_string(), "skipped a line of more than 64 MiB at byte 7 of standard input");
         let cause = io::Error::from(io::ErrorKind::PermissionDenied);
         assert!(Change::Unreadable { path, cause }.to_string().starts_with("cannot read /a/audit.log: "));
     }

@@ -1,29 +1,20 @@
 //! Where bytes come from: files, their rotated siblings, archives, standard input. This module knows lines and
 //! bytes, never events; where it must know a time or whether a line stands alone, it is handed a closure.
 //!
-//! - [`resolve`] turns arguments into [`resolve::LogSource`]s; [`discover`] finds a log when no argument is given;
-//!   [`names`] knows how rotated files are called.
-//! - [`archive`] opens what is stored, plain or gzip; [`backfill`] cuts a plain file into chunks, newest first.
-//! - [`tail`] is the state machine that reads what is written from now on, through every kind of rotation, over the
-//!   small file-system trait of [`filesystem`]; [`lines`] holds back its unfinished lines, [`fingerprint`] lets it
-//!   recognise what it has read under another name, [`change`] says what happened to the file.
-//! - [`watch`] and [`follow`] drive the tail on a thread of its own; [`stdin`] does the same for a pipe.
+//! - [`names`] knows how rotated files are called and which is the older.
+//! - [`archive`] opens what is stored, plain or gzip.
+//! - [`filesystem`] is the small trait through which a log is followed, and [`fingerprint`] recognises what was read
+//!   under another name.
+//! - [`lines`] holds back unfinished lines; [`change`] says what happened to a file.
 //!
 //! [`crate::ingest`] owns the threads and the channels behind the closures passed in here.
 
 pub mod archive;
-pub mod backfill;
 pub mod change;
-pub mod discover;
 pub mod filesystem;
 pub mod fingerprint;
-pub mod follow;
 pub mod lines;
 pub mod names;
-pub mod resolve;
-pub mod stdin;
-pub mod tail;
-pub mod watch;
 
 pub use change::Change;
 
@@ -58,7 +49,7 @@ pub struct Batch {
     pub unterminated: bool,
 }
 
-/// What a [`tail::Tail`] or [`stdin`] delivers.
+/// What a reader of a followed file or of standard input delivers.
 #[derive(Debug)]
 pub enum TailEvent {
     /// New lines.
