@@ -196,7 +196,13 @@ pub fn start(inputs: &[Input], options: &IngestOptions, sender: &Sender<IngestMe
             Input::Argument(path) => context.open_argument(path, &mut numbers, &mut plan, &mut threads),
         }
     }
-    threads.extend(history::start(plan, sender.clone(), options, Arc::clone(&stop), Arc::clone(&stop_history)));
+    threads.extend(history::start(
+        plan,
+        sender.clone(),
+        options,
+        Arc::clone(&stop),
+        Arc::clone(&stop_history),
+    ));
     Ingest { stop, stop_history, threads }
 }
 
@@ -288,13 +294,17 @@ impl Context<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.options.follow => None,
             Err(error) => return Err(error),
         };
-        let live_id = opened.as_ref().and_then(|file| RealFileSystem.stat_file(file).ok()).map(|stat| stat.id);
-        let is_other = |path: &&PathBuf| RealFileSystem.stat(path).map_or(true, |stat| Some(stat.id) != live_id);
+        let live_id =
+            opened.as_ref().and_then(|file| RealFileSystem.stat_file(file).ok()).map(|stat| stat.id);
+        let is_other =
+            |path: &&PathBuf| RealFileSystem.stat(path).map_or(true, |stat| Some(stat.id) != live_id);
         let rotated: Vec<PathBuf> = rotated.iter().filter(is_other).cloned().collect();
         let id = numbers.source();
         self.tell(IngestMessage::Opened(SourceDescription {
             id,
-            name: live.file_name().map_or_else(|| live.display().to_string(), |n| n.to_string_lossy().into_owned()),
+            name: live
+                .file_name()
+                .map_or_else(|| live.display().to_string(), |n| n.to_string_lossy().into_owned()),
             path: live.display().to_string(),
             rotated: rotated.len(),
             compressed: rotated.iter().filter(|path| path.extension().is_some_and(|e| e == "gz")).count(),
@@ -340,14 +350,16 @@ impl Context<'_> {
     ) -> io::Result<Option<(File, u64)>> {
         let metadata = file.metadata()?;
         let modified = metadata.mtime() * SECOND;
-        let history =
-            |size: u64| HistoryFile::new(progress, origin, path.to_owned(), size, modified);
+        let history = |size: u64| HistoryFile::new(progress, origin, path.to_owned(), size, modified);
         if !metadata.is_file() || is_archive(&file)? {
             plan.add_stored_file(history(metadata.size()));
             return Ok(None);
         }
-        let end =
-            if self.options.follow { backfill::end_of_lines(&file, metadata.size())? } else { metadata.size() };
+        let end = if self.options.follow {
+            backfill::end_of_lines(&file, metadata.size())?
+        } else {
+            metadata.size()
+        };
         plan.add_open_file(history(end), file.try_clone()?, end);
         Ok(Some((file, end)))
     }

@@ -60,7 +60,8 @@ impl Coverage {
     }
 
     fn join_closest(&mut self) {
-        let closest = (1..self.stretches.len()).min_by_key(|i| self.stretches[*i].0 - self.stretches[i - 1].1);
+        let closest =
+            (1..self.stretches.len()).min_by_key(|i| self.stretches[*i].0 - self.stretches[i - 1].1);
         if let Some(i) = closest {
             self.stretches[i - 1].1 = self.stretches[i].1;
             self.stretches.remove(i);

@@ -1,8 +1,7 @@
 //! Stored logs as a stream of text: plain, or gzip told by its content and not by its name.
 //!
 //! A neighbour of etcd reads history without pushing etcd's pages out of the page cache: [`QuietFile`]. Used by
-//! [`crate::ingest`] for rotated files, by [`super::resolve`] to look into them and by [`super::tail`] for files that
-//! were compressed before it saw them.
+//! [`crate::ingest`] for rotated files and by [`super::fingerprint`] to look into them.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
@@ -49,8 +48,7 @@ impl<R: Read> Text<R> {
     pub fn new(input: R) -> io::Result<Self> {
         let mut input = BufReader::with_capacity(BUFFER, input);
         let gzip = input.fill_buf()?.starts_with(&GZIP_MAGIC);
-        let body =
-            if gzip { Body::Gzip(Box::new(MultiGzDecoder::new(input))) } else { Body::Plain(input) };
+        let body = if gzip { Body::Gzip(Box::new(MultiGzDecoder::new(input))) } else { Body::Plain(input) };
         Ok(Self { body, read: 0, damage: None })
     }
 
@@ -166,7 +164,9 @@ mod tests {
     }
 
     fn sample() -> Vec<u8> {
-        (0..20_000u32).flat_map(|n| format!("{{\"auditID\":\"{}\"}}\n", n.wrapping_mul(2_654_435_761)).into_bytes()).collect()
+        (0..20_000u32)
+            .flat_map(|n| format!("{{\"auditID\":\"{}\"}}\n", n.wrapping_mul(2_654_435_761)).into_bytes())
+            .collect()
     }
 
     #[test]

@@ -112,7 +112,12 @@ impl fmt::Display for Change {
                 write!(f, "{} was rotated away between two looks; read from there", path.display())
             }
             Change::Truncated { path, rest_from: Some(copy) } => {
-                write!(f, "{} was truncated; its last lines were read from {}", path.display(), copy.display())
+                write!(
+                    f,
+                    "{} was truncated; its last lines were read from {}",
+                    path.display(),
+                    copy.display()
+                )
             }
             Change::Truncated { path, rest_from: None } => write!(f, "{} was truncated", path.display()),
             Change::Deleted { path } => {
@@ -149,10 +154,7 @@ mod tests {
         let rotated = Change::Rotated { path: path.clone(), to: Some("/a/audit.log.1".into()) };
         assert_eq!(rotated.to_string(), "/a/audit.log was rotated to /a/audit.log.1");
         let too_long = Change::LineTooLong { path: PathBuf::new(), offset: 7 };
-        assert_eq!(
-            too_long.to_string(),
-            "skipped a line of more than 64 MiB at byte 7 of standard input"
-        );
+        assert_eq!(too_long.to_string(), "skipped a line of more than 64 MiB at byte 7 of standard input");
         let cause = io::Error::from(io::ErrorKind::PermissionDenied);
         assert!(Change::Unreadable { path, cause }.to_string().starts_with("cannot read /a/audit.log: "));
     }

@@ -1,4 +1,4 @@
-//! The little of a file system that following a log needs, as a trait, so that [`super::tail`] can be tested against
+//! The little of a file system that following a log needs, as a trait, so that a follower can be tested against
 //! one in memory in which every interleaving of writer and reader can be played.
 
 use std::fs::{self, File};

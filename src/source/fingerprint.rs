@@ -1,7 +1,7 @@
 //! Recognising a text under another name: the renamed file after it was compressed, the copy that copytruncate made,
 //! the same file after its inode changed.
 //!
-//! [`super::tail`] keeps a [`Fingerprint`] of every text it has read and compares unknown files with them, so that
+//! The follower keeps a [`Fingerprint`] of every text it has read and compares unknown files with them, so that
 //! nothing is read twice and reading can go on in a copy where it stopped in the original.
 
 use std::io::{self, Read};
@@ -143,4 +143,64 @@ pub(crate) fn text_from<'a, F: FileSystem>(
         return Ok(text);
     }
     Ok(Text::plain(ReadFrom { fs, file, offset }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::filesystem::RealFileSystem;
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+    use std::path::Path;
+
+    fn lines(from: u32, to: u32) -> Vec<u8> {
+        (from..to)
+            .flat_map(|n| format!("{{\"kind\":\"Event\",\"auditID\":\"{n}\"}}\n").into_bytes())
+            .collect()
+    }
+
+    fn compare(folder: &Path, print: &Fingerprint, stored: &[u8], lenient: bool) -> Kinship {
+        let path = folder.join("candidate");
+        std::fs::write(&path, stored).unwrap();
+        let file = RealFileSystem.open(&path).unwrap();
+        let head = head_of(&RealFileSystem, &file).unwrap();
+        print.compare(&RealFileSystem, &file, &head, lenient).unwrap()
+    }
+
+    #[test]
+    fn a_text_is_recognised_plain_or_packed_and_from_any_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let whole = lines(0, 400);
+        let read = 4000;
+        let mut advanced = Fingerprint::default();
+        whole[..read].chunks(7).for_each(|piece| advanced.advance(piece));
+        let path = folder.path().join("original");
+        std::fs::write(&path, &whole).unwrap();
+        let file = RealFileSystem.open(&path).unwrap();
+        assert_eq!(advanced, Fingerprint::at(&RealFileSystem, &file, read as u64).unwrap());
+
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(&whole).unwrap();
+        let packed = packed.finish().unwrap();
+        for stored in [&whole, &packed] {
+            assert_eq!(compare(folder.path(), &advanced, stored, false), Kinship::Continues);
+        }
+        assert_eq!(compare(folder.path(), &advanced, &whole[..read - 1], false), Kinship::Shorter);
+        assert_eq!(compare(folder.path(), &advanced, &whole[..30], false), Kinship::Shorter);
+        assert_eq!(compare(folder.path(), &advanced, &lines(1, 400), false), Kinship::Stranger);
+        let mut rewritten = whole.clone();
+        rewritten[read - 10] ^= 1;
+        assert_eq!(compare(folder.path(), &advanced, &rewritten, false), Kinship::Stranger);
+    }
+
+    #[test]
+    fn less_than_a_line_proves_nothing_unless_the_caller_knows() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut print = Fingerprint::default();
+        print.advance(b"{\"kind\":");
+        assert_eq!(compare(folder.path(), &print, &lines(5, 9), false), Kinship::Stranger);
+        assert_eq!(compare(folder.path(), &print, &lines(5, 9), true), Kinship::Continues);
+        assert_eq!(compare(folder.path(), &print, b"{\"kind\":", false), Kinship::Continues);
+        assert_eq!(compare(folder.path(), &Fingerprint::default(), &lines(5, 9), true), Kinship::Stranger);
+    }
 }

@@ -1,6 +1,6 @@
 //! Bytes in, whole lines out: holds the unfinished last line back until its newline comes.
 //!
-//! Shared by [`super::tail`], which feeds it file by file, and [`super::stdin`].
+//! Serves a followed file, text by text, and standard input alike. Its neighbour is [`super::change`].
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -166,7 +166,9 @@ mod tests {
         let mut events = Vec::new();
         let mut lines = Lines::default();
         for _ in 0..80 {
-            assert!(lines.push(&vec![0; 1 << 20], FILE, Path::new("x"), &mut collect(&mut events)).is_continue());
+            assert!(
+                lines.push(&vec![0; 1 << 20], FILE, Path::new("x"), &mut collect(&mut events)).is_continue()
+            );
         }
         assert!(lines.push(b"good\n", FILE, Path::new("x"), &mut collect(&mut events)).is_continue());
         let all = batches(events);

@@ -6,7 +6,7 @@
 //! - kubelet (container logs): `0.log.20240606-165126`, with `.gz`
 //! - mixtures of these, such as `audit-2022-03-03T14-28-05.286.log.1.gz`, when both are at work
 //!
-//! Used by [`super::resolve`] (what belongs to an argument) and [`super::tail`] (what was rotated unseen).
+//! Used by [`super::filesystem`] to list what belongs to a live file.
 
 use std::cmp::{Ordering, Reverse};
 use std::ffi::OsStr;
@@ -66,8 +66,9 @@ pub fn rotated_from(live: &OsStr, name: &OsStr) -> Option<RotatedName> {
     // A live file whose own name ends like a stamp (`apiserver-1.log`) hides it from `rotated_name`.
     let own = rotated_name(live)?;
     let beyond = name.to_str()?.strip_prefix(live.to_str()?)?;
-    let longer = rotated_name(OsStr::new(&format!("live{beyond}")))?;
-    (longer.live == "live" && !own.gz).then(|| RotatedName { live: live.to_string_lossy().into_owned(), ..longer })
+    let longer = rotated_name(OsStr::new(&format!("live.log{beyond}")))?;
+    (longer.live == "live.log" && !own.gz)
+        .then(|| RotatedName { live: live.to_string_lossy().into_owned(), ..longer })
 }
 
 /// `.7` at the end: logrotate's counter, at most four digits so that dates stay stamps.
@@ -145,7 +146,16 @@ mod tests {
         assert_eq!(read("audit.log-20240606.gz"), some("audit.log", "20240606", 0, true));
         assert_eq!(read("0.log.20240606-165126"), some("0.log", "20240606-165126", 0, false));
         assert_eq!(read("0.log.20240606-165126.gz"), some("0.log", "20240606-165126", 0, true));
-        for live in ["audit.log", "audit", "audit.log.gz", "0.log", "kube-apiserver.log", "audit-1.log", "audit.log.bak", ".gz"] {
+        for live in [
+            "audit.log",
+            "audit",
+            "audit.log.gz",
+            "0.log",
+            "kube-apiserver.log",
+            "audit-1.log",
+            "audit.log.bak",
+            ".gz",
+        ] {
             assert_eq!(read(live), None, "{live}");
         }
     }
@@ -174,13 +184,7 @@ mod tests {
         let order: Vec<_> = names.iter().map(|n| (n.stamp.as_str(), n.number)).collect();
         assert_eq!(
             order,
-            [
-                ("2022-03-02T14-28-05.286", 0),
-                ("2022-03-03T14-28-05.286", 0),
-                ("", 10),
-                ("", 2),
-                ("", 1)
-            ]
+            [("2022-03-02T14-28-05.286", 0), ("2022-03-03T14-28-05.286", 0), ("", 10), ("", 2), ("", 1)]
         );
     }
 }

@@ -51,7 +51,9 @@ pub fn resolve(argument: &Path, options: &ResolveOptions<'_>) -> Result<Vec<LogS
         Ok(_) => Ok(vec![file(argument, options)?]),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => match argument.to_str() {
             Some(pattern) if pattern.contains(['*', '?', '[']) => matches_of(pattern, options),
-            _ if options.may_be_missing => Ok(vec![LogSource::Files { live: argument.to_owned(), rotated: vec![] }]),
+            _ if options.may_be_missing => {
+                Ok(vec![LogSource::Files { live: argument.to_owned(), rotated: vec![] }])
+            }
             _ => Err(Error::Missing { path: argument.to_owned() }),
         },
         Err(cause) => Err(Error::unreadable(argument, cause)),
@@ -62,8 +64,11 @@ pub fn resolve(argument: &Path, options: &ResolveOptions<'_>) -> Result<Vec<LogS
 fn file(path: &Path, options: &ResolveOptions<'_>) -> Result<LogSource, Error> {
     RealFileSystem.open(path).map_err(|cause| Error::unreadable(path, cause))?;
     let is_rotated = path.file_name().and_then(rotated_name).is_some();
-    let siblings =
-        if options.rotated && !is_rotated { RealFileSystem.siblings(path).unwrap_or_default() } else { Vec::new() };
+    let siblings = if options.rotated && !is_rotated {
+        RealFileSystem.siblings(path).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
     Ok(LogSource::Files { live: path.to_owned(), rotated: newest_first(siblings, options) })
 }
 
@@ -168,7 +173,9 @@ mod tests {
         sources
             .iter()
             .map(|source| match source {
-                LogSource::Files { live, rotated } => std::iter::once(live).chain(rotated).map(name).collect(),
+                LogSource::Files { live, rotated } => {
+                    std::iter::once(live).chain(rotated).map(name).collect()
+                }
                 LogSource::Stdin => vec!["-".into()],
             })
             .collect()

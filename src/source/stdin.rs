@@ -15,7 +15,8 @@ const PIECE: usize = 1 << 20;
 /// `stop` is set or `deliver` says that nobody listens.
 pub fn read(input: impl Read, stop: &AtomicBool, mut deliver: impl FnMut(TailEvent) -> ControlFlow<()>) {
     let path = Path::new("");
-    let unreadable = |cause: io::Error| TailEvent::Change(Change::Unreadable { path: "standard input".into(), cause });
+    let unreadable =
+        |cause: io::Error| TailEvent::Change(Change::Unreadable { path: "standard input".into(), cause });
     let mut lines = Lines::starting_at(0);
     let mut text = match Text::new(input) {
         Ok(text) => text,

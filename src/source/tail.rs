@@ -340,7 +340,8 @@ impl<F: FileSystem> Tail<F> {
         }
         if self.links(old) == 0 {
             // Deleted, or compressed under another name already.
-            let packed = self.siblings().into_iter().any(|sibling| sibling.name.gz && self.is_text_of(&sibling, old));
+            let packed =
+                self.siblings().into_iter().any(|sibling| sibling.name.gz && self.is_text_of(&sibling, old));
             return if packed { Change::Rotated { path, to: None } } else { Change::Recreated { path } };
         }
         let to = self.siblings().into_iter().find(|sibling| sibling.stat.id == old.id).map(|s| s.path);
@@ -395,12 +396,10 @@ impl<F: FileSystem> Tail<F> {
     }
 
     fn is_known(&self, file: &F::File, head: &[u8]) -> bool {
-        let open = self.current.iter().chain(self.leaving.iter().map(|(open, _)| open)).map(|open| &open.print);
+        let open =
+            self.current.iter().chain(self.leaving.iter().map(|(open, _)| open)).map(|open| &open.print);
         self.known.iter().chain(open).any(|print| {
-            matches!(
-                print.compare(&self.fs, file, head, false),
-                Ok(Kinship::Continues | Kinship::Shorter)
-            )
+            matches!(print.compare(&self.fs, file, head, false), Ok(Kinship::Continues | Kinship::Shorter))
         })
     }
 
