@@ -90,9 +90,11 @@ fn parsed(text: &[u8], revealed: bool) -> (Value, Option<String>) {
         Ok(event) if event.is_object() => (event, None),
         // The legacy text format, or a body nested too deeply to be a tree.
         _ => {
-            let line = if revealed { shown } else { redact::mask_text(&String::from_utf8_lossy(text)).into_owned() };
+            let line =
+                if revealed { shown } else { redact::mask_text(&String::from_utf8_lossy(text)).into_owned() };
             let legacy = !line.trim_start().starts_with('{');
-            let note = if legacy { line } else { "this event cannot be shown as a tree; copy it with y".to_owned() };
+            let note =
+                if legacy { line } else { "this event cannot be shown as a tree; copy it with y".to_owned() };
             (Value::Null, Some(note))
         }
     }

@@ -122,8 +122,7 @@ pub fn insert(input: &mut Input, text: &str) {
     let value = input.value();
     let room = LONGEST.saturating_sub(value.chars().count());
     let added: String = text.chars().take(room).collect();
-    let whole: String =
-        value.chars().take(at).chain(added.chars()).chain(value.chars().skip(at)).collect();
+    let whole: String = value.chars().take(at).chain(added.chars()).chain(value.chars().skip(at)).collect();
     *input = Input::new(whole).with_cursor(at + added.chars().count());
 }
 

@@ -158,7 +158,11 @@ mod tests {
         }
         let parts = [l.status, l.filter, l.histogram, l.heading, l.rows, l.detail, l.hints, l.message];
         let cells: u32 = parts.iter().map(|a| u32::from(a.width) * u32::from(a.height)).sum();
-        assert_eq!(cells, u32::from(width) * u32::from(height), "{width}x{height} {placement:?} {opened}: {l:?}");
+        assert_eq!(
+            cells,
+            u32::from(width) * u32::from(height),
+            "{width}x{height} {placement:?} {opened}: {l:?}"
+        );
         assert!(parts.iter().all(|a| a.x + a.width <= width && a.y + a.height <= height));
         assert!(l.rows.height > 0 || l.detail.height > 0);
         assert!(!opened || l.detail.height > 2 || l.rows.height > 0);

@@ -232,7 +232,8 @@ impl App {
     pub(super) fn notices_menu(&self) -> Menu {
         let mut items = Vec::new();
         for (kind, source, group) in self.notices.groups() {
-            let name = source.and_then(|id| self.sources.get(&id)).map_or("", |s| s.description.name.as_str());
+            let name =
+                source.and_then(|id| self.sources.get(&id)).map_or("", |s| s.description.name.as_str());
             items.push(heading(format!("{} × {kind}  {name}", text::thousands(group.count))));
             for sample in &group.samples {
                 items.push(item("", redact::mask_text(sample), Does::Nothing));
@@ -240,10 +241,16 @@ impl App {
         }
         let counts = self.store.counts();
         if counts.duplicates > 0 {
-            items.push(heading(format!("{} lines had been read before and were dropped", text::thousands(counts.duplicates))));
+            items.push(heading(format!(
+                "{} lines had been read before and were dropped",
+                text::thousands(counts.duplicates)
+            )));
         }
         if counts.evicted_records > 0 {
-            items.push(heading(format!("{} records were dropped for memory", text::thousands(counts.evicted_records))));
+            items.push(heading(format!(
+                "{} records were dropped for memory",
+                text::thousands(counts.evicted_records)
+            )));
         }
         if items.is_empty() {
             items.push(item("", "every line was read, and no file changed under us", Does::Nothing));
@@ -268,7 +275,9 @@ impl App {
             items.push(item("", state, Does::Nothing));
             for file in &source.files {
                 let window = match (file.first, file.last) {
-                    (Some(first), Some(last)) => format!("{} to {}", format_rfc3339(first), format_rfc3339(last)),
+                    (Some(first), Some(last)) => {
+                        format!("{} to {}", format_rfc3339(first), format_rfc3339(last))
+                    }
                     _ => "no event".to_owned(),
                 };
                 let text = format!(
@@ -355,8 +364,11 @@ impl App {
         match what {
             CopyWhat::Event | CopyWhat::Pretty => {
                 let raw = segment.text(id.row()).ok()?;
-                let line =
-                    if self.revealed { String::from_utf8_lossy(&raw).into_owned() } else { redact::masked_json(&raw) };
+                let line = if self.revealed {
+                    String::from_utf8_lossy(&raw).into_owned()
+                } else {
+                    redact::masked_json(&raw)
+                };
                 if what == CopyWhat::Event {
                     return Some(line);
                 }
@@ -407,7 +419,8 @@ impl App {
 
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | ':' | ',' | '=' | '@');
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | ':' | ',' | '=' | '@');
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }

@@ -348,7 +348,10 @@ impl App {
                 self.notices.add(Notice { source: None, kind, detail: message, is_loss: true }, now);
                 Vec::new()
             }
-            Msg::Tick => Vec::new(),
+            Msg::Tick => {
+                self.rate.forget(now);
+                Vec::new()
+            }
         }
     }
 
@@ -364,9 +367,8 @@ impl App {
         counting.then_some(SECOND)
     }
 
-    /// Live lines a second, over the last five.
-    pub fn live_rate(&mut self) -> u32 {
-        self.rate.forget(self.now);
+    /// Live records a second, over the last five.
+    pub fn shown_rate(&self) -> u32 {
         self.rate.per_second()
     }
 
@@ -435,8 +437,12 @@ impl App {
             }
             IngestMessage::Failed(error) => {
                 self.say_wrong(format!("{error} ({})", error.tip()));
-                let notice =
-                    Notice { source: None, kind: "source failed".into(), detail: error.to_string(), is_loss: true };
+                let notice = Notice {
+                    source: None,
+                    kind: "source failed".into(),
+                    detail: error.to_string(),
+                    is_loss: true,
+                };
                 self.notices.add(notice, self.now);
                 Vec::new()
             }
@@ -557,7 +563,9 @@ impl App {
             (Ok(since), Ok(until)) => {
                 self.range = Some((since.unwrap_or(Micros::MIN), until.unwrap_or(Micros::MAX)));
                 if stale {
-                    self.say("times are counted back from the newest event: this log is no longer written".into());
+                    self.say(
+                        "times are counted back from the newest event: this log is no longer written".into(),
+                    );
                 }
                 self.restart_views();
             }
@@ -576,7 +584,8 @@ impl App {
             self.restart_views();
             self.view.advance(&self.store, || true);
         }
-        let target = shown.or_else(|| self.store.stages(found).into_iter().find(|id| self.view.contains(*id)));
+        let target =
+            shown.or_else(|| self.store.stages(found).into_iter().find(|id| self.view.contains(*id)));
         self.timeline.select(target.unwrap_or(found), &self.store);
     }
 
@@ -614,7 +623,8 @@ impl App {
             return;
         };
         let same = self.detail.as_ref().is_some_and(|d| {
-            d.revealed == self.revealed && (d.id == id || (d.stages.contains(&id) && self.focus == Focus::Detail))
+            d.revealed == self.revealed
+                && (d.id == id || (d.stages.contains(&id) && self.focus == Focus::Detail))
         });
         if !same {
             self.detail = Detail::open(&self.store, id, self.revealed);

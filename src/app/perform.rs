@@ -64,7 +64,9 @@ impl App {
             Action::ToggleRoutine => {
                 self.fold_routine = !self.fold_routine;
                 self.restart_views();
-                self.say(if self.fold_routine { "routine traffic hidden" } else { "routine traffic shown" }.into());
+                self.say(
+                    if self.fold_routine { "routine traffic hidden" } else { "routine traffic shown" }.into(),
+                );
             }
             Action::ToggleStages => {
                 self.all_stages = !self.all_stages;
@@ -101,7 +103,11 @@ impl App {
             }
             Action::ToggleReveal => {
                 self.revealed = !self.revealed;
-                let text = if self.revealed { "secret values are shown until r or the end" } else { "secret values are masked" };
+                let text = if self.revealed {
+                    "secret values are shown until r or the end"
+                } else {
+                    "secret values are masked"
+                };
                 self.say(text.into());
             }
             Action::NextStage => self.open_detail(),
@@ -206,7 +212,8 @@ impl App {
             Some(position) => self.go_to(position),
             None => {
                 let way = if forward { "below" } else { "above" };
-                let loading = if !forward && self.is_loading() { "; older history is still being read" } else { "" };
+                let loading =
+                    if !forward && self.is_loading() { "; older history is still being read" } else { "" };
                 self.say(format!("no {what} {way}{loading}"));
             }
         }
@@ -418,7 +425,11 @@ impl App {
                 let position = position.min(self.view.len().saturating_sub(1));
                 self.go_to(position);
                 if self.store.order().first_time().is_some_and(|first| time < first) {
-                    let more = if self.is_loading() { "older history is still being read" } else { "the log begins later" };
+                    let more = if self.is_loading() {
+                        "older history is still being read"
+                    } else {
+                        "the log begins later"
+                    };
                     self.say(format!("{more}; this is the oldest event held"));
                 }
                 self.after_view_change();

@@ -12,7 +12,11 @@ pub fn why_empty(app: &App) -> Vec<String> {
         return why_nothing_read(app);
     }
     let filter = app.filter_bar.text();
-    lines.push(if filter.is_empty() { "No event to show.".to_owned() } else { format!("Nothing matches {filter}") });
+    lines.push(if filter.is_empty() {
+        "No event to show.".to_owned()
+    } else {
+        format!("Nothing matches {filter}")
+    });
     if !app.view.is_complete() {
         lines.push("Still looking.".to_owned());
     }
@@ -53,10 +57,14 @@ fn why_nothing_read(app: &App) -> Vec<String> {
         lines.push(match (read, lost) {
             (0, _) => format!("{path} is empty or does not exist yet."),
             (read, 0) => format!("{path} has {read} lines, none of them an audit event."),
-            (read, lost) => format!("{path} has {read} lines; {lost} could not be read as audit events (:notices)."),
+            (read, lost) => {
+                format!("{path} has {read} lines; {lost} could not be read as audit events (:notices).")
+            }
         });
         if !source.ended {
-            lines.push("Waiting for the API server to write. Without --audit-policy-file it writes nothing.".into());
+            lines.push(
+                "Waiting for the API server to write. Without --audit-policy-file it writes nothing.".into(),
+            );
         }
     }
     lines
@@ -64,7 +72,8 @@ fn why_nothing_read(app: &App) -> Vec<String> {
 
 /// What may be missing from any result over this log.
 pub fn what_cannot_be_known(app: &App) -> Vec<String> {
-    let mut lines = vec!["Each API server writes a log of its own; other control-plane nodes have theirs.".to_owned()];
+    let mut lines =
+        vec!["Each API server writes a log of its own; other control-plane nodes have theirs.".to_owned()];
     if app.is_loading() {
         lines.push(format!("Older history is still being read ({:.0} %).", app.history_share() * 100.0));
     }
@@ -73,7 +82,10 @@ pub fn what_cannot_be_known(app: &App) -> Vec<String> {
     }
     let counts = app.store.counts();
     if counts.evicted_records > 0 {
-        lines.push(format!("{} older records were dropped for memory.", text::thousands(counts.evicted_records)));
+        lines.push(format!(
+            "{} older records were dropped for memory.",
+            text::thousands(counts.evicted_records)
+        ));
     }
     let losses = app.notices.losses();
     if losses > 0 {
@@ -98,6 +110,10 @@ fn has_reads(app: &App) -> bool {
 fn has_bodies(app: &App) -> bool {
     use crate::model::Level;
     app.store.entries().any(|(_, entry)| {
-        entry.segment().all_facts().iter().any(|f| matches!(f.level(), Level::Request | Level::RequestResponse))
+        entry
+            .segment()
+            .all_facts()
+            .iter()
+            .any(|f| matches!(f.level(), Level::Request | Level::RequestResponse))
     })
 }

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::model::{Micros, actor_kind, ActorKind, format_duration, parse_rfc3339};
+use crate::model::{ActorKind, Micros, actor_kind, format_duration, parse_rfc3339};
 
 /// A label and what it says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,7 +51,8 @@ fn who(event: &Value) -> String {
         name => name.to_owned(),
     };
     if !matches!(actor_kind(user), ActorKind::ControlPlane | ActorKind::Node) {
-        let groups: Vec<&str> = strings(event.pointer("/user/groups")).filter(|g| *g != "system:authenticated").collect();
+        let groups: Vec<&str> =
+            strings(event.pointer("/user/groups")).filter(|g| *g != "system:authenticated").collect();
         if !groups.is_empty() {
             out += &format!(" ({})", groups.join(", "));
         }
@@ -72,7 +73,12 @@ fn who(event: &Value) -> String {
 }
 
 fn extra<'a>(event: &'a Value, key: &str) -> &'a str {
-    event.pointer("/user/extra").and_then(|e| e.get(key)).and_then(|v| v.get(0)).and_then(Value::as_str).unwrap_or("")
+    event
+        .pointer("/user/extra")
+        .and_then(|e| e.get(key))
+        .and_then(|v| v.get(0))
+        .and_then(Value::as_str)
+        .unwrap_or("")
 }
 
 fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
@@ -223,7 +229,10 @@ fn result(event: &Value) -> String {
     if stage == "Panic" {
         out += " · the API server panicked";
     }
-    for key in ["pod-security.kubernetes.io/audit-violations", "validation.policy.admission.k8s.io/validation_failure"] {
+    for key in [
+        "pod-security.kubernetes.io/audit-violations",
+        "validation.policy.admission.k8s.io/validation_failure",
+    ] {
         let violation = annotation(event, key);
         if !violation.is_empty() {
             out += &format!(" · {violation}");

@@ -202,7 +202,8 @@ impl Timeline {
         };
         self.position = position;
         self.screen_row = self.screen_row.min(height - 1);
-        self.top = position.saturating_sub(self.screen_row).min(view.len().saturating_sub(height.min(view.len())));
+        self.top =
+            position.saturating_sub(self.screen_row).min(view.len().saturating_sub(height.min(view.len())));
         self.top = self.top.max((position + 1).saturating_sub(height));
         self.screen_row = position - self.top;
     }
