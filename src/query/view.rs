@@ -1,0 +1,373 @@
+//! The live result of a plan: which records it shows, in time order, with constant-time jumps.
+//!
+//! A set of rows a segment, and the number of shown records a chunk of the store's order. New data touches only the
+//! segments and chunks that changed.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::plan::Plan;
+use crate::model::{EventId, Micros};
+use crate::store::{Bitset, Changes, Chunk, Entry, Segment, Store};
+
+/// What is shown besides what the plan asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ViewOptions {
+    /// Every stage record, instead of one record a request.
+    pub all_stages: bool,
+    /// Leave out routine traffic.
+    pub fold_routine: bool,
+    /// Stage times from the first (included) to the second (not included).
+    pub range: Option<(Micros, Micros)>,
+}
+
+/// One bar of a histogram.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Bucket {
+    /// Records that are shown.
+    pub matched: u32,
+    /// Those of them with a code of 400 or more.
+    pub failed: u32,
+    /// All records that are held, shown or not.
+    pub records: u32,
+}
+
+/// What a plan finds in one segment.
+#[derive(Debug)]
+struct Found {
+    shown: Bitset,
+    failed: Bitset,
+    /// Records left out only because they are routine.
+    folded: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct ChunkCount {
+    version: u64,
+    shown: u32,
+    failed: u32,
+}
+
+/// A live result.
+#[derive(Debug)]
+pub struct View {
+    plan: Plan,
+    options: ViewOptions,
+    found: HashMap<u32, Found>,
+    /// Segments that were not looked at yet.
+    pending: BTreeSet<u32>,
+    chunks: Vec<ChunkCount>,
+    /// Shown records before each chunk, and in all.
+    starts: Vec<usize>,
+    failed: usize,
+    version: u64,
+}
+
+impl View {
+    /// A result over nothing; [`Self::restart`] or [`Self::update`] tells it what there is.
+    pub fn new(plan: Plan, options: ViewOptions) -> View {
+        View {
+            plan,
+            options,
+            found: HashMap::new(),
+            pending: BTreeSet::new(),
+            chunks: Vec::new(),
+            starts: vec![0],
+            failed: 0,
+            version: 0,
+        }
+    }
+
+    /// What is shown besides what the plan asks.
+    pub fn options(&self) -> ViewOptions {
+        self.options
+    }
+
+    /// Starts again with another question.
+    pub fn restart(&mut self, store: &Store, plan: Plan, options: ViewOptions) {
+        let version = self.version + 1;
+        *self = View { version, ..View::new(plan, options) };
+        self.pending = store.entries().map(|(number, _)| number).collect();
+        self.recount(store, &BTreeSet::new());
+    }
+
+    /// Takes in what changed in the store. Segments that were looked at before are looked at again at once; new ones
+    /// when [`Self::advance`] comes to them, but for the small ones of live lines.
+    pub fn update(&mut self, store: &Store, changes: &Changes) {
+        if changes.touched.is_empty() && changes.removed.is_empty() && !changes.reordered {
+            return;
+        }
+        for number in &changes.removed {
+            self.found.remove(number);
+            self.pending.remove(number);
+        }
+        let mut looked_at = BTreeSet::new();
+        for number in &changes.touched {
+            let Some(entry) = store.entry(*number) else { continue };
+            if self.found.contains_key(number) || entry.sealed().is_none() {
+                self.pending.remove(number);
+                self.found.insert(*number, self.evaluate(entry));
+                looked_at.insert(*number);
+            } else {
+                self.pending.insert(*number);
+            }
+        }
+        self.recount(store, &looked_at);
+        self.version += 1;
+    }
+
+    /// Looks at pending segments, newest first, until `more` says no. Returns whether nothing is pending.
+    pub fn advance(&mut self, store: &Store, mut more: impl FnMut() -> bool) -> bool {
+        if self.pending.is_empty() {
+            return true;
+        }
+        let mut looked_at = BTreeSet::new();
+        loop {
+            let newest = self
+                .pending
+                .iter()
+                .filter_map(|number| Some((store.entry(*number)?.segment().max_time(), *number)))
+                .max();
+            let Some((_, number)) = newest else {
+                self.pending.clear();
+                break;
+            };
+            self.pending.remove(&number);
+            if let Some(entry) = store.entry(number) {
+                self.found.insert(number, self.evaluate(entry));
+                looked_at.insert(number);
+            }
+            if self.pending.is_empty() || !more() {
+                break;
+            }
+        }
+        self.recount(store, &looked_at);
+        self.version += 1;
+        self.pending.is_empty()
+    }
+
+    fn evaluate(&self, entry: &Entry) -> Found {
+        let segment = entry.segment();
+        let mut shown = self.plan.rows(segment);
+        shown.and_not(entry.dropped());
+        if !self.options.all_stages {
+            shown.and_not(entry.hidden());
+        }
+        if let Some((from, until)) = self.options.range
+            && (segment.min_time() < from || segment.max_time() >= until)
+        {
+            shown.and(&segment.stage_times().rows_where(|time| from <= time && time < until));
+        }
+        let mut folded = 0;
+        if self.options.fold_routine && !shown.is_clear() {
+            let before = shown.count();
+            shown.and_not(&Bitset::from_column(segment.all_facts(), |facts| facts.is_routine()));
+            folded = before - shown.count();
+        }
+        let mut failed = segment.failed_rows();
+        failed.and(&shown);
+        Found { shown, failed, folded }
+    }
+
+    /// Counts the chunks whose content or segments changed.
+    fn recount(&mut self, store: &Store, looked_at: &BTreeSet<u32>) {
+        let old: HashMap<u64, ChunkCount> = self.chunks.iter().map(|count| (count.version, *count)).collect();
+        let chunks = store.order().chunks();
+        self.chunks.clear();
+        self.starts.clear();
+        self.starts.push(0);
+        let (mut total, mut failed) = (0, 0);
+        for chunk in chunks {
+            let unchanged = old.get(&chunk.version()).filter(|_| chunk.segments().iter().all(|s| !looked_at.contains(s)));
+            let count = unchanged.copied().unwrap_or_else(|| ChunkCount {
+                version: chunk.version(),
+                shown: self.count_chunk(chunk, |found| &found.shown),
+                failed: self.count_chunk(chunk, |found| &found.failed),
+            });
+            total += count.shown as usize;
+            failed += count.failed as usize;
+            self.chunks.push(count);
+            self.starts.push(total);
+        }
+        self.failed = failed;
+    }
+
+    fn count_chunk(&self, chunk: &Chunk, rows: impl Fn(&Found) -> &Bitset) -> u32 {
+        if let Some((segment, low, high)) = chunk.whole_range() {
+            return self.found.get(&segment).map_or(0, |found| rows(found).count_range(low, high));
+        }
+        let mut last: Option<(u32, Option<&Bitset>)> = None;
+        let mut count = 0;
+        for id in chunk.ids() {
+            let bits = match last {
+                Some((segment, bits)) if segment == id.segment() => bits,
+                _ => {
+                    let bits = self.found.get(&id.segment()).map(&rows);
+                    last = Some((id.segment(), bits));
+                    bits
+                }
+            };
+            count += u32::from(bits.is_some_and(|bits| bits.get(id.row())));
+        }
+        count
+    }
+
+    /// Whether every segment was looked at.
+    pub fn is_complete(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Share of the held records that was looked at, 0 to 1.
+    pub fn scanned(&self, store: &Store) -> f64 {
+        let rows = |number: &u32| store.entry(*number).map_or(0, |entry| u64::from(entry.segment().rows()));
+        let pending: u64 = self.pending.iter().map(rows).sum();
+        let all: u64 = store.entries().map(|(_, entry)| u64::from(entry.segment().rows())).sum();
+        if all == 0 { 1.0 } else { 1.0 - pending as f64 / all as f64 }
+    }
+
+    /// How many records are shown.
+    pub fn len(&self) -> usize {
+        self.starts.last().copied().unwrap_or(0)
+    }
+
+    /// Whether nothing is shown.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many of the shown records have a code of 400 or more.
+    pub fn failed(&self) -> usize {
+        self.failed
+    }
+
+    /// How many records are left out only because they are routine.
+    pub fn folded(&self) -> usize {
+        self.found.values().map(|found| found.folded as usize).sum()
+    }
+
+    /// Changes whenever the result may have changed.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whether a record is shown.
+    pub fn contains(&self, id: EventId) -> bool {
+        self.found.get(&id.segment()).is_some_and(|found| found.shown.get(id.row()))
+    }
+
+    /// The record at a position, the oldest at 0.
+    pub fn id_at(&self, store: &Store, position: usize) -> Option<EventId> {
+        self.window(store, position, 1).pop()
+    }
+
+    /// Up to `count` records from a position on.
+    pub fn window(&self, store: &Store, first: usize, count: usize) -> Vec<EventId> {
+        let mut out = Vec::with_capacity(count.min(1024));
+        if first >= self.len() || count == 0 {
+            return out;
+        }
+        let start = self.starts.partition_point(|start| *start <= first) - 1;
+        let mut skip = first - self.starts[start];
+        for chunk in store.order().chunks().iter().skip(start) {
+            for id in chunk.ids().iter().filter(|id| self.contains(**id)) {
+                if skip > 0 {
+                    skip -= 1;
+                    continue;
+                }
+                out.push(*id);
+                if out.len() == count {
+                    return out;
+                }
+            }
+        }
+        out
+    }
+
+    /// The position of a record that is shown.
+    pub fn position_of(&self, store: &Store, id: EventId) -> Option<usize> {
+        if !self.contains(id) {
+            return None;
+        }
+        Some(self.position_from(store, store.stage_time(id), Some(id)))
+    }
+
+    /// The position of the first shown record at or after a time; the number of shown records when there is none.
+    pub fn position_at_time(&self, store: &Store, time: Micros) -> usize {
+        self.position_from(store, time, None)
+    }
+
+    /// The position of a record, or of the shown record nearest after where it would be, or of the last one.
+    pub fn nearest(&self, store: &Store, time: Micros, id: EventId) -> Option<usize> {
+        let last = self.len().checked_sub(1)?;
+        Some(self.position_from(store, time, Some(id)).min(last))
+    }
+
+    /// Number of shown records before (`time`, `id`), or before `time` without an id.
+    fn position_from(&self, store: &Store, time: Micros, id: Option<EventId>) -> usize {
+        let chunks = store.order().chunks();
+        let before = |other: EventId| (store.stage_time(other), Some(other)) < (time, id);
+        let index = chunks.partition_point(|chunk| chunk.ids().last().is_some_and(|last| before(*last)));
+        let Some(chunk) = chunks.get(index) else { return self.len() };
+        let within = chunk.ids().partition_point(|other| before(*other));
+        let shown = chunk.ids()[..within].iter().filter(|other| self.contains(**other)).count();
+        self.starts.get(index).copied().unwrap_or(0) + shown
+    }
+
+    /// The nearest position after (or before) `from` whose record passes `test`.
+    pub fn find(
+        &self,
+        store: &Store,
+        from: usize,
+        forward: bool,
+        mut test: impl FnMut(&Segment, EventId) -> bool,
+    ) -> Option<usize> {
+        const STEP: usize = 512;
+        let mut passes = |id: &EventId| store.segment(*id).is_some_and(|segment| test(segment, *id));
+        if forward {
+            let mut at = from + 1;
+            while at < self.len() {
+                let ids = self.window(store, at, STEP);
+                if let Some(found) = ids.iter().position(&mut passes) {
+                    return Some(at + found);
+                }
+                at += ids.len().max(1);
+            }
+            return None;
+        }
+        let mut end = from.min(self.len());
+        while end > 0 {
+            let at = end.saturating_sub(STEP);
+            let ids = self.window(store, at, end - at);
+            if let Some(found) = ids.iter().rposition(&mut passes) {
+                return Some(at + found);
+            }
+            end = at;
+        }
+        None
+    }
+
+    /// Counts in `count` buckets of `bucket` microseconds from `start` on.
+    pub fn histogram(&self, store: &Store, start: Micros, bucket: Micros, count: usize) -> Vec<Bucket> {
+        let mut buckets = vec![Bucket::default(); count];
+        let bucket = bucket.max(1);
+        let place = |time: Micros| usize::try_from(time.saturating_sub(start).div_euclid(bucket)).ok().filter(|i| *i < count);
+        for (chunk, counted) in store.order().chunks().iter().zip(&self.chunks) {
+            let (first, last) = (place(chunk.first_time()), place(chunk.last_time()));
+            if let (Some(first), Some(last)) = (first, last)
+                && first == last
+            {
+                buckets[first].records += chunk.ids().len() as u32;
+                buckets[first].matched += counted.shown;
+                buckets[first].failed += counted.failed;
+                continue;
+            }
+            for id in chunk.ids() {
+                let Some(at) = place(store.stage_time(*id)) else { continue };
+                buckets[at].records += 1;
+                let Some(found) = self.found.get(&id.segment()) else { continue };
+                buckets[at].matched += u32::from(found.shown.get(id.row()));
+                buckets[at].failed += u32::from(found.failed.get(id.row()));
+            }
+        }
+        buckets
+    }
+}
