@@ -2,9 +2,10 @@
 //!
 //! Both take the messages of [`crate::ingest`] as an iterator that ends when the input does (or when the program is
 //! told to stop), keep a [`crate::store::Store`] within the memory budget, and write to the streams they are given.
-//! `intake` takes the messages in; `row` is what a row says, `printer` the three forms in which it is printed;
+//! `command` starts the pipeline and heeds signals; `intake` takes the messages in; `row` is what a row says, `printer` the three forms in which it is printed;
 //! `follow` prints what comes. The JSON of both is described in `docs/json.md`.
 
+mod command;
 mod follow;
 mod info;
 mod info_output;
@@ -17,8 +18,9 @@ mod tests;
 
 use std::io::Write;
 
+pub use command::run;
 pub use info::{FileInfo, Gap, Info, InfoOptions, LevelCount, LevelsSeen, UnreadableCount, info};
-pub use query::{QueryOptions, RowFilter, query};
+pub use query::{QueryOptions, query};
 
 use crate::error::{EXIT_FAILURE, EXIT_NO_MATCH, EXIT_OK, Error};
 use crate::text::{SanitiseOptions, sanitise_with};

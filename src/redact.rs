@@ -4,3 +4,7 @@ use std::borrow::Cow;
 pub fn mask_text(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }
+/// Whether.
+pub fn holds_secret(_text: &[u8]) -> bool {
+    false
+}

@@ -1,11 +1,13 @@
 //! What the program was told to do: defaults, below the environment, below the command line. Pure: whatever lies
 //! outside is asked through [`Surroundings`]. [`crate::cli`] has the words, this module their meaning.
 
+mod filter;
 mod memory;
 mod time_range;
 
 use std::path::{Path, PathBuf};
 
+pub use filter::compile_filter;
 pub use memory::{default_memory, parse_memory};
 pub use time_range::{NO_LONGER_WRITTEN, Reference, TimeRange, check_time};
 
@@ -92,7 +94,8 @@ impl Settings {
     /// Merges the command line over the environment over the defaults.
     ///
     /// # Errors
-    /// [`Error::Usage`] for a value that means nothing, [`Error::FilterIsFile`] for a filter that names a file.
+    /// [`Error::Usage`] for a value that means nothing, [`Error::FilterIsFile`] for a filter that names a file,
+    /// [`Error::Filter`] for one that is none.
     pub fn new(cli: Cli, around: &Surroundings<'_>) -> Result<Settings> {
         match cli.command {
             None => {
@@ -152,6 +155,7 @@ impl Parts {
         {
             return Err(Error::FilterIsFile { expression: expression.clone() });
         }
+        compile_filter(self.filter.filter.as_deref())?;
         let zone = if self.display.local { TimeZoneChoice::Local } else { TimeZoneChoice::Utc };
         check_time("--since", self.filter.since.as_deref(), zone)?;
         check_time("--until", self.filter.until.as_deref(), zone)?;

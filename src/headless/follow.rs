@@ -14,7 +14,7 @@ use super::{Outcome, Streams};
 use crate::error::Result;
 use crate::ingest::IngestMessage;
 use crate::model::{EventId, Micros, Stage};
-use crate::store::{Bitset, Field, Segment};
+use crate::store::{Field, Segment};
 
 /// Once everything that was there has been printed, the store only joins stages and finds lines read twice: what came
 /// within this many bytes is enough for that.
@@ -166,7 +166,7 @@ impl<'o> Follower<'o> {
         let earlier = self.looked_at.get(&end.segment()).is_some_and(|rows| end.row() < *rows);
         let matches = |segment: &Segment| {
             let in_range = range.is_none_or(|(from, to)| (from..to).contains(&segment.stage_time(end.row())));
-            in_range && Bitset::get(&(self.options.filter)(segment), end.row())
+            in_range && self.options.plan.rows(segment).get(end.row())
         };
         earlier && self.intake.store.segment(end).is_some_and(matches)
     }

@@ -11,11 +11,9 @@ use crate::cli::{QueryOutput, StageChoice};
 use crate::error::Result;
 use crate::ingest::IngestMessage;
 use crate::model::{EventId, Micros, TimeZoneChoice};
+use crate::query::Plan;
 use crate::settings::TimeRange;
-use crate::store::{Bitset, Entry, Segment, Store};
-
-/// Which records of a segment match: a compiled filter.
-pub type RowFilter = dyn Fn(&Segment) -> Bitset;
+use crate::store::{Bitset, Entry, Store};
 
 /// Rows are flushed, and a request to stop is heeded, at least this often.
 const ROWS_AT_ONCE: usize = 10_000;
@@ -23,7 +21,7 @@ const ROWS_AT_ONCE: usize = 10_000;
 /// What `query` prints, and how.
 pub struct QueryOptions<'a> {
     /// Which records match.
-    pub filter: &'a RowFilter,
+    pub plan: &'a Plan,
     /// Whether an original line holds secret values.
     pub holds_secret: fn(&[u8]) -> bool,
     /// Form of the output.
@@ -66,7 +64,7 @@ impl QueryOptions<'_> {
     /// Rows of a segment that are to be printed.
     pub(super) fn selected(&self, entry: &Entry, range: Option<(Micros, Micros)>) -> Bitset {
         let segment = entry.segment();
-        let mut rows = (self.filter)(segment);
+        let mut rows = self.plan.rows(segment);
         rows.and_not(entry.dropped());
         if self.is_by_request() {
             rows.and_not(entry.hidden());

@@ -4,7 +4,9 @@
 use super::fields::FieldName;
 use super::pattern::Pattern;
 use super::syntax::{Expression, Node, Term, Value, code_range};
-use crate::model::{Decision, Level, Stage, is_mutating_subresource, is_write_verb, service_account, short_resource};
+use crate::model::{
+    Decision, Level, Stage, is_mutating_subresource, is_write_verb, service_account, short_resource,
+};
 use crate::store::{Bitset, Field, Segment};
 
 /// Columns in which a bare word is looked for.
@@ -198,13 +200,17 @@ impl Test {
                 }
                 found
             }
-            Test::Code(low, high) => Bitset::from_column(segment.codes(), |code| *low <= code && code <= *high),
+            Test::Code(low, high) => {
+                Bitset::from_column(segment.codes(), |code| *low <= code && code <= *high)
+            }
             Test::Stage(stage) => Bitset::from_column(segment.all_facts(), |facts| facts.stage() == *stage),
             Test::Level(level) => Bitset::from_column(segment.all_facts(), |facts| facts.level() == *level),
             Test::Decision(decision) => {
                 Bitset::from_column(segment.all_facts(), |facts| facts.decision() == *decision)
             }
-            Test::AuditId(pattern) => Bitset::from_fn(rows, |row| pattern.matches(&segment.audit_id(row as u32))),
+            Test::AuditId(pattern) => {
+                Bitset::from_fn(rows, |row| pattern.matches(&segment.audit_id(row as u32)))
+            }
             Test::Write => {
                 let mut found = column_rows(segment, Field::Verb, |d| {
                     Bitset::from_fn(d.len() as u32, |symbol| is_write_verb(d.get(symbol as u16)))
@@ -218,7 +224,11 @@ impl Test {
     }
 }
 
-fn column_rows(segment: &Segment, field: Field, symbols: impl Fn(&crate::store::Dictionary) -> Bitset) -> Bitset {
+fn column_rows(
+    segment: &Segment,
+    field: Field,
+    symbols: impl Fn(&crate::store::Dictionary) -> Bitset,
+) -> Bitset {
     let column = segment.column(field);
     let wanted = symbols(&column.dictionary);
     if wanted.is_clear() {
@@ -277,10 +287,43 @@ mod tests {
     fn segment() -> Segment {
         let mut builder = SegmentBuilder::new(SourceId(0), 0, true);
         let rows = [
-            ("alice@example.com", "", "patch", "deployments", "scale", "apps", "prod", "web", "kubectl/v1.34", 200u16),
-            ("system:serviceaccount:argocd:server", "", "delete", "deployments", "", "apps", "prod", "novelapp", "argocd", 200),
+            (
+                "alice@example.com",
+                "",
+                "patch",
+                "deployments",
+                "scale",
+                "apps",
+                "prod",
+                "web",
+                "kubectl/v1.34",
+                200u16,
+            ),
+            (
+                "system:serviceaccount:argocd:server",
+                "",
+                "delete",
+                "deployments",
+                "",
+                "apps",
+                "prod",
+                "novelapp",
+                "argocd",
+                200,
+            ),
             ("mallory", "backdoor", "list", "secrets", "", "", "kube-system", "", "curl/8", 403),
-            ("system:node:n1", "", "get", "networkpolicies", "", "networking.k8s.io", "", "Deny", "kubelet", 404),
+            (
+                "system:node:n1",
+                "",
+                "get",
+                "networkpolicies",
+                "",
+                "networking.k8s.io",
+                "",
+                "Deny",
+                "kubelet",
+                404,
+            ),
             ("", "", "get", "", "", "", "", "", "", 401),
         ];
         for (user, acted_as, verb, resource, sub, group, ns, name, agent, code) in rows {
@@ -346,7 +389,8 @@ mod tests {
 
     #[test]
     fn singulars() {
-        for (plural, one) in [("pods", "pod"), ("ingresses", "ingress"), ("networkpolicies", "networkpolicy")] {
+        for (plural, one) in [("pods", "pod"), ("ingresses", "ingress"), ("networkpolicies", "networkpolicy")]
+        {
             assert_eq!(singular(plural), one);
         }
     }

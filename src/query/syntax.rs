@@ -82,7 +82,12 @@ pub fn parse(text: &str) -> Result<Expression, ParseError> {
     }
 }
 
-fn error(position: usize, message: impl Into<String>, suggestion: Option<String>, incomplete: bool) -> ParseError {
+fn error(
+    position: usize,
+    message: impl Into<String>,
+    suggestion: Option<String>,
+    incomplete: bool,
+) -> ParseError {
     ParseError { position, message: message.into(), suggestion, incomplete }
 }
 
@@ -181,7 +186,8 @@ fn lex_field(chars: &[char], at: &mut usize) -> Result<Option<&'static FieldInfo
             Ok(Some(info))
         }
         None => {
-            let names = FIELDS.iter().flat_map(|info| std::iter::once(&info.name).chain(info.aliases)).copied();
+            let names =
+                FIELDS.iter().flat_map(|info| std::iter::once(&info.name).chain(info.aliases)).copied();
             let suggestion = nearest(&name, names).map(|near| format!("{near}:"));
             let message = format!("there is no field '{name}'; put quotes around text with a colon");
             Err(error(*at, message, suggestion, false))
@@ -226,7 +232,12 @@ fn check_value(info: &FieldInfo, value: &Value, position: usize, at_end: bool) -
     match info.kind {
         FieldKind::Number if text != "*" && code_range(text).is_none() => {
             let started = text.is_empty() || text.starts_with(['<', '>', '=']) || text.ends_with('-');
-            Err(error(position, format!("'{text}' is no status code"), Some("code:>=400".into()), at_end && started))
+            Err(error(
+                position,
+                format!("'{text}' is no status code"),
+                Some("code:>=400".into()),
+                at_end && started,
+            ))
         }
         FieldKind::Word if text != "*" => {
             let words = words_of(info.field);
@@ -340,7 +351,9 @@ impl Parser {
                 Ok(inside)
             }
             Token::Term(term) => Ok(Node::Term(term)),
-            Token::And | Token::Or => Err(error(position, "something to look for is missing before this", None, false)),
+            Token::And | Token::Or => {
+                Err(error(position, "something to look for is missing before this", None, false))
+            }
             Token::Close => Err(error(position, "this ) closes nothing", None, false)),
         }
     }
@@ -360,7 +373,12 @@ impl fmt::Display for Expression {
 }
 
 impl Node {
-    fn print_parts(f: &mut fmt::Formatter<'_>, parts: &[Node], separator: &str, bracket: fn(&Node) -> bool) -> fmt::Result {
+    fn print_parts(
+        f: &mut fmt::Formatter<'_>,
+        parts: &[Node],
+        separator: &str,
+        bracket: fn(&Node) -> bool,
+    ) -> fmt::Result {
         for (i, part) in parts.iter().enumerate() {
             if i > 0 {
                 f.write_str(separator)?;
@@ -432,7 +450,10 @@ mod tests {
 
     #[test]
     fn forms_that_people_write() {
-        assert_eq!(printed("user:alice verb:delete,patch -ns:kube-system"), "user:alice verb:delete,patch -ns:kube-system");
+        assert_eq!(
+            printed("user:alice verb:delete,patch -ns:kube-system"),
+            "user:alice verb:delete,patch -ns:kube-system"
+        );
         assert_eq!(printed("NAMESPACE:prod AND not (a or b)"), "ns:prod -(a or b)");
         assert_eq!(printed(r#"user:"CN=a,O=b" "exact phrase""#), r#"user:"CN=a,O=b" "exact phrase""#);
         assert_eq!(printed("user:system:serviceaccount:*"), "user:system:serviceaccount:*");
@@ -446,10 +467,18 @@ mod tests {
     fn errors_point_at_the_character() {
         let fail = |text: &str| parse(text).unwrap_err();
         let unknown = fail("verb:get usr:alice");
-        assert_eq!((unknown.position, unknown.suggestion.as_deref(), unknown.incomplete), (9, Some("user:"), false));
+        assert_eq!(
+            (unknown.position, unknown.suggestion.as_deref(), unknown.incomplete),
+            (9, Some("user:"), false)
+        );
         let open = fail("user:\"alice");
         assert_eq!((open.position, open.incomplete), (5, true));
-        assert!(fail("ns:").incomplete && fail("a or").incomplete && fail("(a").incomplete && fail("-").incomplete);
+        assert!(
+            fail("ns:").incomplete
+                && fail("a or").incomplete
+                && fail("(a").incomplete
+                && fail("-").incomplete
+        );
         assert!(fail("ns: verb:get").position == 3 && !fail("ns: verb:get").incomplete);
         assert_eq!(fail("code:abc").position, 5);
         assert!(fail("code:>").incomplete && fail("stage:Resp").incomplete);
@@ -461,7 +490,10 @@ mod tests {
     fn term() -> impl Strategy<Value = Node> {
         let value = prop_oneof!["[a-z*.:/]{1,6}", ".{0,6}"].prop_map(|text| {
             let exact = Value::exactly(&text);
-            Value { quoted: exact.quoted || matches!(text.as_str(), "and" | "or" | "not") || text.contains(':') , text }
+            Value {
+                quoted: exact.quoted || matches!(text.as_str(), "and" | "or" | "not") || text.contains(':'),
+                text,
+            }
         });
         let field = prop_oneof![Just(None), Just(Some(FieldName::User)), Just(Some(FieldName::Name))];
         (field, prop::collection::vec(value, 1..3)).prop_map(|(field, mut values)| {

@@ -177,7 +177,8 @@ impl View {
         self.starts.push(0);
         let (mut total, mut failed) = (0, 0);
         for chunk in chunks {
-            let unchanged = old.get(&chunk.version()).filter(|_| chunk.segments().iter().all(|s| !looked_at.contains(s)));
+            let unchanged =
+                old.get(&chunk.version()).filter(|_| chunk.segments().iter().all(|s| !looked_at.contains(s)));
             let count = unchanged.copied().unwrap_or_else(|| ChunkCount {
                 version: chunk.version(),
                 shown: self.count_chunk(chunk, |found| &found.shown),
@@ -349,7 +350,9 @@ impl View {
     pub fn histogram(&self, store: &Store, start: Micros, bucket: Micros, count: usize) -> Vec<Bucket> {
         let mut buckets = vec![Bucket::default(); count];
         let bucket = bucket.max(1);
-        let place = |time: Micros| usize::try_from(time.saturating_sub(start).div_euclid(bucket)).ok().filter(|i| *i < count);
+        let place = |time: Micros| {
+            usize::try_from(time.saturating_sub(start).div_euclid(bucket)).ok().filter(|i| *i < count)
+        };
         for (chunk, counted) in store.order().chunks().iter().zip(&self.chunks) {
             let (first, last) = (place(chunk.first_time()), place(chunk.last_time()));
             if let (Some(first), Some(last)) = (first, last)
