@@ -6,7 +6,9 @@ use crate::cli::QueryOutput;
 use crate::error::{Error, Result};
 use crate::headless::QueryOptions;
 use crate::headless::intake::Intake;
-use crate::model::{EventId, Micros, TimeZoneChoice, format_duration, format_local_offset, format_stamp};
+use crate::model::{
+    EventId, Micros, TimeZoneChoice, format_duration, format_local_offset, format_stamp, service_account,
+};
 use crate::store::Field;
 use crate::text::{Marks, SanitiseOptions, fit_middle, pad, sanitise_with, thousands};
 
@@ -98,8 +100,8 @@ impl<'o> Printer<'o> {
             None => String::new(),
         };
         let user = match (row.string(Field::User), row.string(Field::ImpersonatedUser)) {
-            (user, "") => user.to_owned(),
-            (user, impersonated) => format!("{user} as {impersonated}"),
+            (user, "") => short_user(user),
+            (user, impersonated) => format!("{} as {}", short_user(user), short_user(impersonated)),
         };
         let resource = match (row.string(Field::Resource), row.string(Field::Subresource)) {
             (resource, "") => resource.to_owned(),
@@ -149,5 +151,14 @@ impl<'o> Printer<'o> {
         if self.lost > 0 {
             streams.note(&format!("{} matching lines could not be unpacked", thousands(self.lost)));
         }
+    }
+}
+
+/// `sa:namespace/name` and `node:name` for the long names of service accounts and nodes.
+fn short_user(user: &str) -> String {
+    match (service_account(user), user.strip_prefix("system:node:")) {
+        (Some((namespace, name)), _) => format!("sa:{namespace}/{name}"),
+        (None, Some(node)) => format!("node:{node}"),
+        (None, None) => user.to_owned(),
     }
 }
