@@ -23,7 +23,10 @@ pub use info::{FileInfo, Gap, Info, InfoOptions, LevelCount, LevelsSeen, Unreada
 pub use query::{QueryOptions, query};
 
 use crate::error::{EXIT_FAILURE, EXIT_NO_MATCH, EXIT_OK, Error};
-use crate::text::{SanitiseOptions, sanitise_with};
+use crate::text::{SanitiseOptions, fit_end, sanitise, sanitise_with, thousands};
+
+/// Columns of a sample of what could not be read.
+const SAMPLE_COLUMNS: usize = 120;
 
 /// How a command ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -57,6 +60,13 @@ impl Streams<'_> {
     /// Writes a line for people. Standard error that is gone stops nothing.
     fn note(&mut self, text: &str) {
         let _ = writeln!(self.notes, "kauditui: {}", visible(text));
+    }
+
+    /// Writes what happened `count` times with the beginning of one of them, which may be as long as a line of a log.
+    fn note_loss(&mut self, kind: &str, count: Option<u64>, sample: &str) {
+        let times = count.map_or(String::new(), |count| format!(" ({})", thousands(count)));
+        let sample = sanitise(sample);
+        self.note(&format!("{kind}{times}: {}", fit_end(&sample, SAMPLE_COLUMNS, "...")));
     }
 
     /// Tells a failure that does not end the command.

@@ -225,7 +225,7 @@ fn tell_loss(message: &IngestMessage, streams: &mut Streams<'_>) {
         && notice.is_loss
         && !notice.detail.is_empty()
     {
-        streams.note(&format!("{}: {}", notice.kind, notice.detail));
+        streams.note_loss(&notice.kind, None, &notice.detail);
     }
 }
 

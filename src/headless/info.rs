@@ -138,7 +138,11 @@ pub fn info(
     let failed_sources = counting.intake.failed_sources;
     if !stop.load(Ordering::Relaxed) {
         counting.intake.tell_losses(streams, options.zone);
-        info_output::print(&counting.finish(), options, streams)?;
+        let info = counting.finish();
+        // Counts of nothing would look like an empty log, where there was only an error.
+        if !info.files.is_empty() || failed_sources == 0 {
+            info_output::print(&info, options, streams)?;
+        }
         streams.flush()?;
     }
     Ok(Outcome { matched: 1, failed_sources })

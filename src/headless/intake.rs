@@ -83,7 +83,7 @@ impl Intake {
         for (kind, source, group) in self.notices.groups().filter(|(_, _, group)| group.is_loss) {
             let log = source.map_or("", |source| self.name(source));
             let sample = group.samples.first().map_or("", String::as_str);
-            streams.note(&format!("{log}: {kind}, {} times: {sample}", thousands(group.count)));
+            streams.note_loss(&format!("{log}: {kind}"), Some(group.count), sample);
         }
         let counts = self.store.counts();
         if counts.forgotten_requests > 0 {

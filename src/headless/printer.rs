@@ -144,12 +144,12 @@ impl<'o> Printer<'o> {
     pub(super) fn tell(&self, streams: &mut Streams<'_>) {
         if self.withheld > 0 {
             streams.note(&format!(
-                "{} matching lines hold secret values and were withheld; --reveal-secrets prints them",
+                "withheld because they hold secret values: {}; --reveal-secrets prints them",
                 thousands(self.withheld)
             ));
         }
         if self.lost > 0 {
-            streams.note(&format!("{} matching lines could not be unpacked", thousands(self.lost)));
+            streams.note(&format!("lost because their text could not be unpacked: {}", thousands(self.lost)));
         }
     }
 }

@@ -213,7 +213,7 @@ fn raw_withholds_secrets_and_the_table_shows_no_control() {
     };
     let (output, notes, outcome) = run(messages(), &options);
     assert_eq!((output.as_str(), outcome.matched), ("line of x\u{1b}[2J\n", 2));
-    assert!(notes.contains("1 matching lines hold secret values"), "{notes}");
+    assert!(notes.contains("withheld because they hold secret values: 1;"), "{notes}");
     options.to_terminal = true;
     assert_eq!(run(messages(), &options).0, "line of x␛[2J\n");
     options.reveal = true;
