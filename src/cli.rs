@@ -209,6 +209,27 @@ pub enum ViewName {
     /// The table of requests with its histogram.
     #[default]
     Timeline,
+    /// The detail of the newest event, or of the one that --at names.
+    Detail,
+    /// What could not be read, and what changed.
+    Notices,
+    /// The logs that are open.
+    Sources,
+    /// All keys, and the filter language.
+    Help,
+}
+
+impl ViewName {
+    /// How it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            ViewName::Timeline => "timeline",
+            ViewName::Detail => "detail",
+            ViewName::Notices => "notices",
+            ViewName::Sources => "sources",
+            ViewName::Help => "help",
+        }
+    }
 }
 
 /// Forms of `info`.
