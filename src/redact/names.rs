@@ -28,13 +28,18 @@ const PARAMETERS: [&str; 13] = [
     "x-goog-credential",
 ];
 
+/// The API server's own audit annotations: some end with such words, but tell the account, the name of a Secret
+/// (`authentication.k8s.io/legacy-token`) or a duration (`apiserver.latency.k8s.io/authorization`).
+const ANNOTATIONS: [&str; 4] = [
+    "authentication.k8s.io/",
+    "authentication.kubernetes.io/",
+    "authorization.k8s.io/",
+    "apiserver.latency.k8s.io/",
+];
+
 /// Whether a key, a variable or an argument of this name holds a credential.
 pub(super) fn is_credential(name: &str) -> bool {
-    // The audit annotations of the API server's own authenticators end with such words (`…/legacy-token`), but name
-    // the account and the Secret; they are what an investigation needs.
-    let audit_annotation =
-        name.starts_with("authentication.k8s.io/") || name.starts_with("authentication.kubernetes.io/");
-    !audit_annotation && CREDENTIAL_NAME.is_match(name)
+    CREDENTIAL_NAME.is_match(name) && !ANNOTATIONS.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Whether a parameter of a URI's query holds a credential.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use super::mark::{OPENING, mark};
+use super::mark::{OPENING, is_mark, mark};
 use super::names::{CREDENTIAL, is_credential, is_reference};
 use super::{base64, pattern, uri};
 
@@ -50,7 +50,7 @@ static QUERY: LazyLock<Regex> = LazyLock::new(|| pattern(r#"\?[^\s"'<>?]*"#));
 /// Everything up to the value of `password=…`, `"password": "…"` and `--password …`.
 static ANNOUNCED: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(
-        r#"{CREDENTIAL}(?:\\*["'])?\s?=\s?|{CREDENTIAL}(?P<colon>\\*["']\s*:\s*)|(?:^|\s)--?[\w.-]*{CREDENTIAL}\s+"#
+        r#"{CREDENTIAL}(?:\\*["'])?\s?=\s?|{CREDENTIAL}(?P<colon>\\*["']\s*:\s*)|(?P<flag>(?:^|\s)--?[\w.-]*{CREDENTIAL}\s+)"#
     ))
 });
 
@@ -61,7 +61,7 @@ static MANIFEST_DATA: LazyLock<Regex> = LazyLock::new(|| pattern(r#"(?i)\b(?:str
 
 /// `key: value` on a line of its own, as YAML and HTTP headers have it.
 static YAML_LINE: LazyLock<Regex> =
-    LazyLock::new(|| pattern(r#"^(?P<indent>[ \t-]*)["']?(?P<name>[\w./-]+)["']?[ \t]*:[ \t]+"#));
+    LazyLock::new(|| pattern(r#"^[ \t-]*["']?(?P<name>[\w./-]+)["']?[ \t]*:[ \t]+"#));
 
 /// Masks the credentials of one text: tokens, private keys, passwords in URLs, secret parameters of a URI, arguments
 /// and assignments that announce a credential. Text without any is borrowed, at the price of one quick test; masking
@@ -76,18 +76,19 @@ pub(super) fn mask_nested(text: &str, depth: u8) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     if depth > NESTING || (SECRET_MANIFEST.is_match(text) && MANIFEST_DATA.is_match(text)) {
-        return if text.starts_with(OPENING) { Cow::Borrowed(text) } else { Cow::Owned(mark(text.len())) };
+        return if is_mark(text) { Cow::Borrowed(text) } else { Cow::Owned(mark(text.len())) };
     }
-    // Queries come first: the marks of the other passes hold spaces, which would end a query too early.
+    // Queries come first: the marks of the other passes hold spaces, which would end a query too early. Then what a
+    // name announces, which is masked to its end, before the shapes that may be but a part of it.
     let masked = mask_queries(text, depth);
+    let masked = then(masked, mask_lines);
+    let masked = then(masked, mask_announced);
     let masked =
         then(masked, |text| SELF_EVIDENT.replace_all(text, |found: &Captures<'_>| mark(found[0].len())));
     let masked = then(masked, |text| SCHEME.replace_all(text, mask_scheme));
     let masked = then(masked, |text| {
         USERINFO.replace_all(text, |found: &Captures<'_>| format!("{}{}@", &found[1], mark(found[2].len())))
     });
-    let masked = then(masked, mask_announced);
-    let masked = then(masked, mask_lines);
     match masked {
         Cow::Owned(masked) if masked != text => Cow::Owned(masked),
         _ => Cow::Borrowed(text),
@@ -139,11 +140,13 @@ fn mask_announced(text: &str) -> Cow<'_, str> {
         let rest = &text[announced.end()..];
         let (opening, length) = value_extent(rest);
         let value = &rest[opening..opening + length];
-        // A colon without quotes after it is prose or an object; a flag may be followed by the next one.
+        // A colon without quotes after it is prose or an object; a flag may be followed by the next one; PEM has lines
+        // and spaces and is left to its own pattern.
         let prose = found.name("colon").is_some() && opening == 0;
+        let next_flag = found.name("flag").is_some() && value.starts_with('-');
+        let kept = value.starts_with(OPENING) || value.starts_with("-----BEGIN") || is_reference(value);
         searched = announced.end();
-        if prose || length == 0 || value.starts_with(OPENING) || value.starts_with('-') || is_reference(value)
-        {
+        if prose || next_flag || kept || length == 0 {
             continue;
         }
         out.push_str(&text[copied..announced.end() + opening]);
@@ -201,12 +204,15 @@ fn mask_lines(text: &str) -> Cow<'_, str> {
             .and_then(|found| found.get(0))
             .map(|found| found.end());
         let value = value_at.map_or("", |at| content[at..].trim_end());
-        if value.starts_with(['|', '>']) {
+        // `|`, `>-`, `|2`: the header of a block scalar (YAML 1.2, 8.1).
+        let header = value.strip_prefix(['|', '>']).map(|rest| rest.trim_matches(['-', '+']));
+        if header.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit())) {
             block_below = Some(indent);
         }
         let kept = value.is_empty()
-            || value.contains(OPENING)
-            || value.starts_with(['|', '>', '{', '['])
+            || is_mark(value)
+            || block_below.is_some()
+            || matches!(value, "{" | "[" | "{}" | "[]")
             || is_reference(value.trim_matches(['"', '\'']));
         match value_at {
             Some(at) if !kept => {
