@@ -101,7 +101,7 @@ fn withheld(text: &str) -> (String, usize) {
     (Value::from(mark::mark(text.len())).to_string(), 1)
 }
 
-/// A pattern of this module's own: that each of them is one is what the tests of this module see first.
+/// Compiles one of this module's constant patterns; the tests use each of them.
 #[expect(clippy::expect_used, reason = "the patterns are constants; no input reaches them")]
 fn pattern(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a constant pattern is valid")

@@ -105,7 +105,7 @@ fn credentials_by_name_and_by_shape() {
         json!({"data": {"app.yaml": "db:\n  password: |\n    hunter2\n  host: h\n"}}),
         json!({"data": {"app.json": "{\"db\":{\"password\":\"hunter2\"}}"}}),
         json!({"data": {"cut.json": "{\"db\":{\"password\":\"hun\\\\\\\"ter2hunter2"}}),
-        // base64 of `password=hunter2` and of `hunter2hunter2` under `data` of a list without a kind
+        // `password=hunter2` in base64
         json!({"binaryData": {"app.properties": "cGFzc3dvcmQ9aHVudGVyMg=="}}),
     ] {
         hides(&json!({"requestObject": body}));
