@@ -111,11 +111,7 @@ impl Sink for Gathered {
         let count = &mut self.tally.unreadable[kind as usize];
         *count += 1;
         // The text of an unreadable line may hold anything, a Secret's value too: only its beginning is kept, masked.
-        let detail = if *count <= SAMPLES {
-            sample(text)
-        } else {
-            String::new()
-        };
+        let detail = if *count <= SAMPLES { sample(text) } else { String::new() };
         self.samples.push(Notice {
             source: Some(self.source),
             kind: format!("unreadable: {}", kind.name()),

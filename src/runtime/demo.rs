@@ -24,7 +24,8 @@ const TIME_KEYS: [&str; 2] = ["\"requestReceivedTimestamp\":\"", "\"stageTimesta
 /// Moves and stretches the times of all lines so that they span [`LENGTH`] and end at `now`. The time from a
 /// request's arrival to its stage stays as it was.
 fn retimed(recorded: &str, now: Micros) -> String {
-    let stage_times: Vec<Micros> = recorded.lines().filter_map(|line| time_after(line, TIME_KEYS[1])).collect();
+    let stage_times: Vec<Micros> =
+        recorded.lines().filter_map(|line| time_after(line, TIME_KEYS[1])).collect();
     let first = stage_times.iter().min().copied().unwrap_or(0);
     let span = (stage_times.iter().max().copied().unwrap_or(0) - first).max(1);
     let place = |time: Micros| {
@@ -38,7 +39,9 @@ fn retimed(recorded: &str, now: Micros) -> String {
         let arrived = received.or(stage).map(place);
         let mut line = line.to_owned();
         for (key, time) in TIME_KEYS.into_iter().zip([received, stage]) {
-            let (Some(time), Some(from), Some(arrived)) = (time, received.or(stage), arrived) else { continue };
+            let (Some(time), Some(from), Some(arrived)) = (time, received.or(stage), arrived) else {
+                continue;
+            };
             line = replaced_after(&line, key, &format_rfc3339((arrived + (time - from)).min(now)));
         }
         out += &line;

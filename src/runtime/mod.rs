@@ -131,7 +131,11 @@ struct Pipeline {
 }
 
 impl Pipeline {
-    fn start(inputs: Vec<ingest::Input>, options: IngestOptions, sender: mpsc::Sender<IngestMessage>) -> Pipeline {
+    fn start(
+        inputs: Vec<ingest::Input>,
+        options: IngestOptions,
+        sender: mpsc::Sender<IngestMessage>,
+    ) -> Pipeline {
         let (tell, started) = std::sync::mpsc::sync_channel(1);
         let body = move || {
             let ingest = ingest::start(&inputs, &options, &sender);
@@ -319,7 +323,10 @@ impl Program {
         let copy = Copy::new(text, self.tmux);
         self.or_gone(|screen| screen.send(&copy.sequence));
         if !copy.is_whole() {
-            let note = format!("copied only the first {} of {} bytes: terminals take no more", copy.copied, copy.total);
+            let note = format!(
+                "copied only the first {} of {} bytes: terminals take no more",
+                copy.copied, copy.total
+            );
             self.app.message = Some((note, true));
         }
     }

@@ -43,13 +43,15 @@ pub fn discover(root: &Path, recognise: &dyn Fn(&[u8]) -> bool) -> Result<Choice
         looked_at.push("  no running kube-apiserver, k3s server or rke2 server".to_owned());
     }
     for server in servers {
-        let said = format!("{} (pid {}) says --audit-log-path={}", server.program, server.pid, server.log_path);
+        let said =
+            format!("{} (pid {}) says --audit-log-path={}", server.program, server.pid, server.log_path);
         if server.log_path == "-" {
             looked_at.push(format!("  {said}: it is in the container's own log"));
             continue;
         }
         let own = below(root, &server.log_path);
-        let inside = root.join("proc").join(&server.pid).join("root").join(server.log_path.trim_start_matches('/'));
+        let inside =
+            root.join("proc").join(&server.pid).join("root").join(server.log_path.trim_start_matches('/'));
         for path in [own, inside] {
             match check(&path, recognise) {
                 Ok(()) => return Ok(Choice { path, reason: said }),
@@ -101,7 +103,8 @@ struct ApiServer {
 
 fn api_servers(root: &Path) -> Vec<ApiServer> {
     let Ok(processes) = fs::read_dir(root.join("proc")) else { return Vec::new() };
-    let mut found: Vec<ApiServer> = processes.flatten().filter_map(|entry| api_server(&entry.path())).collect();
+    let mut found: Vec<ApiServer> =
+        processes.flatten().filter_map(|entry| api_server(&entry.path())).collect();
     found.sort_by(|a, b| a.pid.len().cmp(&b.pid.len()).then_with(|| a.pid.cmp(&b.pid)));
     found
 }
@@ -174,8 +177,15 @@ mod tests {
     #[test]
     fn k3s_passes_flags_on() {
         let root = tempfile::tempdir().unwrap();
-        for (form, pid) in [("--kube-apiserver-arg=audit-log-path=/a.log\0", "5"), ("--kube-apiserver-arg\0audit-log-path=/a.log\0", "6")] {
-            write(root.path(), &format!("/proc/{pid}/cmdline"), &format!("/usr/local/bin/k3s\0server\0{form}"));
+        for (form, pid) in [
+            ("--kube-apiserver-arg=audit-log-path=/a.log\0", "5"),
+            ("--kube-apiserver-arg\0audit-log-path=/a.log\0", "6"),
+        ] {
+            write(
+                root.path(),
+                &format!("/proc/{pid}/cmdline"),
+                &format!("/usr/local/bin/k3s\0server\0{form}"),
+            );
             let server = api_server(&below(root.path(), &format!("/proc/{pid}"))).unwrap();
             assert_eq!((server.program.as_str(), server.log_path.as_str()), ("k3s", "/a.log"));
         }
@@ -187,7 +197,10 @@ mod tests {
         write(root.path(), "/var/log/audit/audit.log", "type=SYSCALL msg=audit(1364481363.243:24287)\n");
         write(root.path(), "/var/log/kubernetes/audit.log", "");
         let looked_at = discover(root.path(), &is_event).unwrap_err();
-        assert!(looked_at.contains("/var/log/audit/audit.log: no Kubernetes audit event in it"), "{looked_at}");
+        assert!(
+            looked_at.contains("/var/log/audit/audit.log: no Kubernetes audit event in it"),
+            "{looked_at}"
+        );
         assert!(looked_at.contains("/var/log/kubernetes/audit.log: empty"));
         assert!(looked_at.contains("no running kube-apiserver"));
         assert_eq!(looked_at.lines().count(), DEFAULT_PATHS.len() + 1);

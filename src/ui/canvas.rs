@@ -98,7 +98,9 @@ impl Canvas<'_> {
                 let style = self.theme.style(role);
                 if let Some(cell) = self.buffer.cell_mut((x, y)) {
                     cell.reset();
-                    cell.set_symbol(sign).set_style(style);
+                    if sign != " " {
+                        cell.set_symbol(sign).set_style(style);
+                    }
                 }
             }
         }

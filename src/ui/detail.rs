@@ -54,7 +54,8 @@ pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Area) {
         canvas.put(inside.x + 7, y, inside.width.saturating_sub(8), &stages_text(app, detail), Role::Plain);
         y += 1;
     }
-    if y + 1 < bottom {
+    // A line or two of a tree tell nothing.
+    if y + if focused { 1 } else { 4 } < bottom {
         draw_tree(canvas, detail, Area { y, height: bottom - y, ..inside }, focused);
     }
 }

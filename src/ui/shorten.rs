@@ -12,6 +12,13 @@ pub fn user(name: &str, narrow: bool) -> Cow<'_, str> {
         return Cow::Borrowed("-");
     }
     if let Some((namespace, account)) = service_account(name) {
+        // The controller manager's own accounts; any other account of kube-system keeps its namespace, since a name
+        // there is what an intruder likes to have.
+        let is_controller =
+            ["-controller", "-collector", "-binder", "-expander"].iter().any(|e| account.ends_with(e));
+        if namespace == "kube-system" && is_controller {
+            return Cow::Borrowed(account);
+        }
         return Cow::Owned(format!("sa:{namespace}/{account}"));
     }
     if let Some(rest) = name.strip_prefix("system:") {
@@ -41,6 +48,8 @@ mod tests {
     #[test]
     fn names_become_short_and_stay_telling() {
         assert_eq!(user("system:serviceaccount:argocd:app", false), "sa:argocd/app");
+        assert_eq!(user("system:serviceaccount:kube-system:job-controller", false), "job-controller");
+        assert_eq!(user("system:serviceaccount:kube-system:backdoor", false), "sa:kube-system/backdoor");
         assert_eq!(user("system:node:n1", false), "node:n1");
         assert_eq!(user("system:kube-scheduler", false), "kube-scheduler");
         assert_eq!(user("alice@example.com", true), "alice");

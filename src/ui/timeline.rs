@@ -169,7 +169,7 @@ fn draw_row(app: &App, canvas: &mut Canvas<'_>, area: Area, columns: Columns, id
         (columns.ip, segment.string(Field::SourceIp, row), Some(Column::SourceIp), role),
         (
             columns.agent,
-            shorten::agent(segment.string(Field::UserAgent, row), columns.narrow),
+            shorten::agent(segment.string(Field::UserAgent, row), columns.agent < 20),
             Some(Column::UserAgent),
             role,
         ),
