@@ -264,7 +264,7 @@ fn short_length(length: Micros) -> String {
     let text = format_duration(length.max(0));
     // Seconds do not matter for what has been running for minutes.
     match text.split_once('m') {
-        Some((minutes, _)) if length >= 60_000_000 && length < 3_600_000_000 => format!("{minutes}m"),
+        Some((minutes, _)) if (60_000_000..3_600_000_000).contains(&length) => format!("{minutes}m"),
         _ => text.replace(' ', ""),
     }
 }
