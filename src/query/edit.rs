@@ -37,7 +37,9 @@ pub fn with_value(expression: &Expression, field: FieldName, text: &str, change:
             }
             parts.retain(|part| !matches!(part, Node::Not(inner) if is_empty(inner)));
             match parts.iter_mut().find(|part| has_value(part)) {
-                Some(Node::Term(existing)) if !existing.values.contains(&value) => existing.values.push(value),
+                Some(Node::Term(existing)) if !existing.values.contains(&value) => {
+                    existing.values.push(value)
+                }
                 Some(_) => {}
                 None => parts.push(term(field, value)),
             }

@@ -97,12 +97,42 @@ pub const FIELDS: &[FieldInfo] = &[
     line(FieldName::Namespace, "ns", &["namespace"], FieldKind::Whole, "in which namespace: prod, kube-*"),
     line(FieldName::Name, "name", &[], FieldKind::Whole, "the object's name: novelapp, web-*"),
     line(FieldName::Code, "code", &["status"], FieldKind::Number, "the answer: 403, 4xx, >=400, 500-599"),
-    line(FieldName::SourceIp, "ip", &["sourceip", "address"], FieldKind::Whole, "from where: 10.20.0.5, 203.0.113.*"),
-    line(FieldName::UserAgent, "agent", &["useragent"], FieldKind::Part, "through which client: kubectl, Helm"),
+    line(
+        FieldName::SourceIp,
+        "ip",
+        &["sourceip", "address"],
+        FieldKind::Whole,
+        "from where: 10.20.0.5, 203.0.113.*",
+    ),
+    line(
+        FieldName::UserAgent,
+        "agent",
+        &["useragent"],
+        FieldKind::Part,
+        "through which client: kubectl, Helm",
+    ),
     line(FieldName::Subresource, "subresource", &["sub"], FieldKind::Whole, "exec, scale, status, token"),
-    line(FieldName::ImpersonatedUser, "impersonated", &["as", "impersonateduser"], FieldKind::Whole, "acted as whom"),
-    line(FieldName::RequestUri, "uri", &["requesturi"], FieldKind::Part, "part of path and query: dryRun=All"),
-    line(FieldName::Stage, "stage", &[], FieldKind::Word, "RequestReceived, ResponseStarted, ResponseComplete, Panic"),
+    line(
+        FieldName::ImpersonatedUser,
+        "impersonated",
+        &["as", "impersonateduser"],
+        FieldKind::Whole,
+        "acted as whom",
+    ),
+    line(
+        FieldName::RequestUri,
+        "uri",
+        &["requesturi"],
+        FieldKind::Part,
+        "part of path and query: dryRun=All",
+    ),
+    line(
+        FieldName::Stage,
+        "stage",
+        &[],
+        FieldKind::Word,
+        "RequestReceived, ResponseStarted, ResponseComplete, Panic",
+    ),
     line(FieldName::Level, "level", &[], FieldKind::Word, "Metadata, Request, RequestResponse"),
     line(FieldName::AuditId, "auditID", &["id"], FieldKind::Whole, "the request's id"),
     line(FieldName::Reason, "reason", &[], FieldKind::Whole, "why it failed: Forbidden, NotFound, Conflict"),
@@ -113,7 +143,8 @@ pub const FIELDS: &[FieldInfo] = &[
 /// The field written as `name`, whatever the case.
 pub fn field_named(name: &str) -> Option<&'static FieldInfo> {
     FIELDS.iter().find(|info| {
-        info.name.eq_ignore_ascii_case(name) || info.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
+        info.name.eq_ignore_ascii_case(name)
+            || info.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
     })
 }
 

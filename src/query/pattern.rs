@@ -98,7 +98,9 @@ fn compile(pattern: &str, written: &str, quoted: bool) -> Regex {
             .build()
     };
     // Only escaped text and `.*` get here; what fails is a text too long to compile, which no value is.
-    build(pattern).or_else(|_| build("^\\x00never$")).unwrap_or_else(|_| Regex::new("a^").expect("a fixed pattern"))
+    build(pattern)
+        .or_else(|_| build("^\\x00never$"))
+        .unwrap_or_else(|_| Regex::new("a^").expect("a fixed pattern"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,9 @@
 use super::fields::FieldName;
 use super::pattern::Pattern;
 use super::syntax::{Expression, Node, Term, Value, code_range};
-use crate::model::{Decision, Level, Stage, is_mutating_subresource, is_write_verb, service_account, short_resource};
+use crate::model::{
+    Decision, Level, Stage, is_mutating_subresource, is_write_verb, service_account, short_resource,
+};
 use crate::store::{Bitset, Field, Segment};
 
 /// Columns in which a bare word is looked for.
@@ -89,8 +91,13 @@ fn compile_value(field: Option<FieldName>, value: &Value) -> Test {
     let text = value.text.as_str();
     let whole = || Pattern::whole(text, value.quoted);
     let part = || Pattern::part(text, value.quoted);
-    let Some(field) = field else { return Test::Word(part()) };
+    let Some(field) = field else {
+        // Every text has the empty one as a part.
+        return if text.is_empty() { Test::All(Vec::new()) } else { Test::Word(part()) };
+    };
     match field {
+        // Most requests are not impersonated: nobody at all is a question about the authenticated user.
+        FieldName::User if text.is_empty() => Test::Column(Field::User, whole()),
         FieldName::User => Test::Any(vec![
             Test::Username(Field::User, whole()),
             Test::Username(Field::ImpersonatedUser, whole()),
@@ -106,6 +113,7 @@ fn compile_value(field: Option<FieldName>, value: &Value) -> Test {
         FieldName::RequestUri => Test::Column(Field::RequestUri, part()),
         FieldName::Reason => Test::Column(Field::Reason, whole()),
         FieldName::AuditId => Test::AuditId(whole()),
+        FieldName::Code if text.is_empty() => Test::Code(0, 0),
         FieldName::Code => match code_range(text) {
             Some((low, high)) => Test::Code(low, high),
             // `*`: any answer at all.
@@ -113,7 +121,9 @@ fn compile_value(field: Option<FieldName>, value: &Value) -> Test {
         },
         FieldName::Stage => named(text, Stage::ALL, |s| s.name(), Test::Stage),
         FieldName::Level => named(text, Level::ALL, |l| l.name(), Test::Level),
-        FieldName::Decision => named(text, [Decision::Allow, Decision::Forbid], |d| d.name(), Test::Decision),
+        FieldName::Decision => {
+            named(text, [Decision::Absent, Decision::Allow, Decision::Forbid], |d| d.name(), Test::Decision)
+        }
         FieldName::Is => match text.to_ascii_lowercase().as_str() {
             "write" => Test::Write,
             "failed" => Test::Code(400, u16::MAX),
@@ -128,11 +138,9 @@ fn named<T: Copy, const N: usize>(
     name: impl Fn(&T) -> &'static str,
     wrap: fn(T) -> Test,
 ) -> Test {
-    let wanted = all.into_iter().filter(|t| !name(t).is_empty());
-    if text == "*" {
-        return Test::Any(wanted.map(wrap).collect());
-    }
-    Test::Any(wanted.filter(|t| name(t).eq_ignore_ascii_case(text)).map(wrap).collect())
+    let is_wanted =
+        |t: &T| if text == "*" { !name(t).is_empty() } else { name(t).eq_ignore_ascii_case(text) };
+    Test::Any(all.into_iter().filter(is_wanted).map(wrap).collect())
 }
 
 /// `pods`, `pod`, `po`-like short names, `deployments.apps`, `deploy/scale`.
@@ -190,21 +198,25 @@ impl Test {
                 let mut found = Bitset::none(rows);
                 for field in WORD_FIELDS {
                     found.or(&column_rows(segment, field, |dictionary| match field {
-                        Field::Resource => pattern.symbols_where(dictionary, |name| {
-                            pattern.matches(name) || pattern.matches(short_resource(name))
-                        }),
+                        Field::Resource => {
+                            pattern.symbols_where(dictionary, |name| matches_resource(pattern, name))
+                        }
                         _ => pattern.symbols(dictionary),
                     }));
                 }
                 found
             }
-            Test::Code(low, high) => Bitset::from_column(segment.codes(), |code| *low <= code && code <= *high),
+            Test::Code(low, high) => {
+                Bitset::from_column(segment.codes(), |code| *low <= code && code <= *high)
+            }
             Test::Stage(stage) => Bitset::from_column(segment.all_facts(), |facts| facts.stage() == *stage),
             Test::Level(level) => Bitset::from_column(segment.all_facts(), |facts| facts.level() == *level),
             Test::Decision(decision) => {
                 Bitset::from_column(segment.all_facts(), |facts| facts.decision() == *decision)
             }
-            Test::AuditId(pattern) => Bitset::from_fn(rows, |row| pattern.matches(&segment.audit_id(row as u32))),
+            Test::AuditId(pattern) => {
+                Bitset::from_fn(rows, |row| pattern.matches(&segment.audit_id(row as u32)))
+            }
             Test::Write => {
                 let mut found = column_rows(segment, Field::Verb, |d| {
                     Bitset::from_fn(d.len() as u32, |symbol| is_write_verb(d.get(symbol as u16)))
@@ -218,7 +230,11 @@ impl Test {
     }
 }
 
-fn column_rows(segment: &Segment, field: Field, symbols: impl Fn(&crate::store::Dictionary) -> Bitset) -> Bitset {
+fn column_rows(
+    segment: &Segment,
+    field: Field,
+    symbols: impl Fn(&crate::store::Dictionary) -> Bitset,
+) -> Bitset {
     let column = segment.column(field);
     let wanted = symbols(&column.dictionary);
     if wanted.is_clear() {
@@ -252,7 +268,19 @@ fn matches_resource(pattern: &Pattern, plural: &str) -> bool {
     if plural.is_empty() {
         return pattern.matches("");
     }
-    pattern.matches(plural) || pattern.matches(short_resource(plural)) || pattern.matches(&singular(plural))
+    pattern.matches(plural)
+        || pattern.matches(short_resource(plural))
+        || pattern.matches(&singular(plural))
+        || kubectl_name(plural).is_some_and(|name| pattern.matches(name))
+}
+
+/// kubectl's short name where a screen shows another one: `pod` tells more than `po`.
+fn kubectl_name(plural: &str) -> Option<&'static str> {
+    match plural {
+        "pods" => Some("po"),
+        "nodes" => Some("no"),
+        _ => None,
+    }
 }
 
 fn singular(plural: &str) -> String {
@@ -277,10 +305,43 @@ mod tests {
     fn segment() -> Segment {
         let mut builder = SegmentBuilder::new(SourceId(0), 0, true);
         let rows = [
-            ("alice@example.com", "", "patch", "deployments", "scale", "apps", "prod", "web", "kubectl/v1.34", 200u16),
-            ("system:serviceaccount:argocd:server", "", "delete", "deployments", "", "apps", "prod", "novelapp", "argocd", 200),
+            (
+                "alice@example.com",
+                "",
+                "patch",
+                "deployments",
+                "scale",
+                "apps",
+                "prod",
+                "web",
+                "kubectl/v1.34",
+                200u16,
+            ),
+            (
+                "system:serviceaccount:argocd:server",
+                "",
+                "delete",
+                "deployments",
+                "",
+                "apps",
+                "prod",
+                "novelapp",
+                "argocd",
+                200,
+            ),
             ("mallory", "backdoor", "list", "secrets", "", "", "kube-system", "", "curl/8", 403),
-            ("system:node:n1", "", "get", "networkpolicies", "", "networking.k8s.io", "", "Deny", "kubelet", 404),
+            (
+                "system:node:n1",
+                "",
+                "get",
+                "networkpolicies",
+                "",
+                "networking.k8s.io",
+                "",
+                "Deny",
+                "kubelet",
+                404,
+            ),
             ("", "", "get", "", "", "", "", "", "", 401),
         ];
         for (user, acted_as, verb, resource, sub, group, ns, name, agent, code) in rows {
@@ -338,6 +399,11 @@ mod tests {
             ("level:metadata stage:ResponseComplete verb:get", vec![3, 4]),
             ("stage:Panic", vec![]),
             ("verb:del", vec![]),
+            ("user:\"\"", vec![4]),
+            ("\"\"", vec![0, 1, 2, 3, 4]),
+            ("networkpolicy", vec![3]),
+            ("decision:\"\" code:\"\"", vec![]),
+            ("decision:\"\" stage:ResponseComplete", vec![0, 1, 2, 3, 4]),
         ] {
             let plan = Plan::new(&parse(question).unwrap());
             assert_eq!(plan.rows(&segment).iter().collect::<Vec<_>>(), rows, "{question}");
@@ -346,7 +412,8 @@ mod tests {
 
     #[test]
     fn singulars() {
-        for (plural, one) in [("pods", "pod"), ("ingresses", "ingress"), ("networkpolicies", "networkpolicy")] {
+        for (plural, one) in [("pods", "pod"), ("ingresses", "ingress"), ("networkpolicies", "networkpolicy")]
+        {
             assert_eq!(singular(plural), one);
         }
     }
