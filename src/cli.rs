@@ -1,1 +1,365 @@
-//! cli
+//! The command line as clap types: names, headings and help. What the options mean together, and with the
+//! environment, is [`crate::settings`]' business; nothing here looks at files or the clock.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::error::Error;
+
+const SOURCES: &str = "Sources";
+const FILTER: &str = "Filter and time";
+const DISPLAY: &str = "Display";
+const OUTPUT: &str = "Output";
+const RESOURCES: &str = "Resources";
+
+const EXAMPLES: &str = "\
+Examples:
+  kauditui /var/log/kubernetes/audit/audit.log
+  kauditui -f 'ns:prod verb:delete' --since 1h audit.log
+  kauditui query -f 'code:>=400' -o jsonl audit.log | jq .user
+  kauditui query --follow -f 'resource:secrets' audit.log
+  kauditui info /var/log/kubernetes/audit/
+  kauditui --demo";
+
+const LONG_TAIL: &str = "\
+A log named like a subcommand is opened as ./info or ./query.
+
+Exit codes:
+  0      done
+  1      query matched nothing
+  2      wrong usage, cannot start, or one of several sources failed
+  128+n  stopped by signal n
+
+Environment:
+  NO_COLOR             when set and not empty: no colours
+  KAUDITUI_NO_INOTIFY  when set: look for new lines once a second instead of waiting for inotify
+  LC_ALL, LC_CTYPE, LANG
+                       a locale without UTF-8 means --ascii";
+
+/// The whole command line.
+#[derive(Parser, Clone, Debug)]
+#[command(
+    name = "kauditui",
+    version,
+    about = "Explore Kubernetes audit logs: who did what, to which object, when, from where and why it was allowed",
+    after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{LONG_TAIL}"),
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// A twin of the interactive program that prints instead.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// What to read.
+    #[command(flatten)]
+    pub sources: SourceArgs,
+    /// Which rows are shown.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Show what is there and do not wait for more.
+    #[arg(long, help_heading = SOURCES)]
+    pub no_follow: bool,
+    /// Open this view.
+    #[arg(long, value_name = "NAME", value_enum, help_heading = DISPLAY)]
+    pub view: Option<ViewName>,
+    /// Open at the event with this auditID.
+    #[arg(long, value_name = "AUDIT_ID", help_heading = DISPLAY)]
+    pub at: Option<String>,
+    /// Show values of secrets and tokens as they are in the log.
+    #[arg(long, help_heading = DISPLAY)]
+    pub reveal_secrets: bool,
+    /// How it looks.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+    /// What it may take.
+    #[command(flatten)]
+    pub resources: ResourceArgs,
+}
+
+/// Subcommands.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Command {
+    /// Count what the logs hold: lines, requests, unreadable lines, gaps, audit levels.
+    Info(InfoArgs),
+    /// Print the rows of the timeline.
+    #[command(after_help = QUERY_EXAMPLES)]
+    Query(Box<QueryArgs>),
+}
+
+const QUERY_EXAMPLES: &str = "\
+Rows are printed in time order; with --follow, new ones as they come. Without --follow, everything is read first,
+as far as --memory allows; what had to be dropped is said on standard error.
+
+Exit code 1 means that nothing matched.";
+
+/// Arguments of `kauditui info`.
+#[derive(Args, Clone, Debug)]
+pub struct InfoArgs {
+    /// Form of the output; the JSON is described in docs/json.md.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM", help_heading = OUTPUT)]
+    pub output: InfoOutput,
+    /// What to read.
+    #[command(flatten)]
+    pub sources: SourceArgs,
+    /// How it looks.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+    /// What it may take.
+    #[command(flatten)]
+    pub resources: ResourceArgs,
+}
+
+/// Arguments of `kauditui query`.
+#[derive(Args, Clone, Debug)]
+pub struct QueryArgs {
+    /// Which rows are shown.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// One row a request, or each stage of it.
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH", help_heading = FILTER)]
+    pub stages: StageChoice,
+    /// Print what is there, then what comes, until stopped.
+    #[arg(long, help_heading = SOURCES)]
+    pub follow: bool,
+    /// Print only the newest N rows of what is there; with --follow, all that come after them.
+    #[arg(long, value_name = "N", help_heading = FILTER)]
+    pub limit: Option<usize>,
+    /// Form of the output; the JSON is described in docs/json.md.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM", help_heading = OUTPUT)]
+    pub output: QueryOutput,
+    /// Print values of secrets and tokens as they are in the log.
+    #[arg(long, help_heading = OUTPUT)]
+    pub reveal_secrets: bool,
+    /// What to read.
+    #[command(flatten)]
+    pub sources: SourceArgs,
+    /// How it looks.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+    /// What it may take.
+    #[command(flatten)]
+    pub resources: ResourceArgs,
+}
+
+/// What to read.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SourceArgs {
+    /// A file, a folder, a glob, or - for standard input; without one, the log of the API server on this machine.
+    #[arg(value_name = "SOURCE", help_heading = SOURCES)]
+    pub sources: Vec<PathBuf>,
+    /// Leave out the rotated files beside a log.
+    #[arg(long, help_heading = SOURCES)]
+    pub no_rotated: bool,
+    /// Play a log that is part of the program; needs no cluster.
+    #[arg(long, conflicts_with = "sources", help_heading = SOURCES)]
+    pub demo: bool,
+}
+
+/// Which rows are shown.
+#[derive(Args, Clone, Debug, Default)]
+pub struct FilterArgs {
+    /// Show what matches, as in: user:alice verb:delete,patch -ns:kube-system code:>=400
+    #[arg(short, long, value_name = "EXPR", allow_hyphen_values = true, help_heading = FILTER)]
+    pub filter: Option<String>,
+    /// Show nothing before: 15m, 03:00, 2026-01-14T03:00:00Z
+    ///
+    /// A length such as 15m counts back from now, or from the newest event of a log that is no longer written (its
+    /// newest event is more than 15 minutes old); which one is said. A time of day is the latest such moment, in the
+    /// shown zone, not after the newest event.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = FILTER)]
+    pub since: Option<String>,
+    /// Show nothing from this moment on; the same forms as --since.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, help_heading = FILTER)]
+    pub until: Option<String>,
+}
+
+/// How it looks.
+#[derive(Args, Clone, Debug, Default)]
+pub struct DisplayArgs {
+    /// Show and read times in UTC, as they are in the log (default).
+    #[arg(long, conflicts_with = "local", help_heading = DISPLAY)]
+    pub utc: bool,
+    /// Show and read times in the zone of this machine.
+    #[arg(long, help_heading = DISPLAY)]
+    pub local: bool,
+    /// Draw with ASCII characters only.
+    #[arg(long, help_heading = DISPLAY)]
+    pub ascii: bool,
+}
+
+/// What it may take.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ResourceArgs {
+    /// Memory to use at most, as 512MiB or 1g; the oldest events are dropped beyond it [default: 512MiB or an eighth
+    /// of the machine's, whichever is less].
+    #[arg(long, value_name = "SIZE", help_heading = RESOURCES)]
+    pub memory: Option<String>,
+    /// Threads that read history [default: 2, or 1 on a single core].
+    #[arg(long, value_name = "N", help_heading = RESOURCES)]
+    pub threads: Option<usize>,
+}
+
+/// Views that can be opened.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ViewName {
+    /// The table of requests with its histogram.
+    #[default]
+    Timeline,
+    /// The detail of the newest event, or of the one that --at names.
+    Detail,
+    /// What could not be read, and what changed.
+    Notices,
+    /// The logs that are open.
+    Sources,
+    /// All keys, and the filter language.
+    Help,
+}
+
+impl ViewName {
+    /// How it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            ViewName::Timeline => "timeline",
+            ViewName::Detail => "detail",
+            ViewName::Notices => "notices",
+            ViewName::Sources => "sources",
+            ViewName::Help => "help",
+        }
+    }
+}
+
+/// Forms of `info`.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InfoOutput {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs: one JSON object.
+    Json,
+}
+
+/// Forms of `query`.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QueryOutput {
+    /// Aligned columns, for people.
+    #[default]
+    Table,
+    /// One JSON object a line.
+    Jsonl,
+    /// The original lines; those that hold secret values are withheld and counted.
+    Raw,
+}
+
+/// Which records become rows.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StageChoice {
+    /// One row a request, at its first response.
+    #[default]
+    Request,
+    /// Each record of the log.
+    All,
+}
+
+/// What parsing the arguments led to, when it was not an error.
+#[derive(Debug)]
+pub enum Parsed {
+    /// Do this.
+    Run(Box<Cli>),
+    /// Print this text (help, version) on standard output and end well.
+    Print(String),
+}
+
+/// Parses arguments, the program's name first.
+///
+/// # Errors
+/// [`Error::Usage`] for whatever clap refuses, in the form of this program's other errors.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Parsed, Error> {
+    match Cli::try_parse_from(arguments) {
+        Ok(cli) => Ok(Parsed::Run(Box::new(cli))),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Ok(Parsed::Print(error.render().to_string()))
+        }
+        Err(error) => Err(usage(&error.render().to_string())),
+    }
+}
+
+/// clap's message and tip, without its usage block.
+fn usage(rendered: &str) -> Error {
+    let mut message: Vec<&str> = Vec::new();
+    let mut tip = None;
+    for line in rendered.lines().map(str::trim) {
+        if let Some(text) = line.strip_prefix("tip: ") {
+            tip.get_or_insert_with(|| text.to_owned());
+        } else if line.starts_with("Usage:") || line.starts_with("For more information") {
+            break;
+        } else if !line.is_empty() {
+            message.push(line.strip_prefix("error: ").unwrap_or(line));
+        }
+    }
+    // A file name that is typed as an argument may hold anything.
+    let message = crate::text::sanitise(&message.join(" ")).into_owned();
+    let tip = tip.map_or_else(
+        || "kauditui --help lists the options".to_owned(),
+        |tip| crate::text::sanitise(&tip).into_owned(),
+    );
+    Error::Usage { message, tip }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Cli {
+        match parse(std::iter::once("kauditui").chain(arguments.iter().copied()).map(OsString::from)) {
+            Ok(Parsed::Run(cli)) => *cli,
+            other => panic!("{arguments:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sources_and_subcommands_keep_apart() {
+        assert_eq!(parsed(&["a.log", "b.log"]).sources.sources.len(), 2);
+        assert_eq!(parsed(&["./info"]).sources.sources, [PathBuf::from("./info")]);
+        assert!(matches!(parsed(&["info"]).command, Some(Command::Info(_))));
+        let Some(Command::Query(query)) =
+            parsed(&["query", "-f", "-ns:kube-system", "--since", "-15m", "-"]).command
+        else {
+            panic!("no query")
+        };
+        assert_eq!(query.filter.filter.as_deref(), Some("-ns:kube-system"));
+        assert_eq!(query.filter.since.as_deref(), Some("-15m"));
+        assert_eq!(query.sources.sources, [PathBuf::from("-")]);
+    }
+
+    #[test]
+    fn claps_errors_look_like_ours() {
+        let refused = parse(["kauditui", "--no-folow"].map(OsString::from));
+        let Err(Error::Usage { message, tip }) = refused else { panic!("{refused:?}") };
+        assert_eq!(message, "unexpected argument '--no-folow' found");
+        assert!(tip.contains("--no-follow"), "{tip}");
+        let refused = parse(["kauditui", "query", "-o", "xml"].map(OsString::from));
+        let Err(Error::Usage { message, .. }) = refused else { panic!("{refused:?}") };
+        assert!(message.contains("'xml'") && message.contains("jsonl"), "{message}");
+    }
+
+    #[test]
+    fn every_option_has_a_heading() {
+        for command in [Cli::command()].iter().chain(Cli::command().get_subcommands()) {
+            for argument in command.get_arguments() {
+                let known = matches!(argument.get_id().as_str(), "help" | "version");
+                assert!(known || argument.get_help_heading().is_some(), "{}", argument.get_id());
+            }
+        }
+    }
+}

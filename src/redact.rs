@@ -1,6 +1,108 @@
-//! What must not leave the log: secret values.
-use std::borrow::Cow;
-/// Masks.
-pub fn mask_text(text: &str) -> Cow<'_, str> {
-    Cow::Borrowed(text)
+//! What must not leave the log unless someone asks to see it: values of Secrets, tokens, private keys, passwords.
+//!
+//! Keys and names stay, so that it remains visible *what* was read or written; values become marks that tell their
+//! length, `‹masked, 12 bytes›`. [`mask_text`] serves single values: [`crate::store`] calls it for each distinct value of a
+//! column, so screens and filters never hold a credential. [`masked_json`] and [`mask_event`] serve whole events, for the
+//! detail of [`crate::ui`], copies and [`crate::headless`]; [`holds_secret`] tells which original lines are withheld.
+//!
+//! What is secret is decided by place first: below `data` and `stringData` of anything that deals with Secrets every
+//! leaf is masked, whatever it looks like. Elsewhere names (`DB_PASSWORD`) and shapes (a JWT, a PEM key) decide. What
+//! cannot be judged (nesting beyond 128 levels, a key twice) is masked as a whole. Making text *safe* for a terminal is
+//! the business of [`crate::text`].
+
+mod base64;
+mod body;
+mod mark;
+mod names;
+mod strict;
+#[cfg(test)]
+mod tests;
+mod text;
+mod uri;
+
+use regex::Regex;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use body::Scope;
+
+pub use mark::ascii_marks;
+pub use text::mask_text;
+
+/// Masks a whole audit event, or an `EventList`, that was parsed; the number of masked values.
+///
+/// An object parsed into a `Value` lost all but the last of equal keys. Where the text is at hand, [`masked_json`] is
+/// the stricter one.
+pub fn mask_event(event: &mut Value) -> usize {
+    body::mask_value(event, Scope::default())
+}
+
+/// The text of an event as compact JSON with its secret values masked. Keys keep their order, and members that occur
+/// twice at the top occur twice here.
+///
+/// Text that is no JSON becomes a single mark, a JSON string: nothing tells what it would show.
+pub fn masked_json(text: &[u8]) -> String {
+    mask_line(text).0
+}
+
+/// Whether the text of an event holds anything that [`masked_json`] masks.
+pub fn holds_secret(text: &[u8]) -> bool {
+    mask_line(text).1 > 0
+}
+
+fn mask_line(line: &[u8]) -> (String, usize) {
+    let line = String::from_utf8_lossy(line);
+    match serde_json::from_str(&line) {
+        Ok(strict::Members(members)) => mask_members(&members),
+        Err(_) => match strict::parse(&line) {
+            Ok(mut value) => {
+                let masked = mask_event(&mut value);
+                (value.to_string(), masked)
+            }
+            Err(_) => withheld(&line),
+        },
+    }
+}
+
+/// Each member is read by itself: one that cannot be judged is withheld alone.
+fn mask_members(members: &[(String, &RawValue)]) -> (String, usize) {
+    let read: Vec<Option<Value>> = members.iter().map(|(_, text)| strict::parse(text.get()).ok()).collect();
+    let referred = members.iter().any(|(key, _)| key == "objectRef");
+    let deals_with_secrets = members.iter().zip(&read).any(|((key, _), value)| match (key.as_str(), value) {
+        ("objectRef" | "kind", None) => true,
+        ("requestURI", Some(Value::String(uri))) if !referred => body::is_secrets_uri(uri),
+        (_, Some(value)) => body::names_secrets(key, value),
+        (_, None) => false,
+    });
+    let scope = Scope::of_event(deals_with_secrets);
+    let mut out = String::from("{");
+    let mut masked = 0;
+    for ((key, text), value) in members.iter().zip(read) {
+        if out.len() > 1 {
+            out.push(',');
+        }
+        out.push_str(&Value::from(key.as_str()).to_string());
+        out.push(':');
+        let (shown, count) = match value {
+            Some(mut value) => {
+                let count = body::mask_member(key, &mut value, scope);
+                (value.to_string(), count)
+            }
+            None => withheld(text.get()),
+        };
+        out.push_str(&shown);
+        masked += count;
+    }
+    out.push('}');
+    (out, masked)
+}
+
+fn withheld(text: &str) -> (String, usize) {
+    (Value::from(mark::mark(text.len())).to_string(), 1)
+}
+
+/// Compiles one of this module's constant patterns; the tests use each of them.
+#[expect(clippy::expect_used, reason = "the patterns are constants; no input reaches them")]
+fn pattern(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("a constant pattern is valid")
 }

@@ -1,1 +1,212 @@
-//! settings
+//! What the program was told to do: defaults, below the environment, below the command line. Pure: whatever lies
+//! outside is asked through [`Surroundings`]. [`crate::cli`] has the words, this module their meaning.
+
+mod filter;
+mod memory;
+mod time_range;
+
+use std::path::{Path, PathBuf};
+
+pub use filter::compile_filter;
+pub use memory::{default_memory, parse_memory};
+pub use time_range::{NO_LONGER_WRITTEN, Reference, TimeRange, check_time};
+
+use crate::cli::{
+    Cli, Command, DisplayArgs, FilterArgs, InfoOutput, QueryOutput, ResourceArgs, SourceArgs, StageChoice,
+    ViewName,
+};
+use crate::error::{Error, Result};
+use crate::model::TimeZoneChoice;
+use crate::term::capabilities::Capabilities;
+
+/// Threads a machine could sensibly give to reading.
+const MOST_THREADS: usize = 64;
+
+/// What settings depend on besides the arguments.
+pub struct Surroundings<'a> {
+    /// Value of an environment variable.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// Content of a small file, such as those of `/proc` and `/sys`.
+    pub read_file: &'a dyn Fn(&Path) -> Option<String>,
+    /// Whether a file has this name.
+    pub is_file: &'a dyn Fn(&Path) -> bool,
+    /// Processor cores this process may use.
+    pub cores: usize,
+}
+
+/// What the program was told to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Which program: the interactive one or a twin of it.
+    pub task: Task,
+    /// Logs as the user named them; none means to look for one.
+    pub sources: Vec<PathBuf>,
+    /// Play the log inside the binary instead.
+    pub demo: bool,
+    /// Whether a file brings its rotated siblings.
+    pub rotated: bool,
+    /// Whether to go on reading what is appended.
+    pub follow: bool,
+    /// The filter as typed.
+    pub filter: Option<String>,
+    /// Start of the window as typed; [`TimeRange::resolve`] makes it a moment once the newest event is known.
+    pub since: Option<String>,
+    /// End of the window as typed.
+    pub until: Option<String>,
+    /// Zone in which times are shown and read.
+    pub zone: TimeZoneChoice,
+    /// What the terminal can show, `--ascii` heeded.
+    pub capabilities: Capabilities,
+    /// Draw with ASCII characters only.
+    pub ascii: bool,
+    /// Memory to use at most, in bytes.
+    pub memory: u64,
+    /// Threads that read history.
+    pub threads: usize,
+    /// Whether secret values are shown as they are.
+    pub reveal: bool,
+}
+
+/// Which of its programs this is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Task {
+    /// The interactive program.
+    Interactive {
+        /// The view to open.
+        view: ViewName,
+        /// The auditID of the event to open at.
+        at: Option<String>,
+    },
+    /// `kauditui info`
+    Info(InfoOutput),
+    /// `kauditui query`
+    Query {
+        /// Form of the output.
+        output: QueryOutput,
+        /// Which records become rows.
+        stages: StageChoice,
+        /// Newest rows to print of what is there.
+        limit: Option<usize>,
+    },
+}
+
+impl Settings {
+    /// Merges the command line over the environment over the defaults.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for a value that means nothing, [`Error::FilterIsFile`] for a filter that names a file,
+    /// [`Error::Filter`] for one that is none.
+    pub fn new(cli: Cli, around: &Surroundings<'_>) -> Result<Settings> {
+        match cli.command {
+            None => {
+                let task = Task::Interactive { view: cli.view.unwrap_or_default(), at: cli.at };
+                let parts = Parts {
+                    sources: cli.sources,
+                    filter: cli.filter,
+                    display: cli.display,
+                    resources: cli.resources,
+                    follow: !cli.no_follow,
+                    reveal: cli.reveal_secrets,
+                };
+                parts.merge(task, around)
+            }
+            Some(Command::Info(info)) => {
+                let parts = Parts {
+                    sources: info.sources,
+                    filter: FilterArgs::default(),
+                    display: info.display,
+                    resources: info.resources,
+                    follow: false,
+                    reveal: false,
+                };
+                parts.merge(Task::Info(info.output), around)
+            }
+            Some(Command::Query(query)) => {
+                let task = Task::Query { output: query.output, stages: query.stages, limit: query.limit };
+                let parts = Parts {
+                    sources: query.sources,
+                    filter: query.filter,
+                    display: query.display,
+                    resources: query.resources,
+                    follow: query.follow,
+                    reveal: query.reveal_secrets,
+                };
+                parts.merge(task, around)
+            }
+        }
+    }
+}
+
+/// What all programs share.
+struct Parts {
+    sources: SourceArgs,
+    filter: FilterArgs,
+    display: DisplayArgs,
+    resources: ResourceArgs,
+    follow: bool,
+    reveal: bool,
+}
+
+impl Parts {
+    fn merge(self, task: Task, around: &Surroundings<'_>) -> Result<Settings> {
+        check_sources(&self.sources.sources, around)?;
+        if let Some(expression) = &self.filter.filter
+            && (around.is_file)(Path::new(expression))
+        {
+            return Err(Error::FilterIsFile { expression: expression.clone() });
+        }
+        compile_filter(self.filter.filter.as_deref())?;
+        let zone = if self.display.local { TimeZoneChoice::Local } else { TimeZoneChoice::Utc };
+        check_time("--since", self.filter.since.as_deref(), zone)?;
+        check_time("--until", self.filter.until.as_deref(), zone)?;
+        let memory = match &self.resources.memory {
+            Some(text) => parse_memory(text)?,
+            None => default_memory(around.read_file),
+        };
+        let threads = match self.resources.threads {
+            Some(threads) if (1..=MOST_THREADS).contains(&threads) => threads,
+            Some(threads) => {
+                return Err(Error::Usage {
+                    message: format!("--threads {threads} is not between 1 and {MOST_THREADS}"),
+                    tip: "two threads read faster than most disks".into(),
+                });
+            }
+            // etcd and the API server share the node: one core stays theirs.
+            None => around.cores.clamp(1, 2),
+        };
+        let mut capabilities = Capabilities::detect(around.variable);
+        capabilities.utf8 &= !self.display.ascii;
+        Ok(Settings {
+            task,
+            sources: self.sources.sources,
+            demo: self.sources.demo,
+            rotated: !self.sources.no_rotated,
+            follow: self.follow,
+            filter: self.filter.filter,
+            since: self.filter.since,
+            until: self.filter.until,
+            zone,
+            ascii: !capabilities.utf8,
+            capabilities,
+            memory,
+            threads,
+            reveal: self.reveal,
+        })
+    }
+}
+
+/// A subcommand behind an option is read as the name of a file; say so rather than that the file is missing.
+fn check_sources(sources: &[PathBuf], around: &Surroundings<'_>) -> Result<()> {
+    let misplaced =
+        sources.iter().filter_map(|path| path.to_str()).find(|name| matches!(*name, "info" | "query"));
+    match misplaced {
+        Some(name) if !(around.is_file)(Path::new(name)) => Err(Error::Usage {
+            message: format!("'{name}' stands where a log is expected"),
+            tip: format!("the subcommand comes first: kauditui {name} [OPTIONS] [SOURCE]..."),
+        }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

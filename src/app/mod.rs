@@ -1,1 +1,685 @@
-//! Behaviour without terminal or I/O.
+//! What the program does, without terminal or I/O: [`App::update`] takes a message and the present moment, changes
+//! the state and says what must happen outside ([`Effect`]). [`crate::ui`] reads the state and draws it;
+//! [`crate::runtime`] brings the messages and carries out the effects.
+//!
+//! `keymap` is the one table of keys and commands; `timeline` keeps the selected row where it is while data comes and
+//! goes; `filter_bar` edits the filter as one types; `detail`, `tree` and `summary` show one event; `menus` are the
+//! lists that open over the screen; `perform` is what each action does; `reasons` says why a result is empty.
+
+pub mod action;
+pub mod detail;
+pub mod filter_bar;
+pub mod geometry;
+pub mod keymap;
+mod menus;
+mod perform;
+pub mod reasons;
+pub mod summary;
+pub mod timeline;
+pub mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crossterm::event::{KeyCode, KeyEvent};
+
+use crate::ingest::{FileReport, IngestMessage, SourceDescription};
+use crate::model::{EventId, Micros, SECOND, SourceId, TimeZoneChoice, parse_user_time};
+use crate::notice::{Notice, Notices};
+use crate::query::{Expression, Plan, View, ViewOptions};
+use crate::store::Store;
+use action::Action;
+use detail::Detail;
+use filter_bar::FilterBar;
+use geometry::{Layout, Placement, layout};
+use keymap::Key;
+pub use menus::{CopyWhat, Menu, MenuItem, MenuKind, Prompt, PromptKind};
+use timeline::Timeline;
+
+/// A log whose newest event is older than this is taken as no longer written: `15m` then means before that event.
+pub const STALE: Micros = 15 * 60 * SECOND;
+
+/// What the program was started with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Only ASCII marks.
+    pub ascii: bool,
+    /// Whether colours are used.
+    pub color: bool,
+    /// In which zone times are shown at first.
+    pub zone: TimeZoneChoice,
+    /// Secret values are shown from the start.
+    pub reveal: bool,
+    /// The filter at the start.
+    pub filter: Expression,
+    /// `--since`, as written.
+    pub since: Option<String>,
+    /// `--until`, as written.
+    pub until: Option<String>,
+    /// Bytes that all records together may take.
+    pub memory_limit: usize,
+    /// Record to open at.
+    pub at: Option<String>,
+    /// View to open: `timeline`, `detail`, `notices`, `sources`, `help`.
+    pub view: Option<String>,
+    /// Sources as they are written on the command line, to print the command that reopens a view.
+    pub arguments: Vec<String>,
+    /// Said in the status line at the start.
+    pub greeting: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ascii: false,
+            color: true,
+            zone: TimeZoneChoice::Utc,
+            reveal: false,
+            filter: Expression::default(),
+            since: None,
+            until: None,
+            memory_limit: 512 << 20,
+            at: None,
+            view: None,
+            arguments: Vec::new(),
+            greeting: None,
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Msg {
+    /// A key was pressed.
+    Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The terminal has this many columns and rows.
+    Resize(u16, u16),
+    /// The pipeline tells something.
+    Ingest(IngestMessage),
+    /// Bytes the process really holds.
+    Resident(usize),
+    /// A worker thread panicked, with its message.
+    WorkerPanic(String),
+    /// Time went by.
+    Tick,
+}
+
+/// Something to be done outside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// Leave the program.
+    Quit,
+    /// Suspend the program.
+    Suspend,
+    /// Draw everything anew.
+    Repaint,
+    /// Put this text on the clipboard.
+    Copy(String),
+    /// Older history is not wanted any more.
+    StopHistory,
+}
+
+/// How times are shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TimeStyle {
+    /// Time of day in a zone.
+    Clock(TimeZoneChoice),
+    /// How long ago.
+    Relative,
+    /// Distance from the last mark.
+    SinceMark,
+}
+
+/// Which pane has the keys.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Focus {
+    /// The rows.
+    #[default]
+    Rows,
+    /// The detail.
+    Detail,
+}
+
+/// Where the keys go.
+#[derive(Debug)]
+pub enum Mode {
+    /// To the panes.
+    Normal,
+    /// To the filter bar.
+    Filter,
+    /// To a line of input.
+    Prompt(Prompt),
+    /// To a list over the screen.
+    Menu(Menu),
+}
+
+/// What is known of one log.
+#[derive(Debug)]
+pub struct SourceState {
+    /// What the pipeline said of it.
+    pub description: SourceDescription,
+    /// Bytes of history read and there are.
+    pub progress: (u64, u64),
+    /// All history was read.
+    pub history_done: bool,
+    /// Nothing more will come.
+    pub ended: bool,
+    /// Its files that were read to the end.
+    pub files: Vec<FileReport>,
+}
+
+/// Live lines that came within the last seconds.
+#[derive(Debug, Default)]
+struct Rate {
+    arrivals: std::collections::VecDeque<(Micros, u32)>,
+}
+
+/// Rates are taken over this long.
+const RATE_WINDOW: Micros = 5 * SECOND;
+
+impl Rate {
+    fn add(&mut self, now: Micros, count: u32) {
+        self.arrivals.push_back((now, count));
+        self.forget(now);
+        // A flood comes in many batches; a few hundred tell its rate.
+        while self.arrivals.len() > 1000 {
+            self.arrivals.pop_front();
+        }
+    }
+
+    fn forget(&mut self, now: Micros) {
+        while self.arrivals.front().is_some_and(|(time, _)| *time < now - RATE_WINDOW) {
+            self.arrivals.pop_front();
+        }
+    }
+
+    fn per_second(&self) -> u32 {
+        self.arrivals.iter().map(|(_, count)| count).sum::<u32>() / (RATE_WINDOW / SECOND) as u32
+    }
+}
+
+/// The whole state of the program.
+pub struct App {
+    /// What the program was started with.
+    pub config: Config,
+    /// All records.
+    pub store: Store,
+    /// What went wrong or changed.
+    pub notices: Notices,
+    /// The logs.
+    pub sources: BTreeMap<SourceId, SourceState>,
+    /// What the timeline shows.
+    pub view: View,
+    /// What matches the filter, while all rows are shown.
+    pub matches: Option<View>,
+    /// Cursor and scrolling.
+    pub timeline: Timeline,
+    /// The filter.
+    pub filter_bar: FilterBar,
+    /// The event under the cursor, where a detail is shown.
+    pub detail: Option<Detail>,
+    /// Which pane has the keys.
+    pub focus: Focus,
+    /// Where the detail is shown.
+    pub placement: Placement,
+    /// The detail was opened with a key.
+    pub opened: bool,
+    /// Where keys go.
+    pub mode: Mode,
+    /// How times are shown.
+    pub time_style: TimeStyle,
+    /// Secret values are shown.
+    pub revealed: bool,
+    /// Routine traffic is left out.
+    pub fold_routine: bool,
+    /// Every stage is a row.
+    pub all_stages: bool,
+    /// Only marked rows are shown.
+    pub marks_only: bool,
+    /// Marked records.
+    pub marks: BTreeSet<EventId>,
+    /// The record that was marked last.
+    pub last_mark: Option<EventId>,
+    /// One line for the user, and whether it is about something wrong.
+    pub message: Option<(String, bool)>,
+    /// The parts of the screen.
+    pub layout: Layout,
+    /// Since and until, once they are known.
+    pub range: Option<(Micros, Micros)>,
+    /// How long the last filter took, in microseconds.
+    pub filter_took: Option<Micros>,
+    /// History was left unread because memory was full.
+    pub memory_full: bool,
+    /// The last moment that was passed in.
+    pub now: Micros,
+    /// The range must still be worked out.
+    range_is_open: bool,
+    filter_began: Option<Micros>,
+    size: (u16, u16),
+    resident: usize,
+    rate: Rate,
+    dirty: bool,
+    wanted_at: Option<String>,
+}
+
+impl App {
+    /// A program that has read nothing yet.
+    pub fn new(config: Config, now: Micros) -> App {
+        let filter_bar = FilterBar::new(&config.filter);
+        let view = View::new(Plan::new(&config.filter), ViewOptions::default());
+        let wanted_at = config.at.clone();
+        let mut app = App {
+            store: Store::new(),
+            notices: Notices::default(),
+            sources: BTreeMap::new(),
+            view,
+            matches: None,
+            timeline: Timeline::default(),
+            filter_bar,
+            detail: None,
+            focus: Focus::Rows,
+            placement: Placement::default(),
+            opened: false,
+            mode: Mode::Normal,
+            time_style: TimeStyle::Clock(config.zone),
+            revealed: config.reveal,
+            fold_routine: true,
+            all_stages: false,
+            marks_only: false,
+            marks: BTreeSet::new(),
+            last_mark: None,
+            message: config.greeting.clone().map(|greeting| (greeting, false)),
+            layout: Layout::default(),
+            range: None,
+            filter_took: None,
+            memory_full: false,
+            now,
+            range_is_open: config.since.is_some() || config.until.is_some(),
+            filter_began: None,
+            size: (80, 24),
+            resident: 0,
+            rate: Rate::default(),
+            dirty: true,
+            wanted_at,
+            config,
+        };
+        app.restart_views();
+        app.open_first_view();
+        app.relayout();
+        app
+    }
+
+    fn open_first_view(&mut self) {
+        match self.config.view.as_deref() {
+            Some("detail") => {
+                self.opened = true;
+                self.focus = Focus::Detail;
+            }
+            Some("notices") => self.mode = Mode::Menu(self.notices_menu()),
+            Some("sources") => self.mode = Mode::Menu(self.sources_menu()),
+            Some("help") => self.mode = Mode::Menu(menus::help_menu()),
+            _ => {}
+        }
+    }
+
+    /// Takes a message at a moment. Returns what must be done outside.
+    pub fn update(&mut self, msg: Msg, now: Micros) -> Vec<Effect> {
+        self.now = now;
+        self.dirty = true;
+        match msg {
+            Msg::Key(key) => self.key(key),
+            Msg::Paste(text) => {
+                self.paste(&text);
+                Vec::new()
+            }
+            Msg::Resize(width, height) => {
+                self.size = (width, height);
+                self.relayout();
+                Vec::new()
+            }
+            Msg::Ingest(message) => self.ingest(message),
+            Msg::Resident(bytes) => {
+                self.resident = bytes;
+                self.keep_memory()
+            }
+            Msg::WorkerPanic(message) => {
+                let kind = "a worker failed".to_owned();
+                self.notices.add(Notice { source: None, kind, detail: message, is_loss: true }, now);
+                Vec::new()
+            }
+            Msg::Tick => {
+                self.rate.forget(now);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Whether something changed since this was last asked.
+    pub fn take_dirty(&mut self) -> bool {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// How often the screen must be drawn anew although nothing happens, in microseconds: while it shows how long
+    /// something has been going on.
+    pub fn tick_every(&self) -> Option<Micros> {
+        let counting = !self.rate.arrivals.is_empty() || self.time_style == TimeStyle::Relative;
+        counting.then_some(SECOND)
+    }
+
+    /// Live records a second, over the last five.
+    pub fn shown_rate(&self) -> u32 {
+        self.rate.per_second()
+    }
+
+    /// Whether a filter still has segments to look at.
+    pub fn has_work(&self) -> bool {
+        !self.view.is_complete() || self.matches.as_ref().is_some_and(|view| !view.is_complete())
+    }
+
+    /// Goes on filtering until `more` says no. `now` is the moment at which it stops, for the time it took.
+    pub fn work(&mut self, mut more: impl FnMut() -> bool, now: impl Fn() -> Micros) {
+        if let Some(matches) = &mut self.matches {
+            matches.advance(&self.store, &mut more);
+        }
+        self.view.advance(&self.store, &mut more);
+        if !self.has_work()
+            && let Some(began) = self.filter_began.take()
+        {
+            self.filter_took = Some((now() - began).max(0));
+        }
+        self.after_view_change();
+        self.dirty = true;
+    }
+
+    /// Bytes that are held: what is counted, or what the process really has, whichever is more.
+    pub fn memory_used(&self) -> usize {
+        self.store.memory_bytes().max(self.resident)
+    }
+
+    /// Share of the history that was read, 0 to 1; 1 once all is.
+    pub fn history_share(&self) -> f64 {
+        let open = self.sources.values().filter(|s| !s.history_done);
+        let (done, total) = open.fold((0, 0), |(d, t), s| (d + s.progress.0, t + s.progress.1));
+        if total == 0 { 1.0 } else { done as f64 / total as f64 }
+    }
+
+    /// Whether history is still being read.
+    pub fn is_loading(&self) -> bool {
+        self.sources.values().any(|source| !source.history_done) && !self.memory_full
+    }
+
+    /// Whether lines may still come.
+    pub fn is_live(&self) -> bool {
+        self.sources.values().any(|source| !source.ended)
+    }
+
+    /// The zone in which clock times are read and shown.
+    pub fn zone(&self) -> TimeZoneChoice {
+        match self.time_style {
+            TimeStyle::Clock(zone) => zone,
+            _ => self.config.zone,
+        }
+    }
+
+    fn ingest(&mut self, message: IngestMessage) -> Vec<Effect> {
+        match message {
+            IngestMessage::Opened(description) => {
+                let state = SourceState {
+                    progress: (0, 0),
+                    history_done: false,
+                    ended: false,
+                    files: Vec::new(),
+                    description,
+                };
+                self.sources.insert(state.description.id, state);
+                Vec::new()
+            }
+            IngestMessage::Failed(error) => {
+                self.say_wrong(format!("{error} ({})", error.tip()));
+                let notice = Notice {
+                    source: None,
+                    kind: "source failed".into(),
+                    detail: error.to_string(),
+                    is_loss: true,
+                };
+                self.notices.add(notice, self.now);
+                Vec::new()
+            }
+            IngestMessage::Live(batch) => {
+                self.rate.add(self.now, batch.segment.rows());
+                if let Err(error) = self.store.push_live(*batch) {
+                    let detail = error.to_string();
+                    let kind = "live lines lost".to_owned();
+                    self.notices.add(Notice { source: None, kind, detail, is_loss: true }, self.now);
+                }
+                self.after_data()
+            }
+            IngestMessage::History(batch) => {
+                if !self.has_room_for_history(&batch) {
+                    self.memory_full = true;
+                    return vec![Effect::StopHistory];
+                }
+                let too_old = self.range.is_some_and(|(since, _)| batch.segment.max_time() < since);
+                self.store.push(*batch);
+                let mut effects = self.after_data();
+                if too_old {
+                    effects.push(Effect::StopHistory);
+                }
+                effects
+            }
+            IngestMessage::Progress { source, done, total } => {
+                if let Some(state) = self.sources.get_mut(&source) {
+                    state.progress = (done, total);
+                }
+                Vec::new()
+            }
+            IngestMessage::Notice(notice) => {
+                if !notice.kind.starts_with("unreadable") && self.message.is_none() {
+                    self.say(notice.detail.clone());
+                }
+                self.notices.add(notice, self.now);
+                Vec::new()
+            }
+            IngestMessage::File(source, report) => {
+                if let Some(state) = self.sources.get_mut(&source)
+                    && state.files.len() < 10_000
+                {
+                    state.files.push(*report);
+                }
+                Vec::new()
+            }
+            IngestMessage::HistoryDone(source) => {
+                if let Some(state) = self.sources.get_mut(&source) {
+                    state.history_done = true;
+                }
+                if let Some(id) = self.wanted_at.clone().filter(|_| !self.is_loading()) {
+                    self.say_wrong(format!("auditID {id} is not in this log, as far as it was read"));
+                    self.wanted_at = None;
+                }
+                Vec::new()
+            }
+            IngestMessage::End(source) => {
+                if let Some(state) = self.sources.get_mut(&source) {
+                    state.ended = true;
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// History that is older than all that is held is not taken in when memory is full: it would be dropped at once.
+    fn has_room_for_history(&self, batch: &crate::store::Batch) -> bool {
+        let full = self.store.memory_bytes() + batch.segment.memory_bytes() > self.config.memory_limit;
+        let oldest = self.store.order().first_time();
+        !full || oldest.is_some_and(|oldest| batch.segment.max_time() > oldest)
+    }
+
+    fn after_data(&mut self) -> Vec<Effect> {
+        self.resolve_range();
+        let effects = self.keep_memory();
+        let changes = self.store.take_changes();
+        if let Some(matches) = &mut self.matches {
+            matches.update(&self.store, &changes);
+        }
+        self.view.update(&self.store, &changes);
+        self.go_where_wanted();
+        self.after_view_change();
+        effects
+    }
+
+    /// Drops the oldest segments while more is held than allowed.
+    fn keep_memory(&mut self) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        // What the process holds lags behind what is dropped; one segment a look is enough to follow it.
+        let mut resident_counts = self.resident > self.config.memory_limit;
+        while self.store.memory_bytes() > self.config.memory_limit || resident_counts {
+            resident_counts = false;
+            if !self.store.evict_oldest() {
+                break;
+            }
+            if !self.memory_full {
+                self.memory_full = true;
+                effects.push(Effect::StopHistory);
+            }
+        }
+        effects
+    }
+
+    /// `--since` and `--until` are understood when the newest event is known.
+    fn resolve_range(&mut self) {
+        if !self.range_is_open {
+            return;
+        }
+        let Some(newest) = self.store.order().last_time() else { return };
+        self.range_is_open = false;
+        let stale = self.now - newest > STALE;
+        let reference = if stale { newest } else { self.now };
+        let zone = self.zone();
+        let read = |text: &Option<String>| {
+            text.as_deref().map(|text| parse_user_time(text, reference, newest, zone)).transpose()
+        };
+        match (read(&self.config.since), read(&self.config.until)) {
+            (Ok(since), Ok(until)) => {
+                self.range = Some((since.unwrap_or(Micros::MIN), until.unwrap_or(Micros::MAX)));
+                if stale {
+                    self.say(
+                        "times are counted back from the newest event: this log is no longer written".into(),
+                    );
+                }
+                self.restart_views();
+            }
+            (Err(problem), _) | (_, Err(problem)) => self.say_wrong(problem),
+        }
+    }
+
+    fn go_where_wanted(&mut self) {
+        let Some(audit_id) = self.wanted_at.clone() else { return };
+        let Some(found) = self.store.find_audit_id(&audit_id).into_iter().next_back() else { return };
+        self.wanted_at = None;
+        let shown = self.store.stages(found).into_iter().find(|id| self.view.contains(*id));
+        if shown.is_none() {
+            // It is in the log but not in the result: show it all the same.
+            self.fold_routine = false;
+            self.restart_views();
+            self.view.advance(&self.store, || true);
+        }
+        let target =
+            shown.or_else(|| self.store.stages(found).into_iter().find(|id| self.view.contains(*id)));
+        self.timeline.select(target.unwrap_or(found), &self.store);
+    }
+
+    /// Starts the views again after the filter or what is shown changed.
+    pub(crate) fn restart_views(&mut self) {
+        self.filter_began = Some(self.now);
+        let options = ViewOptions {
+            all_stages: self.all_stages,
+            fold_routine: self.fold_routine,
+            range: self.range,
+            only: self.marks_only.then(|| self.marks.clone()),
+        };
+        let plan = Plan::new(&self.filter_bar.applied);
+        if self.filter_bar.narrow || plan.is_everything() {
+            self.matches = None;
+            self.view.restart(&self.store, plan, options);
+        } else {
+            self.view.restart(&self.store, Plan::everything(), options.clone());
+            let mut matches = View::new(Plan::everything(), ViewOptions::default());
+            matches.restart(&self.store, plan, options);
+            self.matches = Some(matches);
+        }
+    }
+
+    /// Keeps cursor and detail in step with the rows.
+    pub(crate) fn after_view_change(&mut self) {
+        self.timeline.settle(&self.store, &self.view, usize::from(self.layout.rows.height));
+        self.refresh_detail();
+    }
+
+    pub(crate) fn refresh_detail(&mut self) {
+        let wanted = if self.layout.detail.height > 0 { self.timeline.selected() } else { None };
+        let Some(id) = wanted else {
+            self.detail = None;
+            return;
+        };
+        let same = self.detail.as_ref().is_some_and(|d| {
+            d.revealed == self.revealed
+                && (d.id == id || (d.stages.contains(&id) && self.focus == Focus::Detail))
+        });
+        if !same {
+            self.detail = Detail::open(&self.store, id, self.revealed);
+        }
+    }
+
+    pub(crate) fn relayout(&mut self) {
+        self.layout = layout(self.size.0, self.size.1, self.placement, self.opened);
+        self.after_view_change();
+    }
+
+    pub(crate) fn say(&mut self, text: String) {
+        self.message = Some((text, false));
+    }
+
+    pub(crate) fn say_wrong(&mut self, text: String) {
+        self.message = Some((text, true));
+    }
+
+    fn key(&mut self, event: KeyEvent) -> Vec<Effect> {
+        let key = Key::of(event);
+        if key == (Key { code: KeyCode::Char('c'), control: true }) {
+            return vec![Effect::Quit];
+        }
+        self.message = None;
+        match std::mem::replace(&mut self.mode, Mode::Normal) {
+            Mode::Normal => match keymap::action_of(key) {
+                Some(action) => self.perform(action),
+                None => Vec::new(),
+            },
+            Mode::Filter => {
+                self.mode = Mode::Filter;
+                self.filter_key(event)
+            }
+            Mode::Prompt(prompt) => self.prompt_key(prompt, event),
+            Mode::Menu(menu) => self.menu_key(menu, event),
+        }
+    }
+
+    fn paste(&mut self, text: &str) {
+        // A pasted newline must not confirm anything.
+        let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        match &mut self.mode {
+            Mode::Filter => {
+                self.filter_bar.insert(&line);
+                self.filter_changed();
+            }
+            Mode::Prompt(prompt) => prompt.insert(&line),
+            Mode::Menu(menu) => menu.insert(&line),
+            Mode::Normal => self.say("to filter by pasted text, press / first".into()),
+        }
+    }
+
+    /// Performs the action of a command or menu entry.
+    pub fn run(&mut self, action: Action) -> Vec<Effect> {
+        self.perform(action)
+    }
+}

@@ -85,6 +85,18 @@ impl Gathered {
     }
 }
 
+/// The beginning of an unreadable stretch, where it cannot be the inside of a Secret's value: a line that was cut in
+/// the middle of a body may begin with anything, and nothing would tell that it is a secret.
+fn sample(text: &[u8]) -> String {
+    let length = text.len();
+    let klog = text.len() > 5 && b"IWEF".contains(&text[0]) && text[1..5].iter().all(u8::is_ascii_digit);
+    if klog || text.starts_with(b"{\"kind\":") {
+        let beginning = String::from_utf8_lossy(&text[..length.min(SAMPLE_BYTES)]).into_owned();
+        return format!("{length} bytes: {}", crate::redact::mask_text(&beginning));
+    }
+    format!("{length} bytes, not shown: they may be part of a secret")
+}
+
 impl Sink for Gathered {
     fn event(&mut self, event: &Event<'_>, text: &[u8], marks: Marks) {
         if self.builder.is_full() {
@@ -100,8 +112,7 @@ impl Sink for Gathered {
         *count += 1;
         // The text of an unreadable line may hold anything, a Secret's value too: only its beginning is kept, masked.
         let detail = if *count <= SAMPLES {
-            let beginning = String::from_utf8_lossy(&text[..text.len().min(SAMPLE_BYTES)]).into_owned();
-            format!("{} bytes: {}", text.len(), crate::redact::mask_text(&beginning))
+            sample(text)
         } else {
             String::new()
         };

@@ -66,6 +66,11 @@ impl SourceProgress {
             finished: AtomicBool::new(false),
         })
     }
+
+    /// Whether no file of this log was planned to be read.
+    pub(super) fn has_nothing(&self) -> bool {
+        self.open_files.load(Ordering::Relaxed) == 0
+    }
 }
 
 /// What a worker does next.
@@ -368,7 +373,7 @@ impl Shared {
         }
         if !file.failed.load(Ordering::Relaxed) {
             let tally = file.tally.lock().unwrap_or_else(PoisonError::into_inner);
-            let report = tally.report(file.path.display().to_string(), file.stored_bytes);
+            let report = tally.report(file.path.display().to_string(), file.origin, file.stored_bytes);
             drop(tally);
             self.send(IngestMessage::File(source.id, Box::new(report)))?;
         }

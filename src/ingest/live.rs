@@ -15,6 +15,7 @@ use crate::store::Batch;
 /// Turns what a follower or a pipe delivers into messages.
 pub(super) struct LiveFeed {
     source: SourceId,
+    origin: u32,
     collector: Collector,
     sender: Sender<IngestMessage>,
     tally: Tally,
@@ -25,11 +26,12 @@ pub(super) struct LiveFeed {
 impl LiveFeed {
     pub(super) fn new(
         source: SourceId,
+        origin: u32,
         collector: Collector,
         sender: Sender<IngestMessage>,
         is_pipe: bool,
     ) -> Self {
-        Self { source, collector, sender, tally: Tally::default(), is_pipe }
+        Self { source, origin, collector, sender, tally: Tally::default(), is_pipe }
     }
 
     /// Takes one event of the follower. `Break` when nobody listens any more.
@@ -60,7 +62,7 @@ impl LiveFeed {
     }
 
     fn report(&self) -> FileReport {
-        self.tally.report("-".to_owned(), self.tally.text_bytes)
+        self.tally.report("-".to_owned(), self.origin, self.tally.text_bytes)
     }
 
     fn send_all(&mut self, full: Vec<Batch>) -> ControlFlow<()> {

@@ -69,6 +69,8 @@ pub struct SourceDescription {
 pub struct FileReport {
     /// Its path.
     pub path: String,
+    /// Its number, as in [`Batch::origin`].
+    pub origin: u32,
     /// Bytes on disk.
     pub stored_bytes: u64,
     /// Bytes of text, unpacked.
@@ -268,7 +270,7 @@ impl Context<'_> {
 
     fn feed(&self, id: SourceId, origin: u32, is_pipe: bool) -> LiveFeed {
         let collector = Collector::new(id, origin, model::now(), self.options.keep_text);
-        LiveFeed::new(id, collector, self.sender.clone(), is_pipe)
+        LiveFeed::new(id, origin, collector, self.sender.clone(), is_pipe)
     }
 
     fn spawn(&self, name: &str, body: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {
@@ -321,6 +323,9 @@ impl Context<'_> {
             let modified = metadata.mtime() * SECOND;
             let file = HistoryFile::new(&progress, numbers.origin(), path.clone(), metadata.size(), modified);
             plan.add_stored_file(file);
+        }
+        if progress.has_nothing() {
+            self.tell(IngestMessage::HistoryDone(id));
         }
         // A rotated file, or an archive, does not grow.
         let is_rotated = live.file_name().and_then(rotated_name).is_some();

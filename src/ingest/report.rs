@@ -123,9 +123,10 @@ impl Tally {
     }
 
     /// The file's report.
-    pub fn report(&self, path: String, stored_bytes: u64) -> FileReport {
+    pub fn report(&self, path: String, origin: u32, stored_bytes: u64) -> FileReport {
         FileReport {
             path,
+            origin,
             stored_bytes,
             text_bytes: self.text_bytes,
             lines: self.lines,

@@ -10,7 +10,7 @@ use crate::model::{EventId, Micros};
 use crate::store::{Bitset, Changes, Chunk, Entry, Segment, Store};
 
 /// What is shown besides what the plan asks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ViewOptions {
     /// Every stage record, instead of one record a request.
     pub all_stages: bool,
@@ -18,6 +18,8 @@ pub struct ViewOptions {
     pub fold_routine: bool,
     /// Stage times from the first (included) to the second (not included).
     pub range: Option<(Micros, Micros)>,
+    /// Only these records, whatever the plan asks.
+    pub only: Option<BTreeSet<EventId>>,
 }
 
 /// One bar of a histogram.
@@ -78,8 +80,8 @@ impl View {
     }
 
     /// What is shown besides what the plan asks.
-    pub fn options(&self) -> ViewOptions {
-        self.options
+    pub fn options(&self) -> &ViewOptions {
+        &self.options
     }
 
     /// Starts again with another question.
@@ -105,7 +107,7 @@ impl View {
             let Some(entry) = store.entry(*number) else { continue };
             if self.found.contains_key(number) || entry.sealed().is_none() {
                 self.pending.remove(number);
-                self.found.insert(*number, self.evaluate(entry));
+                self.found.insert(*number, self.evaluate(*number, entry));
                 looked_at.insert(*number);
             } else {
                 self.pending.insert(*number);
@@ -133,7 +135,7 @@ impl View {
             };
             self.pending.remove(&number);
             if let Some(entry) = store.entry(number) {
-                self.found.insert(number, self.evaluate(entry));
+                self.found.insert(number, self.evaluate(number, entry));
                 looked_at.insert(number);
             }
             if self.pending.is_empty() || !more() {
@@ -145,8 +147,17 @@ impl View {
         self.pending.is_empty()
     }
 
-    fn evaluate(&self, entry: &Entry) -> Found {
+    fn evaluate(&self, number: u32, entry: &Entry) -> Found {
         let segment = entry.segment();
+        if let Some(only) = &self.options.only {
+            let mut shown = Bitset::none(segment.rows());
+            for id in only.range(EventId::new(number, 0)..EventId::new(number + 1, 0)) {
+                shown.set(id.row(), true);
+            }
+            let mut failed = segment.failed_rows();
+            failed.and(&shown);
+            return Found { shown, failed, folded: 0 };
+        }
         let mut shown = self.plan.rows(segment);
         shown.and_not(entry.dropped());
         if !self.options.all_stages {

@@ -14,6 +14,7 @@
 pub mod archive;
 pub mod backfill;
 pub mod change;
+pub mod discover;
 pub mod filesystem;
 pub mod fingerprint;
 pub mod follow;

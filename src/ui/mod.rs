@@ -1,1 +1,54 @@
-//! State to frame.
+//! The picture of the state: [`draw`] reads an [`App`] and writes cells, nothing else.
+//!
+//! One file a part of the screen; `theme` turns roles into styles, `canvas` makes text from a log safe and fitting,
+//! `shorten` knows what may be left out of a name.
+
+mod canvas;
+mod detail;
+mod histogram;
+mod overlay;
+pub mod shorten;
+mod status;
+mod theme;
+mod timeline;
+
+use ratatui::Frame;
+use ratatui::layout::Position;
+
+use crate::app::{App, Mode};
+use canvas::Canvas;
+pub use theme::{Role, Theme};
+
+/// Draws the whole screen.
+pub fn draw(app: &App, frame: &mut Frame<'_>) {
+    let theme = Theme { color: app.config.color, ascii: app.config.ascii };
+    let mut canvas = Canvas { buffer: frame.buffer_mut(), theme };
+    let area = *canvas.buffer.area();
+    let layout = &app.layout;
+    if layout.too_small {
+        canvas.put(0, 0, area.width, "too small", Role::Plain);
+        return;
+    }
+    status::draw_status(app, &mut canvas, layout.status);
+    let mut cursor = status::draw_filter(app, &mut canvas, layout.filter);
+    if layout.histogram.height > 0 {
+        histogram::draw(app, &mut canvas, layout.histogram);
+    }
+    if layout.rows.height > 0 {
+        timeline::draw(app, &mut canvas, layout.heading, layout.rows);
+    }
+    if layout.detail.height > 0 {
+        detail::draw(app, &mut canvas, layout.detail);
+    }
+    if layout.hints.height > 0 {
+        status::draw_hints(app, &mut canvas, layout.hints);
+    }
+    let prompt_cursor = status::draw_message(app, &mut canvas, layout.message);
+    cursor = cursor.or(prompt_cursor);
+    if let Mode::Menu(menu) = &app.mode {
+        cursor = overlay::draw(menu, &mut canvas);
+    }
+    if let Some((x, y)) = cursor.filter(|(x, y)| *x < area.width && *y < area.height) {
+        frame.set_cursor_position(Position::new(x, y));
+    }
+}

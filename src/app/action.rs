@@ -1,0 +1,104 @@
+//! Everything the user can ask for: what a key or a command does.
+
+/// One thing the user can ask for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Action {
+    /// One row down.
+    Down,
+    /// One row up.
+    Up,
+    /// Half a page down.
+    HalfPageDown,
+    /// Half a page up.
+    HalfPageUp,
+    /// A page down.
+    PageDown,
+    /// A page up.
+    PageUp,
+    /// To the oldest row.
+    First,
+    /// To the newest row, and follow.
+    Follow,
+    /// Select the column to the left.
+    ColumnLeft,
+    /// Select the column to the right.
+    ColumnRight,
+    /// Open the detail; in the detail, fold or unfold.
+    Open,
+    /// One level back.
+    Back,
+    /// Leave this view, or the program.
+    Quit,
+    /// Leave the program at once.
+    QuitNow,
+    /// Edit the filter.
+    EditFilter,
+    /// Clear the filter.
+    ClearFilter,
+    /// Next match.
+    NextMatch,
+    /// Previous match.
+    PreviousMatch,
+    /// Show only matches, or all with matches marked.
+    ToggleNarrow,
+    /// Include the value under the cursor.
+    Include,
+    /// Exclude the value under the cursor.
+    Exclude,
+    /// Only the value under the cursor.
+    Only,
+    /// Show or hide routine traffic.
+    ToggleRoutine,
+    /// Every stage, or one row a request.
+    ToggleStages,
+    /// Go to a time.
+    GoToTime,
+    /// Next way to show times.
+    CycleTime,
+    /// Next failure.
+    NextFailure,
+    /// Previous failure.
+    PreviousFailure,
+    /// Next write.
+    NextWrite,
+    /// Previous write.
+    PreviousWrite,
+    /// Next on the same object.
+    NextSameObject,
+    /// Previous on the same object.
+    PreviousSameObject,
+    /// Next by the same user.
+    NextSameUser,
+    /// Previous by the same user.
+    PreviousSameUser,
+    /// Mark the row, or take its mark away.
+    Mark,
+    /// Only marked rows, or all.
+    ToggleMarksOnly,
+    /// The list of marks.
+    MarkList,
+    /// What to copy.
+    CopyMenu,
+    /// Where the detail is shown.
+    CyclePlacement,
+    /// The next pane.
+    NextPane,
+    /// Reveal or mask secret values.
+    ToggleReveal,
+    /// Next stage of the request, in the detail.
+    NextStage,
+    /// The command line.
+    Command,
+    /// All commands, found by a few letters.
+    Palette,
+    /// Help.
+    Help,
+    /// Notices.
+    Notices,
+    /// The logs that are open.
+    Sources,
+    /// Draw everything anew.
+    Repaint,
+    /// Suspend the program.
+    Suspend,
+}

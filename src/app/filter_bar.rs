@@ -1,0 +1,166 @@
+//! The filter as it is typed: the last valid expression stays in force while the text is incomplete or wrong.
+
+use tui_input::Input;
+
+use crate::query::{Expression, ParseError, parse};
+
+/// Filters remembered for this run.
+const HISTORY: usize = 100;
+
+/// The filter bar.
+#[derive(Debug, Default)]
+pub struct FilterBar {
+    /// What is typed.
+    pub input: Input,
+    /// What is in force.
+    pub applied: Expression,
+    /// What is wrong with what is typed.
+    pub problem: Option<ParseError>,
+    /// Only matches are shown, instead of all rows with matches marked.
+    pub narrow: bool,
+    before: Expression,
+    history: Vec<String>,
+    /// How far back in the history we are, while editing.
+    recalled: Option<usize>,
+}
+
+impl FilterBar {
+    /// A bar with a filter in force.
+    pub fn new(expression: &Expression) -> Self {
+        Self {
+            input: Input::new(expression.to_string()),
+            applied: expression.clone(),
+            narrow: true,
+            ..Self::default()
+        }
+    }
+
+    /// What is in force, as text.
+    pub fn text(&self) -> String {
+        self.applied.to_string()
+    }
+
+    /// Starts editing.
+    pub fn begin(&mut self) {
+        self.before = self.applied.clone();
+        self.recalled = None;
+        let mut text = self.applied.to_string();
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        self.input = Input::new(text);
+        self.problem = None;
+    }
+
+    /// Takes what was typed. Returns whether another expression is in force.
+    pub fn typed(&mut self) -> bool {
+        match parse(self.input.value()) {
+            Ok(expression) => {
+                self.problem = None;
+                let changed = expression != self.applied;
+                self.applied = expression;
+                changed
+            }
+            Err(problem) => {
+                self.problem = Some(problem);
+                false
+            }
+        }
+    }
+
+    /// Ends editing and remembers the filter.
+    pub fn keep(&mut self) {
+        let text = self.applied.to_string();
+        if !text.is_empty() && self.history.last() != Some(&text) {
+            self.history.push(text.clone());
+            if self.history.len() > HISTORY {
+                self.history.remove(0);
+            }
+        }
+        self.input = Input::new(text);
+        self.problem = None;
+    }
+
+    /// Ends editing and goes back to the filter before.
+    pub fn revert(&mut self) {
+        self.applied = std::mem::take(&mut self.before);
+        self.input = Input::new(self.applied.to_string());
+        self.problem = None;
+    }
+
+    /// Puts another expression in force.
+    pub fn set(&mut self, expression: Expression) {
+        self.applied = expression;
+        self.keep();
+    }
+
+    /// Puts an earlier (or later) filter of this run into the bar.
+    pub fn recall(&mut self, earlier: bool) {
+        let last = self.history.len();
+        let at = match (self.recalled, earlier) {
+            (None, true) => last.checked_sub(1),
+            (None, false) => None,
+            (Some(at), true) => Some(at.saturating_sub(1)),
+            (Some(at), false) => (at + 1 < last).then_some(at + 1),
+        };
+        self.recalled = at;
+        let text = at.and_then(|at| self.history.get(at)).cloned().unwrap_or_default();
+        self.input = Input::new(text);
+    }
+
+    /// Inserts pasted text at the cursor.
+    pub fn insert(&mut self, text: &str) {
+        insert(&mut self.input, text);
+    }
+}
+
+/// Inserts text at the cursor of an input, which by itself takes single keys only.
+pub fn insert(input: &mut Input, text: &str) {
+    /// More than any filter needs, less than what would make a frame slow.
+    const LONGEST: usize = 4096;
+    let at = input.cursor();
+    let value = input.value();
+    let room = LONGEST.saturating_sub(value.chars().count());
+    let added: String = text.chars().take(room).collect();
+    let whole: String = value.chars().take(at).chain(added.chars()).chain(value.chars().skip(at)).collect();
+    *input = Input::new(whole).with_cursor(at + added.chars().count());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_valid_filter_stays() {
+        let mut bar = FilterBar::new(&Expression::default());
+        bar.begin();
+        bar.insert("user:alice");
+        assert!(bar.typed());
+        bar.insert(" ns:");
+        assert!(!bar.typed());
+        assert!(bar.problem.as_ref().is_some_and(|p| p.incomplete));
+        assert_eq!(bar.text(), "user:alice");
+        bar.insert("prod");
+        assert!(bar.typed() && bar.problem.is_none());
+        bar.revert();
+        assert_eq!(bar.text(), "");
+    }
+
+    #[test]
+    fn earlier_filters_come_back() {
+        let mut bar = FilterBar::default();
+        for text in ["a", "b"] {
+            bar.set(parse(text).unwrap());
+        }
+        bar.begin();
+        bar.recall(true);
+        assert_eq!(bar.input.value(), "b");
+        bar.recall(true);
+        bar.recall(true);
+        assert_eq!(bar.input.value(), "a");
+        bar.recall(false);
+        assert_eq!(bar.input.value(), "b");
+        bar.recall(false);
+        assert_eq!(bar.input.value(), "");
+    }
+}

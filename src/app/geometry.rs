@@ -1,0 +1,181 @@
+//! What fits where, from the size of the terminal alone. [`crate::ui`] draws it; [`super`] needs the heights to page.
+
+/// A rectangle in cells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Area {
+    /// Left column.
+    pub x: u16,
+    /// Top row.
+    pub y: u16,
+    /// Columns.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+}
+
+/// Where the detail is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Placement {
+    /// Below the rows where there is room, else as large as the screen when opened.
+    #[default]
+    Below,
+    /// Beside the rows.
+    Right,
+    /// As large as the screen.
+    Full,
+    /// Not shown until opened.
+    Off,
+}
+
+impl Placement {
+    /// The next one.
+    pub fn next(self) -> Self {
+        match self {
+            Placement::Below => Placement::Right,
+            Placement::Right => Placement::Full,
+            Placement::Full => Placement::Off,
+            Placement::Off => Placement::Below,
+        }
+    }
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Placement::Below => "below",
+            Placement::Right => "right",
+            Placement::Full => "full screen",
+            Placement::Off => "off",
+        }
+    }
+}
+
+/// The parts of the screen; an area without rows is not drawn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Layout {
+    /// Nothing fits but one line that says so.
+    pub too_small: bool,
+    /// Log, window, state.
+    pub status: Area,
+    /// Filter and counts.
+    pub filter: Area,
+    /// Histogram, its axis included.
+    pub histogram: Area,
+    /// Column headings.
+    pub heading: Area,
+    /// Rows.
+    pub rows: Area,
+    /// Detail of the selected row, its frame included.
+    pub detail: Area,
+    /// Key hints.
+    pub hints: Area,
+    /// Messages and prompts.
+    pub message: Area,
+}
+
+/// Lays out a screen of this size. `opened` says that the detail has been opened, so that it must be seen.
+pub fn layout(width: u16, height: u16, placement: Placement, opened: bool) -> Layout {
+    if width < 20 || height < 5 {
+        return Layout { too_small: true, ..Layout::default() };
+    }
+    let mut out = Layout::default();
+    let mut y = 0;
+    let mut take = |rows: u16| {
+        let area = Area { x: 0, y, width, height: rows };
+        y += rows;
+        area
+    };
+    let table_only = width < 60 || height < 12;
+    out.status = take(1);
+    out.filter = take(1);
+    if !table_only {
+        out.histogram = take(match height {
+            0..24 => 2,
+            24..40 => 3,
+            _ => 5,
+        });
+    }
+    let bottom = if table_only { 1 } else { 2 };
+    let middle = height - y - bottom;
+    let whole = Area { x: 0, y, width, height: middle };
+    let room_below = !table_only && height >= 30;
+    let room_right = !table_only && width >= 140;
+    let place = match placement {
+        Placement::Below if room_below => Placement::Below,
+        Placement::Right if room_right => Placement::Right,
+        Placement::Right if room_below => Placement::Below,
+        _ if opened => Placement::Full,
+        _ => Placement::Off,
+    };
+    let table = match place {
+        Placement::Full => {
+            out.detail = whole;
+            Area::default()
+        }
+        Placement::Off => whole,
+        Placement::Below => {
+            let detail = (middle * 2 / 5).clamp(8, 24);
+            out.detail = Area { y: whole.y + middle - detail, height: detail, ..whole };
+            Area { height: middle - detail, ..whole }
+        }
+        Placement::Right => {
+            let detail = (width * 2 / 5).clamp(50, 110);
+            out.detail = Area { x: width - detail, width: detail, ..whole };
+            Area { width: width - detail, ..whole }
+        }
+    };
+    if table.height > 0 {
+        out.heading = Area { height: 1, ..table };
+        out.rows = Area { y: table.y + 1, height: table.height - 1, ..table };
+    }
+    if bottom == 2 {
+        out.hints = Area { x: 0, y: height - 2, width, height: 1 };
+    }
+    out.message = Area { x: 0, y: height - 1, width, height: 1 };
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_overlaps_or_sticks_out() {
+        for width in (1..300).step_by(7) {
+            for height in 1..90 {
+                for placement in [Placement::Below, Placement::Right, Placement::Full, Placement::Off] {
+                    for opened in [false, true] {
+                        check(width, height, placement, opened);
+                    }
+                }
+            }
+        }
+    }
+
+    fn check(width: u16, height: u16, placement: Placement, opened: bool) {
+        let l = layout(width, height, placement, opened);
+        if l.too_small {
+            return;
+        }
+        let parts = [l.status, l.filter, l.histogram, l.heading, l.rows, l.detail, l.hints, l.message];
+        let cells: u32 = parts.iter().map(|a| u32::from(a.width) * u32::from(a.height)).sum();
+        assert_eq!(
+            cells,
+            u32::from(width) * u32::from(height),
+            "{width}x{height} {placement:?} {opened}: {l:?}"
+        );
+        assert!(parts.iter().all(|a| a.x + a.width <= width && a.y + a.height <= height));
+        assert!(l.rows.height > 0 || l.detail.height > 0);
+        assert!(!opened || l.detail.height > 2 || l.rows.height > 0);
+    }
+
+    #[test]
+    fn the_usual_terminals() {
+        let small = layout(80, 24, Placement::Below, false);
+        assert_eq!((small.rows.height, small.detail.height), (16, 0));
+        assert_eq!(layout(80, 24, Placement::Below, true).rows.height, 0, "the detail takes the screen");
+        let large = layout(120, 36, Placement::Below, false);
+        assert!(large.rows.height >= 15 && large.detail.height >= 9, "{large:?}");
+        assert!(layout(200, 50, Placement::Right, false).detail.x > 0);
+        assert!(layout(40, 10, Placement::Below, false).histogram.height == 0);
+    }
+}

@@ -1,0 +1,260 @@
+//! The one table of keys: dispatch, help, hints, commands and the palette are made from it.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::action::Action;
+
+/// A key with or without Ctrl.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Key {
+    /// Which key.
+    pub code: KeyCode,
+    /// Whether with Ctrl.
+    pub control: bool,
+}
+
+const fn key(letter: char) -> Key {
+    Key { code: KeyCode::Char(letter), control: false }
+}
+
+const fn control(letter: char) -> Key {
+    Key { code: KeyCode::Char(letter), control: true }
+}
+
+const fn named(code: KeyCode) -> Key {
+    Key { code, control: false }
+}
+
+impl Key {
+    /// The key of a terminal event.
+    pub fn of(event: KeyEvent) -> Key {
+        let control = event.modifiers.contains(KeyModifiers::CONTROL);
+        let code = match event.code {
+            KeyCode::Char(c) if control => KeyCode::Char(c.to_ascii_lowercase()),
+            code => code,
+        };
+        Key { code, control }
+    }
+
+    /// How it is written in help: `j`, `^d`, `PgDn`.
+    pub fn label(self) -> String {
+        let name = match self.code {
+            KeyCode::Char(' ') => "Space".to_owned(),
+            KeyCode::Char(c) => c.to_string(),
+            KeyCode::F(n) => format!("F{n}"),
+            KeyCode::PageDown => "PgDn".into(),
+            KeyCode::PageUp => "PgUp".into(),
+            KeyCode::Down => "↓".into(),
+            KeyCode::Up => "↑".into(),
+            KeyCode::Left => "←".into(),
+            KeyCode::Right => "→".into(),
+            KeyCode::BackTab => "S-Tab".into(),
+            other => format!("{other:?}"),
+        };
+        if self.control { format!("^{name}") } else { name }
+    }
+}
+
+/// What belongs together in help.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Section {
+    /// Moving about.
+    Move,
+    /// Jumping to something.
+    Jump,
+    /// Choosing what is shown.
+    Filter,
+    /// How things are shown.
+    Show,
+    /// Taking evidence along.
+    Keep,
+    /// The program.
+    Program,
+}
+
+impl Section {
+    /// All of them, as help shows them.
+    pub const ALL: [Section; 6] =
+        [Section::Move, Section::Jump, Section::Filter, Section::Show, Section::Keep, Section::Program];
+
+    /// Its heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Section::Move => "Move",
+            Section::Jump => "Jump",
+            Section::Filter => "Filter",
+            Section::Show => "Show",
+            Section::Keep => "Keep",
+            Section::Program => "Program",
+        }
+    }
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Binding {
+    /// The keys, the first one shown in hints.
+    pub keys: &'static [Key],
+    /// What they do.
+    pub action: Action,
+    /// Name of the command behind `:`.
+    pub command: &'static str,
+    /// What it does, in a few words.
+    pub help: &'static str,
+    /// Where help shows it.
+    pub section: Section,
+}
+
+const fn bind(
+    keys: &'static [Key],
+    action: Action,
+    command: &'static str,
+    section: Section,
+    help: &'static str,
+) -> Binding {
+    Binding { keys, action, command, help, section }
+}
+
+/// Every key of the program outside text fields.
+pub const KEYMAP: &[Binding] = &[
+    bind(&[key('j'), named(KeyCode::Down)], Action::Down, "down", Section::Move, "down"),
+    bind(&[key('k'), named(KeyCode::Up)], Action::Up, "up", Section::Move, "up"),
+    bind(&[control('d')], Action::HalfPageDown, "half-page-down", Section::Move, "half a page down"),
+    bind(&[control('u')], Action::HalfPageUp, "half-page-up", Section::Move, "half a page up"),
+    bind(
+        &[key(' '), control('f'), named(KeyCode::PageDown)],
+        Action::PageDown,
+        "page-down",
+        Section::Move,
+        "a page down",
+    ),
+    bind(
+        &[key('b'), control('b'), named(KeyCode::PageUp)],
+        Action::PageUp,
+        "page-up",
+        Section::Move,
+        "a page up",
+    ),
+    bind(&[key('g'), named(KeyCode::Home)], Action::First, "first", Section::Move, "oldest event held"),
+    bind(
+        &[key('F'), key('G'), named(KeyCode::End)],
+        Action::Follow,
+        "follow",
+        Section::Move,
+        "newest event, and follow",
+    ),
+    bind(&[named(KeyCode::Left)], Action::ColumnLeft, "column-left", Section::Move, "value to the left"),
+    bind(&[named(KeyCode::Right)], Action::ColumnRight, "column-right", Section::Move, "value to the right"),
+    bind(&[named(KeyCode::Enter)], Action::Open, "detail", Section::Move, "detail; fold or unfold in it"),
+    bind(&[named(KeyCode::Esc)], Action::Back, "back", Section::Move, "one level back, never quits"),
+    bind(&[named(KeyCode::Tab)], Action::NextPane, "next-pane", Section::Move, "other pane"),
+    bind(&[key('e')], Action::NextFailure, "next-failure", Section::Jump, "next failure (code 400 or more)"),
+    bind(&[key('E')], Action::PreviousFailure, "previous-failure", Section::Jump, "previous failure"),
+    bind(&[key('w')], Action::NextWrite, "next-write", Section::Jump, "next write"),
+    bind(&[key('W')], Action::PreviousWrite, "previous-write", Section::Jump, "previous write"),
+    bind(&[key('o')], Action::NextSameObject, "next-same-object", Section::Jump, "next on the same object"),
+    bind(
+        &[key('O')],
+        Action::PreviousSameObject,
+        "previous-same-object",
+        Section::Jump,
+        "previous on the same object",
+    ),
+    bind(&[key('u')], Action::NextSameUser, "next-same-user", Section::Jump, "next by the same user"),
+    bind(
+        &[key('U')],
+        Action::PreviousSameUser,
+        "previous-same-user",
+        Section::Jump,
+        "previous by the same user",
+    ),
+    bind(&[key('T')], Action::GoToTime, "time", Section::Jump, "go to a time"),
+    bind(&[key('n')], Action::NextMatch, "next-match", Section::Jump, "next match"),
+    bind(&[key('N')], Action::PreviousMatch, "previous-match", Section::Jump, "previous match"),
+    bind(&[key('/')], Action::EditFilter, "filter", Section::Filter, "filter; in the detail, search"),
+    bind(&[control('x')], Action::ClearFilter, "clear-filter", Section::Filter, "clear the filter"),
+    bind(&[key('+')], Action::Include, "include", Section::Filter, "include the value under the cursor"),
+    bind(&[key('-')], Action::Exclude, "exclude", Section::Filter, "exclude it"),
+    bind(&[key('=')], Action::Only, "only", Section::Filter, "only it"),
+    bind(&[key('\\')], Action::ToggleNarrow, "narrow", Section::Filter, "only matches / all, matches marked"),
+    bind(&[key('x')], Action::ToggleRoutine, "routine", Section::Filter, "show or hide routine traffic"),
+    bind(&[key('S')], Action::ToggleStages, "stages", Section::Filter, "every stage / one row a request"),
+    bind(&[key('t')], Action::CycleTime, "time-style", Section::Show, "UTC, local, relative, since the mark"),
+    bind(&[key('v')], Action::CyclePlacement, "placement", Section::Show, "detail below, right, full, off"),
+    bind(
+        &[key('s')],
+        Action::NextStage,
+        "next-stage",
+        Section::Show,
+        "in the detail: the request's next stage",
+    ),
+    bind(&[key('r')], Action::ToggleReveal, "reveal", Section::Show, "reveal or mask secret values"),
+    bind(&[control('l')], Action::Repaint, "repaint", Section::Show, "draw everything anew"),
+    bind(&[key('m')], Action::Mark, "mark", Section::Keep, "mark the row"),
+    bind(&[key('M')], Action::ToggleMarksOnly, "marks-only", Section::Keep, "only marked rows / all"),
+    bind(&[key('\'')], Action::MarkList, "marks", Section::Keep, "list of marks"),
+    bind(&[key('y'), key('c')], Action::CopyMenu, "copy", Section::Keep, "copy (OSC 52)"),
+    bind(&[key(':')], Action::Command, "command", Section::Program, "command line"),
+    bind(&[control('p')], Action::Palette, "palette", Section::Program, "all commands"),
+    bind(&[], Action::Notices, "notices", Section::Program, "what could not be read, and what changed"),
+    bind(&[], Action::Sources, "sources", Section::Program, "the logs that are open"),
+    bind(&[key('?'), named(KeyCode::F(1))], Action::Help, "help", Section::Program, "help"),
+    bind(&[control('z')], Action::Suspend, "suspend", Section::Program, "suspend"),
+    bind(&[key('q')], Action::Quit, "quit", Section::Program, "leave this view; quit"),
+    bind(&[control('c')], Action::QuitNow, "quit-now", Section::Program, "quit at once"),
+];
+
+/// What a key does.
+pub fn action_of(key: Key) -> Option<Action> {
+    KEYMAP.iter().find(|binding| binding.keys.contains(&key)).map(|binding| binding.action)
+}
+
+/// The line of the table for an action.
+pub fn binding_of(action: Action) -> Option<&'static Binding> {
+    KEYMAP.iter().find(|binding| binding.action == action)
+}
+
+/// The first key of an action, as help writes it.
+pub fn key_label(action: Action) -> String {
+    binding_of(action).and_then(|binding| binding.keys.first()).map(|key| key.label()).unwrap_or_default()
+}
+
+/// The line of the table whose command is `name`, or begins with it when only one does.
+pub fn command_named(name: &str) -> Option<&'static Binding> {
+    if let Some(exact) = KEYMAP.iter().find(|binding| binding.command == name) {
+        return Some(exact);
+    }
+    let mut beginning = KEYMAP.iter().filter(|binding| binding.command.starts_with(name));
+    beginning.next().filter(|_| beginning.next().is_none() && !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn a_key_means_one_thing() {
+        let mut keys = Vec::new();
+        let mut commands = HashSet::new();
+        for binding in KEYMAP {
+            for key in binding.keys {
+                assert!(!keys.contains(key), "{} is bound twice", key.label());
+                keys.push(*key);
+            }
+            assert!(commands.insert(binding.command), "{}", binding.command);
+            assert!(!binding.help.is_empty());
+        }
+        assert_eq!(action_of(control('d')), Some(Action::HalfPageDown));
+        assert_eq!(action_of(key('ß')), None);
+    }
+
+    #[test]
+    fn commands_can_be_shortened() {
+        assert_eq!(command_named("noti").map(|b| b.action), Some(Action::Notices));
+        assert_eq!(command_named("quit").map(|b| b.action), Some(Action::Quit), "exact before beginning");
+        assert!(command_named("next").is_none(), "several begin so");
+        assert!(command_named("").is_none());
+    }
+}

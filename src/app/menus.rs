@@ -1,0 +1,452 @@
+//! The lists and input lines that open over the screen: help, palette, notices, sources, marks, copying.
+
+use fuzzy_matcher::FuzzyMatcher;
+use fuzzy_matcher::skim::SkimMatcherV2;
+use tui_input::Input;
+
+use super::action::Action;
+use super::filter_bar::insert;
+use super::keymap::{KEYMAP, Section};
+use super::{App, Effect};
+use crate::model::{EventId, format_rfc3339};
+use crate::redact;
+use crate::store::Field;
+use crate::text;
+
+/// What an input line is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PromptKind {
+    /// A moment to go to.
+    Time,
+    /// A command.
+    Command,
+    /// Text to find in the detail.
+    Search,
+}
+
+/// An input line.
+#[derive(Debug)]
+pub struct Prompt {
+    /// What it is for.
+    pub kind: PromptKind,
+    /// What is typed.
+    pub input: Input,
+}
+
+impl Prompt {
+    /// An empty line.
+    pub fn new(kind: PromptKind) -> Self {
+        Self { kind, input: Input::default() }
+    }
+
+    /// What stands before it.
+    pub fn label(&self) -> &'static str {
+        match self.kind {
+            PromptKind::Time => "go to time (03:00, -15m, 2026-01-14 03:00Z): ",
+            PromptKind::Command => ":",
+            PromptKind::Search => "find in this event: ",
+        }
+    }
+
+    pub(super) fn insert(&mut self, text: &str) {
+        insert(&mut self.input, text);
+    }
+}
+
+/// What a list is of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum MenuKind {
+    /// All keys.
+    Help,
+    /// All commands, searched by a few letters.
+    Palette,
+    /// What went wrong or changed.
+    Notices,
+    /// The logs.
+    Sources,
+    /// Marked rows.
+    Marks,
+    /// What can be copied.
+    Copy,
+}
+
+/// What may be copied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CopyWhat {
+    /// The event in one line.
+    Event,
+    /// The event, indented.
+    Pretty,
+    /// The value under the cursor.
+    Value,
+    /// `namespace/resource/name`
+    Object,
+    /// `auditID`
+    AuditId,
+    /// The command line that reopens this view.
+    Command,
+}
+
+/// What choosing an entry does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Does {
+    Nothing,
+    Perform(Action),
+    JumpTo(EventId),
+    Copy(CopyWhat),
+}
+
+/// One entry of a list.
+#[derive(Clone, Debug)]
+pub struct MenuItem {
+    /// Key or short word at the left.
+    pub key: String,
+    /// The entry.
+    pub text: String,
+    /// Whether it is a heading.
+    pub heading: bool,
+    pub(super) does: Does,
+}
+
+/// A list over the screen.
+#[derive(Debug)]
+pub struct Menu {
+    /// What it is of.
+    pub kind: MenuKind,
+    /// Its title.
+    pub title: String,
+    /// What is typed to search it.
+    pub input: Input,
+    all: Vec<MenuItem>,
+    /// The entries that are shown.
+    pub shown: Vec<MenuItem>,
+    /// The chosen one among them.
+    pub cursor: usize,
+}
+
+impl Menu {
+    fn new(kind: MenuKind, title: &str, items: Vec<MenuItem>) -> Self {
+        let shown = items.clone();
+        let cursor = shown.iter().position(|item| item.does != Does::Nothing).unwrap_or(0);
+        Self { kind, title: title.to_owned(), input: Input::default(), all: items, shown, cursor }
+    }
+
+    /// Whether typing searches it.
+    pub fn is_searchable(&self) -> bool {
+        self.kind == MenuKind::Palette
+    }
+
+    pub(super) fn chosen(&self) -> Option<&MenuItem> {
+        self.shown.get(self.cursor)
+    }
+
+    pub(super) fn move_by(&mut self, rows: isize) {
+        self.cursor = self.cursor.saturating_add_signed(rows).min(self.shown.len().saturating_sub(1));
+    }
+
+    pub(super) fn select_letter(&mut self, letter: char) -> bool {
+        let wanted = letter.to_string();
+        match self.shown.iter().position(|item| item.key == wanted && item.does != Does::Nothing) {
+            Some(at) if self.kind == MenuKind::Copy => {
+                self.cursor = at;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn insert(&mut self, text: &str) {
+        if self.is_searchable() {
+            insert(&mut self.input, text);
+            self.filter();
+        }
+    }
+
+    /// Keeps the entries that the typed letters fit, the best first.
+    pub(super) fn filter(&mut self) {
+        let matcher = SkimMatcherV2::default();
+        let typed = self.input.value().trim();
+        let mut scored: Vec<(i64, &MenuItem)> = self
+            .all
+            .iter()
+            .filter_map(|item| Some((matcher.fuzzy_match(&item.text, typed)?, item)))
+            .collect();
+        scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        self.shown = scored.into_iter().map(|(_, item)| item.clone()).collect();
+        self.cursor = 0;
+    }
+}
+
+fn item(key: impl Into<String>, text: impl Into<String>, does: Does) -> MenuItem {
+    MenuItem { key: key.into(), text: text.into(), heading: false, does }
+}
+
+fn heading(text: impl Into<String>) -> MenuItem {
+    MenuItem { key: String::new(), text: text.into(), heading: true, does: Does::Nothing }
+}
+
+/// Every command with its key.
+pub(super) fn palette() -> Menu {
+    let items = KEYMAP
+        .iter()
+        .map(|binding| {
+            let key = binding.keys.first().map(|k| k.label()).unwrap_or_default();
+            item(key, format!("{}: {}", binding.command, binding.help), Does::Perform(binding.action))
+        })
+        .collect();
+    Menu::new(MenuKind::Palette, "Commands", items)
+}
+
+/// Every key, and how a filter is written.
+pub(super) fn help_menu() -> Menu {
+    let mut items = Vec::new();
+    for section in Section::ALL {
+        items.push(heading(section.title()));
+        for binding in KEYMAP.iter().filter(|binding| binding.section == section) {
+            let mut keys: Vec<String> = binding.keys.iter().map(|k| k.label()).collect();
+            if keys.is_empty() {
+                keys.push(format!(":{}", binding.command));
+            }
+            items.push(item(keys.join(" "), binding.help, Does::Nothing));
+        }
+    }
+    items.push(heading("Filter language"));
+    for (form, meaning) in [
+        ("alice", "a word: in user, verb, resource, namespace, name, agent or URI"),
+        ("user:alice", "a field; * stands for anything: ns:kube-*"),
+        ("verb:get,list", "any of these"),
+        ("-ns:prod", "not; also: not, and, or, ( )"),
+        ("code:>=400", "also 403, 4xx, 500-599"),
+        ("\"exact Text\"", "as it stands, capitals too"),
+    ] {
+        items.push(item(form, meaning, Does::Nothing));
+    }
+    items.push(heading("Fields"));
+    for field in crate::query::FIELDS {
+        items.push(item(format!("{}:", field.name), field.help, Does::Nothing));
+    }
+    Menu::new(MenuKind::Help, "Help", items)
+}
+
+impl App {
+    pub(super) fn notices_menu(&self) -> Menu {
+        let mut items = Vec::new();
+        for (kind, source, group) in self.notices.groups() {
+            let name =
+                source.and_then(|id| self.sources.get(&id)).map_or("", |s| s.description.name.as_str());
+            items.push(heading(format!("{} × {kind}  {name}", text::thousands(group.count))));
+            for sample in &group.samples {
+                items.push(item("", redact::mask_text(sample), Does::Nothing));
+            }
+        }
+        let counts = self.store.counts();
+        if counts.duplicates > 0 {
+            items.push(heading(format!(
+                "{} lines had been read before and were dropped",
+                text::thousands(counts.duplicates)
+            )));
+        }
+        if counts.evicted_records > 0 {
+            items.push(heading(format!(
+                "{} records were dropped for memory",
+                text::thousands(counts.evicted_records)
+            )));
+        }
+        if items.is_empty() {
+            items.push(item("", "every line was read, and no file changed under us", Does::Nothing));
+        }
+        Menu::new(MenuKind::Notices, "Notices", items)
+    }
+
+    pub(super) fn sources_menu(&self) -> Menu {
+        let mut items = Vec::new();
+        for source in self.sources.values() {
+            let described = &source.description;
+            items.push(heading(format!(
+                "{} (+{} rotated, {} of them compressed)",
+                described.path, described.rotated, described.compressed
+            )));
+            let (done, total) = source.progress;
+            let state = match (source.history_done, source.ended) {
+                (false, _) => format!("reading: {} of {}", text::human_bytes(done), text::human_bytes(total)),
+                (true, false) => "read; following".to_owned(),
+                (true, true) => "read to its end".to_owned(),
+            };
+            items.push(item("", state, Does::Nothing));
+            for file in &source.files {
+                let window = match (file.first, file.last) {
+                    (Some(first), Some(last)) => {
+                        format!("{} to {}", format_rfc3339(first), format_rfc3339(last))
+                    }
+                    _ => "no event".to_owned(),
+                };
+                let text = format!(
+                    "{}: {} lines, {}, {window}",
+                    file.path,
+                    text::thousands(file.lines),
+                    text::human_bytes(file.text_bytes)
+                );
+                items.push(item("", text, Does::Nothing));
+            }
+        }
+        if items.is_empty() {
+            items.push(item("", "no log is open", Does::Nothing));
+        }
+        Menu::new(MenuKind::Sources, "Logs", items)
+    }
+
+    pub(super) fn marks_menu(&self) -> Menu {
+        let mut ids: Vec<EventId> = self.marks.iter().copied().collect();
+        ids.sort_by_key(|id| (self.store.stage_time(*id), *id));
+        let mut items: Vec<MenuItem> = ids
+            .into_iter()
+            .map(|id| match self.store.segment(id) {
+                Some(segment) => {
+                    let get = |field| segment.string(field, id.row());
+                    let text = format!(
+                        "{} {} {} {}/{} {}",
+                        segment.code(id.row()),
+                        get(Field::Verb),
+                        get(Field::Resource),
+                        get(Field::Namespace),
+                        get(Field::Name),
+                        get(Field::User)
+                    );
+                    let time = crate::model::format_clock(segment.stage_time(id.row()), self.zone(), false);
+                    item(time, text, Does::JumpTo(id))
+                }
+                None => item("", "dropped for memory", Does::Nothing),
+            })
+            .collect();
+        if items.is_empty() {
+            items.push(item("", "nothing is marked; mark rows with m", Does::Nothing));
+        }
+        Menu::new(MenuKind::Marks, "Marks", items)
+    }
+
+    pub(super) fn copy_menu(&self) -> Menu {
+        let masked = if self.revealed { "" } else { ", secrets masked" };
+        let items = vec![
+            item("e", format!("event in one line{masked}"), Does::Copy(CopyWhat::Event)),
+            item("p", format!("event, indented{masked}"), Does::Copy(CopyWhat::Pretty)),
+            item("v", "value under the cursor", Does::Copy(CopyWhat::Value)),
+            item("o", "object: namespace/resource/name", Does::Copy(CopyWhat::Object)),
+            item("i", "auditID", Does::Copy(CopyWhat::AuditId)),
+            item("q", "command line that reopens this view", Does::Copy(CopyWhat::Command)),
+        ];
+        Menu::new(MenuKind::Copy, "Copy", items)
+    }
+
+    pub(super) fn copy(&mut self, what: CopyWhat) -> Vec<Effect> {
+        let Some(copied) = self.copied(what) else {
+            self.say_wrong("there is nothing to copy".into());
+            return Vec::new();
+        };
+        // What a log holds must not work on the terminal it is pasted into. Line ends of our own indentation stay.
+        let options = text::SanitiseOptions { keep_lines: what == CopyWhat::Pretty, ..Default::default() };
+        let safe = text::sanitise_with(&copied, options).into_owned();
+        let masked = match what {
+            CopyWhat::Event | CopyWhat::Pretty if !self.revealed => ", secrets masked",
+            _ => "",
+        };
+        self.say(format!("copied {}{masked} (OSC 52)", text::human_bytes(safe.len() as u64)));
+        vec![Effect::Copy(safe)]
+    }
+
+    fn copied(&self, what: CopyWhat) -> Option<String> {
+        let id = self.detail.as_ref().map(|d| d.id).or(self.timeline.selected());
+        if what == CopyWhat::Command {
+            return Some(self.reopening_command());
+        }
+        let id = id?;
+        let segment = self.store.segment(id)?;
+        let get = |field| segment.string(field, id.row());
+        match what {
+            CopyWhat::Event | CopyWhat::Pretty => {
+                let raw = segment.text(id.row()).ok()?;
+                let line = if self.revealed {
+                    String::from_utf8_lossy(&raw).into_owned()
+                } else {
+                    redact::masked_json(&raw)
+                };
+                if what == CopyWhat::Event {
+                    return Some(line);
+                }
+                let value: serde_json::Value = serde_json::from_str(&line).ok()?;
+                serde_json::to_string_pretty(&value).ok()
+            }
+            CopyWhat::Value => self.value_under_cursor().map(|(_, value)| value),
+            CopyWhat::Object => {
+                let parts = [get(Field::Namespace), get(Field::Resource), get(Field::Name)];
+                let joined: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+                (!joined.is_empty()).then(|| joined.join("/"))
+            }
+            CopyWhat::AuditId => Some(segment.audit_id(id.row())).filter(|id| !id.is_empty()),
+            CopyWhat::Command => None,
+        }
+    }
+
+    /// The command line that opens this log with this filter at this event.
+    pub fn reopening_command(&self) -> String {
+        let mut words = vec!["kauditui".to_owned()];
+        let filter = self.filter_bar.text();
+        if !filter.is_empty() {
+            words.extend(["-f".to_owned(), quoted(&filter)]);
+        }
+        if let Some((since, until)) = self.range {
+            if since > i64::MIN {
+                words.extend(["--since".to_owned(), format_rfc3339(since)]);
+            }
+            if until < i64::MAX {
+                words.extend(["--until".to_owned(), format_rfc3339(until)]);
+            }
+        }
+        if let Some(id) = self.timeline.selected()
+            && let Some(segment) = self.store.segment(id)
+        {
+            let audit_id = segment.audit_id(id.row());
+            if !audit_id.is_empty() {
+                words.extend(["--at".to_owned(), quoted(&audit_id)]);
+            }
+        }
+        if self.opened {
+            words.extend(["--view".to_owned(), "detail".to_owned()]);
+        }
+        words.extend(self.config.arguments.iter().map(|argument| quoted(argument)));
+        words.join(" ")
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | ':' | ',' | '=' | '@');
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shell_words() {
+        assert_eq!(quoted("user:alice"), "user:alice");
+        assert_eq!(quoted("it's a"), "'it'\\''s a'");
+        assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("$(rm)"), "'$(rm)'");
+    }
+
+    #[test]
+    fn the_palette_finds_commands_by_a_few_letters() {
+        let mut menu = palette();
+        menu.insert("nxfail");
+        assert_eq!(menu.chosen().map(|i| i.does), Some(Does::Perform(Action::NextFailure)));
+        let help = help_menu();
+        for binding in KEYMAP {
+            assert!(help.shown.iter().any(|i| i.text == binding.help), "{}", binding.command);
+        }
+    }
+}

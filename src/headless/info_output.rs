@@ -1,0 +1,129 @@
+//! The two forms of `info`.
+
+use super::info::{FileInfo, Info, InfoOptions};
+use super::{Streams, cannot_write};
+use crate::cli::InfoOutput;
+use crate::error::{Error, Result};
+use crate::model::{TimeZoneChoice, format_duration, format_local_offset, format_stamp};
+use crate::text::{human_bytes, json_escape_hostile, pad, sanitise, thousands, width};
+
+/// Gaps that the table shows of each file; the JSON has all.
+const GAPS_SHOWN: usize = 5;
+/// Width of the names of figures.
+const LABEL: usize = 20;
+
+/// Prints what was counted.
+pub(super) fn print(info: &Info, options: &InfoOptions, streams: &mut Streams<'_>) -> Result<()> {
+    let text = match options.output {
+        InfoOutput::Json => {
+            let json = serde_json::to_string_pretty(info).map_err(|cause| Error::Io {
+                action: "cannot write the counts as JSON".to_owned(),
+                cause: cause.into(),
+            })?;
+            format!("{}\n", escape_all_but_lines(&json))
+        }
+        InfoOutput::Table => table(info, options.zone),
+    };
+    streams.out.write_all(text.as_bytes()).map_err(cannot_write)
+}
+
+/// Line feeds of a pretty-printed document are its own: those of values are escaped already.
+fn escape_all_but_lines(json: &str) -> String {
+    json.lines().map(json_escape_hostile).collect::<Vec<_>>().join("\n")
+}
+
+fn table(info: &Info, zone: TimeZoneChoice) -> String {
+    let mut lines = Vec::new();
+    for file in &info.files {
+        lines.push(sanitise(&file.path).into_owned());
+        file_lines(file, zone, &mut lines);
+        lines.push(String::new());
+    }
+    lines.push(match info.files.len() {
+        1 => "All of 1 file".to_owned(),
+        files => format!("All of {files} files"),
+    });
+    file_lines(&info.total, zone, &mut lines);
+    lines.push(figure("without an end", &thousands(info.open_requests)));
+    if info.dropped_records > 0 {
+        lines.push(figure("dropped for memory", &thousands(info.dropped_records)));
+    }
+    if !info.levels.is_empty() {
+        lines.push(String::new());
+        level_lines(info, &mut lines);
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+fn figure(label: &str, value: &str) -> String {
+    format!("  {}{value}", pad(label, LABEL))
+}
+
+fn file_lines(file: &FileInfo, zone: TimeZoneChoice, lines: &mut Vec<String>) {
+    let stamp = |time| format!("{}{}", format_stamp(time, zone), format_local_offset(time, zone));
+    let stored = if file.stored_bytes == file.text_bytes {
+        String::new()
+    } else {
+        format!(" ({} stored)", human_bytes(file.stored_bytes))
+    };
+    lines.push(figure("text", &format!("{}{stored}", human_bytes(file.text_bytes))));
+    lines.push(figure("lines", &thousands(file.lines)));
+    lines.push(figure("events", &thousands(file.events)));
+    lines.push(figure("requests", &thousands(file.requests)));
+    lines.push(figure("read twice", &thousands(file.duplicates)));
+    let unreadable = match file.unreadable.as_slice() {
+        [] => "0".to_owned(),
+        kinds => kinds
+            .iter()
+            .map(|kind| format!("{} {}", thousands(kind.count), kind.kind))
+            .collect::<Vec<_>>()
+            .join(", "),
+    };
+    lines.push(figure("unreadable", &unreadable));
+    if let Some((first, last)) = file.span {
+        lines.push(figure("first", &stamp(first)));
+        lines.push(figure("last", &format!("{} ({})", stamp(last), format_duration(last - first))));
+    }
+    for (number, gap) in file.gaps.iter().take(GAPS_SHOWN).enumerate() {
+        let (after, before) = gap.span;
+        let label = if number == 0 { "no line between" } else { "" };
+        let text = format!("{} and {} ({})", stamp(after), stamp(before), format_duration(before - after));
+        lines.push(figure(label, &text));
+    }
+    if let Some(more) = file.gaps.len().checked_sub(GAPS_SHOWN).filter(|more| *more > 0) {
+        lines.push(figure("", &format!("and {} more such gaps", thousands(more as u64))));
+    }
+}
+
+fn level_lines(info: &Info, lines: &mut Vec<String>) {
+    let rows: Vec<(String, String, String)> = info
+        .levels
+        .iter()
+        .map(|seen| {
+            let group = match seen.api_group.as_deref() {
+                None => "(no resource)",
+                Some("") => "(core)",
+                Some(group) => group,
+            };
+            let levels: Vec<String> = seen
+                .levels
+                .iter()
+                .map(|level| {
+                    let name = if level.level.is_empty() { "(none)" } else { level.level };
+                    format!("{name} {}", thousands(level.count))
+                })
+                .collect();
+            (sanitise(group).into_owned(), sanitise(&seen.verb).into_owned(), levels.join(", "))
+        })
+        .collect();
+    let widest = |title: &str, cells: &mut dyn Iterator<Item = &String>| {
+        cells.map(|cell| width(cell).min(40)).fold(width(title), usize::max) + 2
+    };
+    let group = widest("GROUP", &mut rows.iter().map(|row| &row.0));
+    let verb = widest("VERB", &mut rows.iter().map(|row| &row.1));
+    lines.push(format!("{}{}LEVELS", pad("GROUP", group), pad("VERB", verb)));
+    for (name, word, levels) in &rows {
+        lines.push(format!("{}{}{levels}", pad(name, group), pad(word, verb)));
+    }
+}

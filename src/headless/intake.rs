@@ -1,0 +1,104 @@
+//! Takes the pipeline's messages into a store, remembers what must be said at the end, and keeps the budget.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Streams;
+use crate::ingest::{FileReport, IngestMessage};
+use crate::model::{SourceId, TimeZoneChoice, format_local_offset, format_stamp};
+use crate::notice::{Notice, Notices};
+use crate::store::Store;
+use crate::text::thousands;
+
+/// The store of a command with everything around it.
+#[derive(Default)]
+pub(super) struct Intake {
+    pub(super) store: Store,
+    pub(super) failed_sources: u64,
+    notices: Notices,
+    names: BTreeMap<SourceId, String>,
+    /// Logs whose history is still being read.
+    reading: BTreeSet<SourceId>,
+}
+
+impl Intake {
+    /// Takes one message in. Hands back the report of a file that was read to its end.
+    pub(super) fn take(
+        &mut self,
+        message: IngestMessage,
+        streams: &mut Streams<'_>,
+    ) -> Option<Box<FileReport>> {
+        match message {
+            IngestMessage::Opened(source) => {
+                // Nothing of a pipe was there before; waiting for its end would be waiting for ever.
+                if source.path != "-" {
+                    self.reading.insert(source.id);
+                }
+                self.names.insert(source.id, source.name);
+            }
+            IngestMessage::Failed(error) => {
+                self.failed_sources += 1;
+                streams.failure(&error);
+            }
+            IngestMessage::History(batch) => self.store.push(*batch),
+            IngestMessage::Live(batch) => {
+                let source = batch.segment.source();
+                if let Err(cause) = self.store.push_live(*batch) {
+                    let notice = Notice {
+                        source: Some(source),
+                        kind: "new lines lost".to_owned(),
+                        detail: cause.to_string(),
+                        is_loss: true,
+                    };
+                    self.notices.add(notice, 0);
+                }
+            }
+            IngestMessage::Notice(notice) => self.notices.add(notice, 0),
+            IngestMessage::File(_, report) => return Some(report),
+            IngestMessage::HistoryDone(source) | IngestMessage::End(source) => {
+                self.reading.remove(&source);
+            }
+            IngestMessage::Progress { .. } => {}
+        }
+        None
+    }
+
+    /// Whether everything has been read that was there when the logs were opened.
+    pub(super) fn has_read_history(&self) -> bool {
+        !self.names.is_empty() && self.reading.is_empty()
+    }
+
+    /// What a log is called.
+    pub(super) fn name(&self, source: SourceId) -> &str {
+        self.names.get(&source).map_or("", String::as_str)
+    }
+
+    /// The segment to drop next, when more than `memory` bytes are held.
+    pub(super) fn excess(&self, memory: u64) -> Option<u32> {
+        let held = self.store.memory_bytes() as u64;
+        (held > memory).then(|| self.store.oldest().map(|(segment, _)| segment)).flatten()
+    }
+
+    /// Says what a result could lack.
+    pub(super) fn tell_losses(&self, streams: &mut Streams<'_>, zone: TimeZoneChoice) {
+        for (kind, source, group) in self.notices.groups().filter(|(_, _, group)| group.is_loss) {
+            let log = source.map_or("", |source| self.name(source));
+            let sample = group.samples.first().map_or("", String::as_str);
+            streams.note_loss(&format!("{log}: {kind}"), Some(group.count), sample);
+        }
+        let counts = self.store.counts();
+        if counts.forgotten_requests > 0 {
+            streams.note(&format!(
+                "{} requests had no end and were forgotten: their further stages count as requests",
+                thousands(counts.forgotten_requests)
+            ));
+        }
+        if let Some(until) = counts.evicted_until {
+            streams.note(&format!(
+                "memory: {} records up to {}{} were dropped; raise --memory to keep them",
+                thousands(counts.evicted_records),
+                format_stamp(until, zone),
+                format_local_offset(until, zone)
+            ));
+        }
+    }
+}

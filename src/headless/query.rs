@@ -1,0 +1,147 @@
+//! `kauditui query`: the rows of the timeline, in time order once everything has been read, or as they come.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::follow::Follower;
+use super::intake::Intake;
+use super::printer::Printer;
+use super::{Outcome, Streams};
+use crate::cli::{QueryOutput, StageChoice};
+use crate::error::Result;
+use crate::ingest::IngestMessage;
+use crate::model::{EventId, Micros, TimeZoneChoice};
+use crate::query::Plan;
+use crate::settings::TimeRange;
+use crate::store::{Bitset, Entry, Store};
+
+/// Rows are flushed, and a request to stop is heeded, at least this often.
+const ROWS_AT_ONCE: usize = 10_000;
+
+/// What `query` prints, and how.
+pub struct QueryOptions<'a> {
+    /// Which records match.
+    pub plan: &'a Plan,
+    /// Whether an original line holds secret values.
+    pub holds_secret: fn(&[u8]) -> bool,
+    /// Form of the output.
+    pub output: QueryOutput,
+    /// Which records become rows.
+    pub stages: StageChoice,
+    /// Newest rows to print of what is there.
+    pub limit: Option<usize>,
+    /// Whether to print what comes, too.
+    pub follow: bool,
+    /// Start of the window as typed.
+    pub since: Option<&'a str>,
+    /// End of the window as typed.
+    pub until: Option<&'a str>,
+    /// The present moment.
+    pub now: Micros,
+    /// Zone in which times are shown and read.
+    pub zone: TimeZoneChoice,
+    /// Print ASCII marks only.
+    pub ascii: bool,
+    /// Print secret values as they are in the log.
+    pub reveal: bool,
+    /// Standard output is a terminal.
+    pub to_terminal: bool,
+    /// Bytes the store may hold.
+    pub memory: u64,
+}
+
+impl QueryOptions<'_> {
+    /// Whether rows are requests rather than records.
+    pub fn is_by_request(&self) -> bool {
+        self.stages == StageChoice::Request
+    }
+
+    /// Whether the pipeline must keep the original text, see [`crate::ingest::IngestOptions::keep_text`].
+    pub fn needs_text(&self) -> bool {
+        self.output == QueryOutput::Raw || self.reveal
+    }
+
+    /// Rows of a segment that are to be printed.
+    pub(super) fn selected(&self, entry: &Entry, range: Option<(Micros, Micros)>) -> Bitset {
+        let segment = entry.segment();
+        let mut rows = self.plan.rows(segment);
+        rows.and_not(entry.dropped());
+        if self.is_by_request() {
+            rows.and_not(entry.hidden());
+        }
+        if let Some((from, to)) = range
+            && (segment.min_time() < from || segment.max_time() >= to)
+        {
+            rows.and(&segment.stage_times().rows_where(|time| (from..to).contains(&time)));
+        }
+        rows
+    }
+}
+
+/// Prints what matches. Ends when `messages` do; while they come, `stop` is looked at between them.
+///
+/// # Errors
+/// When the output cannot be written, or a time bound means nothing. A closed pipe is one of the former; see
+/// [`crate::error::Error::is_closed_pipe`].
+pub fn query(
+    messages: impl Iterator<Item = IngestMessage>,
+    options: &QueryOptions<'_>,
+    streams: &mut Streams<'_>,
+    stop: &AtomicBool,
+) -> Result<Outcome> {
+    if options.follow {
+        return Follower::new(options).run(messages, streams, stop);
+    }
+    let mut intake = Intake::default();
+    for message in messages {
+        intake.take(message, streams);
+        while intake.excess(options.memory).is_some() && intake.store.evict_oldest() {}
+    }
+    let mut printer = Printer::new(options);
+    // Whoever stops a query before it has read everything does not want a part of it that looks like all.
+    if !stop.load(Ordering::Relaxed) {
+        let range = time_range(options, &intake.store, streams)?;
+        for (count, id) in rows_in_order(&intake.store, options, range).into_iter().enumerate() {
+            printer.print(&intake, id, streams)?;
+            if count % ROWS_AT_ONCE == 0 && stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+    }
+    streams.flush()?;
+    printer.tell(streams);
+    intake.tell_losses(streams, options.zone);
+    Ok(Outcome { matched: printer.matched(), failed_sources: intake.failed_sources })
+}
+
+/// The window as moments, and says from where it was counted.
+pub(super) fn time_range(
+    options: &QueryOptions<'_>,
+    store: &Store,
+    streams: &mut Streams<'_>,
+) -> Result<Option<(Micros, Micros)>> {
+    let newest = store.order().last_time();
+    let range = TimeRange::resolve(options.since, options.until, newest, options.now, options.zone)?;
+    if let Some(explanation) = range.reference.and_then(|_| range.explain(options.zone)) {
+        streams.note(&explanation);
+    }
+    Ok(range.bounds())
+}
+
+/// Matching rows in time order: all, or the newest ones up to the limit.
+pub(super) fn rows_in_order(
+    store: &Store,
+    options: &QueryOptions<'_>,
+    range: Option<(Micros, Micros)>,
+) -> Vec<EventId> {
+    let selected: HashMap<u32, Bitset> =
+        store.entries().map(|(number, entry)| (number, options.selected(entry, range))).collect();
+    let newest_first = store.order().chunks().iter().rev().flat_map(|chunk| chunk.ids().iter().rev());
+    let mut rows: Vec<EventId> = newest_first
+        .filter(|id| selected.get(&id.segment()).is_some_and(|rows| rows.get(id.row())))
+        .take(options.limit.unwrap_or(usize::MAX))
+        .copied()
+        .collect();
+    rows.reverse();
+    rows
+}

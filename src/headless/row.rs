@@ -1,0 +1,216 @@
+//! What one row says: a request with its end, or a single record; and its JSON.
+
+use serde::Serialize;
+
+use crate::format::{Marks, Reader, Sink, Unreadable};
+use crate::model::{Event, EventId, Micros, format_rfc3339};
+use crate::store::{Field, Segment, Store};
+
+/// A record with what other records say about its request.
+pub(super) struct Row<'a> {
+    pub(super) segment: &'a Segment,
+    pub(super) row: u32,
+    /// The record that ended the request, when rows are requests and it is another one.
+    end: Option<(&'a Segment, u32)>,
+    is_request: bool,
+    is_open: bool,
+    revealed: Option<Revealed>,
+}
+
+/// The fields of a row that may hold credentials, as they stand in the log.
+#[derive(Default)]
+struct Revealed {
+    request_uri: String,
+    user_agent: String,
+    user: String,
+    impersonated_user: String,
+    name: String,
+    reason: String,
+    decision_reason: String,
+}
+
+impl Sink for Revealed {
+    fn event(&mut self, event: &Event<'_>, _: &[u8], _: Marks) {
+        self.request_uri = event.request_uri.to_string();
+        self.user_agent = event.user_agent.to_string();
+        self.user = event.user.to_string();
+        self.impersonated_user = event.impersonated_user.to_string();
+        self.name = event.object.name.to_string();
+        self.reason = event.reason.to_string();
+        self.decision_reason = event.decision_reason.to_string();
+    }
+
+    fn unreadable(&mut self, _: Unreadable, _: &[u8]) {}
+}
+
+impl<'a> Row<'a> {
+    /// The row of a record that is held. `is_request`: rows are requests, not records.
+    pub(super) fn new(store: &'a Store, id: EventId, is_request: bool, reveal: bool) -> Option<Self> {
+        let segment = store.segment(id)?;
+        let row = id.row();
+        let end = store
+            .ending(id)
+            .filter(|_| is_request)
+            .and_then(|end| store.segment(end).map(|segment| (segment, end.row())));
+        let revealed = if reveal { segment.text(row).ok().map(|text| read_again(&text)) } else { None };
+        Some(Self { segment, row, end, is_request, is_open: store.is_open(id), revealed })
+    }
+
+    /// A field; what a later record of the request knows better fills the gaps.
+    pub(super) fn string(&self, field: Field) -> &str {
+        let unmasked = self.revealed.as_ref().map_or("", |revealed| match field {
+            Field::RequestUri => &revealed.request_uri,
+            Field::UserAgent => &revealed.user_agent,
+            Field::User => &revealed.user,
+            Field::ImpersonatedUser => &revealed.impersonated_user,
+            Field::Name => &revealed.name,
+            Field::Reason => &revealed.reason,
+            Field::DecisionReason => &revealed.decision_reason,
+            _ => "",
+        });
+        if !unmasked.is_empty() {
+            return unmasked;
+        }
+        match (self.segment.string(field, self.row), self.end) {
+            ("", Some((segment, row))) => segment.string(field, row),
+            (own, _) => own,
+        }
+    }
+
+    /// `responseStatus.code`, 0 when absent.
+    pub(super) fn code(&self) -> u16 {
+        match (self.segment.code(self.row), self.end) {
+            (0, Some((segment, row))) => segment.code(row),
+            (own, _) => own,
+        }
+    }
+
+    /// From the arrival of the request to its end, once that is known.
+    pub(super) fn duration(&self) -> Option<Micros> {
+        match self.end {
+            Some((segment, row)) => Some(segment.stage_time(row) - self.segment.received(self.row)),
+            None if self.segment.facts(self.row).stage().is_final() => Some(self.segment.elapsed(self.row)),
+            None => None,
+        }
+    }
+
+    /// Whether rows are requests and this one has not ended, as far as the log tells.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_request && self.is_open
+    }
+
+    /// The record that ended the request, when it is not the row itself.
+    fn end_stage(&self) -> (&'static str, Option<u16>) {
+        self.end.map_or(("", None), |(segment, row)| {
+            (segment.facts(row).stage().name(), Some(segment.code(row)).filter(|code| *code != 0))
+        })
+    }
+
+    /// The row as JSON; `source` is what its log is called.
+    pub(super) fn json(&self, source: &str) -> serde_json::Result<String> {
+        let (segment, row) = (self.segment, self.row);
+        let facts = segment.facts(row);
+        let decision = match (facts.decision().name(), self.end) {
+            ("", Some((segment, row))) => segment.facts(row).decision().name(),
+            (own, _) => own,
+        };
+        let marks = [(facts.is_time_guessed(), "timeGuessed"), (facts.is_repaired(), "repaired")];
+        let (end_stage, end_code) = self.end_stage();
+        let json = serde_json::to_string(&JsonRow {
+            time: format_rfc3339(segment.stage_time(row)),
+            received: format_rfc3339(segment.received(row)),
+            stage: facts.stage().name(),
+            level: facts.level().name(),
+            audit_id: segment.audit_id(row),
+            verb: self.string(Field::Verb),
+            code: Some(self.code()).filter(|code| *code != 0),
+            reason: self.string(Field::Reason),
+            user: self.string(Field::User),
+            impersonated_user: self.string(Field::ImpersonatedUser),
+            source_ip: self.string(Field::SourceIp),
+            user_agent: self.string(Field::UserAgent),
+            api_group: self.string(Field::ApiGroup),
+            api_version: self.string(Field::ApiVersion),
+            resource: self.string(Field::Resource),
+            subresource: self.string(Field::Subresource),
+            namespace: self.string(Field::Namespace),
+            name: self.string(Field::Name),
+            request_uri: self.string(Field::RequestUri),
+            decision,
+            decision_reason: self.string(Field::DecisionReason),
+            duration_micros: self.duration(),
+            end_stage,
+            end_code,
+            open: self.is_request.then_some(self.is_open),
+            source,
+            marks: marks.into_iter().filter_map(|(set, mark)| set.then_some(mark)).collect(),
+        })?;
+        Ok(crate::text::json_escape_hostile(&json).into_owned())
+    }
+}
+
+fn read_again(text: &[u8]) -> Revealed {
+    let mut revealed = Revealed::default();
+    let mut reader = Reader::new();
+    reader.read(text, &mut revealed);
+    reader.finish(&mut revealed);
+    revealed
+}
+
+/// The fields in the order in which they are printed; what is absent is left out.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonRow<'a> {
+    time: String,
+    received: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    stage: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    level: &'a str,
+    #[serde(rename = "auditID", skip_serializing_if = "String::is_empty")]
+    audit_id: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    verb: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    reason: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    user: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    impersonated_user: &'a str,
+    #[serde(rename = "sourceIP", skip_serializing_if = "str::is_empty")]
+    source_ip: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    user_agent: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    api_group: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    api_version: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    resource: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    subresource: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    namespace: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'a str,
+    #[serde(rename = "requestURI", skip_serializing_if = "str::is_empty")]
+    request_uri: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    decision: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    decision_reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration_micros: Option<Micros>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    end_stage: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    end_code: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    open: Option<bool>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    source: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    marks: Vec<&'static str>,
+}

@@ -1,0 +1,370 @@
+//! Brings everything together for the interactive program: threads and channels, the loop, and what [`App`] asks to
+//! be done outside. The only module that sees both the terminal and the rest.
+//!
+//! One thread, one loop, in this order of urgency: signals, keys, a frame that is due, filtering in slices, data in
+//! slices, the clock. A flood of data never delays a key; nothing changed means nothing drawn, and idle costs nothing.
+
+mod demo;
+mod inputs;
+
+use std::io::IsTerminal;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use crate::app::{App, Config, Effect, Msg};
+use crate::error::{Error, Result};
+use crate::ingest::{self, Ingest, IngestMessage, IngestOptions};
+use crate::model;
+use crate::query::parse;
+use crate::settings::{Settings, Task};
+use crate::term::clipboard::Copy;
+use crate::term::hooks;
+use crate::term::input::{Input as Keyboard, InputEvent};
+use crate::term::process::{lower_thread_priority, offer_to_oom_killer};
+use crate::term::screen::{Screen, size};
+use crate::term::signals::{Signal, Signals};
+use crate::ui;
+
+pub use inputs::inputs;
+
+/// Messages under way: each may hold a segment.
+const MESSAGES_UNDER_WAY: usize = 4;
+/// Keys under way.
+const KEYS_UNDER_WAY: usize = 64;
+/// Frames drawn for data are this far apart at least.
+const FRAME_EVERY: Duration = Duration::from_millis(100);
+/// Filtering goes on for this long before the loop looks at keys again.
+const WORK_SLICE: Duration = Duration::from_millis(8);
+/// Data is taken in for this long before the loop looks at keys again.
+const DATA_SLICE: Duration = Duration::from_millis(4);
+/// How often the process's own size is looked up while data comes.
+const MEMORY_EVERY: Duration = Duration::from_secs(1);
+/// Exit code when the terminal is gone: 128 and SIGHUP.
+const HUNG_UP: i32 = 129;
+
+/// The interactive program. Returns its exit code.
+///
+/// # Errors
+/// When it cannot start: no terminal, no log.
+pub fn interactive(settings: Settings) -> Result<u8> {
+    if !std::io::stdout().is_terminal() {
+        return Err(Error::NoTerminal { stream: "standard output" });
+    }
+    let found = inputs::found(&settings)?;
+    let config = config_of(&settings, found.greeting)?;
+    offer_to_oom_killer();
+    let cannot = |cause| Error::Io { action: "cannot set up the terminal".to_owned(), cause };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
+    let options = IngestOptions {
+        threads: settings.threads,
+        follow: settings.follow,
+        rotated: settings.rotated,
+        since: None,
+        keep_text: true,
+        on_worker_start: || {
+            lower_thread_priority();
+        },
+    };
+    runtime.block_on(async move {
+        let (panics, worker_panics) = mpsc::channel(16);
+        hooks::install(move |panic| {
+            // Sixteen panics that nobody has read yet tell enough.
+            let _ = panics.try_send(panic);
+        });
+        let signals = Signals::listen().map_err(cannot)?;
+        let (key_sender, keys) = mpsc::channel(KEYS_UNDER_WAY);
+        let screen = Screen::enter(false).map_err(cannot)?;
+        let keyboard = Keyboard::start(key_sender).map_err(cannot)?;
+        let (sender, messages) = mpsc::channel(MESSAGES_UNDER_WAY);
+        let pipeline = Pipeline::start(found.inputs, options, sender);
+        let mut program = Program {
+            app: App::new(config, model::now()),
+            screen,
+            keyboard,
+            signals,
+            keys,
+            messages: Some(messages),
+            worker_panics,
+            pipeline,
+            last_draw: None,
+            last_memory: Instant::now(),
+            tmux: settings.capabilities.tmux,
+        };
+        Ok(program.run().await)
+    })
+}
+
+fn config_of(settings: &Settings, greeting: Option<String>) -> Result<Config> {
+    let filter = settings.filter.as_deref().unwrap_or_default();
+    // Settings checked it already.
+    let filter = parse(filter).unwrap_or_default();
+    let (view, at) = match &settings.task {
+        Task::Interactive { view, at } => (Some(view.name().to_owned()), at.clone()),
+        _ => (None, None),
+    };
+    let arguments = match (settings.demo, settings.sources.as_slice()) {
+        (true, _) => vec!["--demo".to_owned()],
+        (false, sources) => sources.iter().map(|path| path.display().to_string()).collect(),
+    };
+    Ok(Config {
+        ascii: settings.ascii,
+        color: settings.capabilities.color,
+        zone: settings.zone,
+        reveal: settings.reveal,
+        filter,
+        since: settings.since.clone(),
+        until: settings.until.clone(),
+        memory_limit: usize::try_from(settings.memory).unwrap_or(usize::MAX),
+        at,
+        view,
+        arguments,
+        greeting,
+    })
+}
+
+/// The pipeline, which opens its logs on a thread of its own since that may take a while and sends messages.
+struct Pipeline {
+    started: std::sync::mpsc::Receiver<Ingest>,
+    running: Option<Ingest>,
+}
+
+impl Pipeline {
+    fn start(inputs: Vec<ingest::Input>, options: IngestOptions, sender: mpsc::Sender<IngestMessage>) -> Pipeline {
+        let (tell, started) = std::sync::mpsc::sync_channel(1);
+        let body = move || {
+            let ingest = ingest::start(&inputs, &options, &sender);
+            // Nobody waiting means that the program is ending; dropping the pipeline stops it.
+            let _ = tell.send(ingest);
+        };
+        // Without a thread nothing is read, which the screen shows; there is nothing better to do.
+        let _ = thread::Builder::new().name("open".into()).spawn(body);
+        Pipeline { started, running: None }
+    }
+
+    fn stop_history(&mut self) {
+        if self.running.is_none() {
+            self.running = self.started.recv_timeout(Duration::from_millis(50)).ok();
+        }
+        if let Some(running) = &self.running {
+            running.stop_history();
+        }
+    }
+}
+
+struct Program {
+    app: App,
+    screen: Screen,
+    keyboard: Keyboard,
+    signals: Signals,
+    keys: mpsc::Receiver<InputEvent>,
+    messages: Option<mpsc::Receiver<IngestMessage>>,
+    worker_panics: mpsc::Receiver<hooks::WorkerPanic>,
+    pipeline: Pipeline,
+    last_draw: Option<Instant>,
+    last_memory: Instant,
+    tmux: bool,
+}
+
+impl Program {
+    async fn run(&mut self) -> u8 {
+        self.resized();
+        self.draw();
+        let mut frame_due: Option<Instant> = None;
+        loop {
+            let tick = self.app.tick_every().map(|micros| Duration::from_micros(micros.unsigned_abs()));
+            let has_work = self.app.has_work();
+            tokio::select! {
+                biased;
+                signal = self.signals.next() => {
+                    if let Some(code) = self.take_signal(signal) {
+                        return code;
+                    }
+                    frame_due = None;
+                }
+                event = self.keys.recv() => {
+                    if let Some(code) = self.take_key(event) {
+                        return code;
+                    }
+                    frame_due = None;
+                }
+                () = sleep_until(frame_due), if frame_due.is_some() => {
+                    self.draw();
+                    frame_due = None;
+                }
+                () = std::future::ready(()), if has_work => {
+                    self.work();
+                    frame_due = frame_due.or(Some(self.next_frame()));
+                    // Lets timers and signals in, which select! looks at only between two waits.
+                    tokio::task::yield_now().await;
+                }
+                Some(panic) = self.worker_panics.recv() => {
+                    let place = panic.location.unwrap_or_default();
+                    let text = format!("{} {place}: {}", panic.thread, panic.message);
+                    self.update(Msg::WorkerPanic(text));
+                    frame_due = frame_due.or(Some(self.next_frame()));
+                }
+                message = receive(&mut self.messages) => {
+                    self.take_data(message);
+                    frame_due = frame_due.or(Some(self.next_frame()));
+                }
+                () = sleep_for(tick), if tick.is_some() && frame_due.is_none() => {
+                    self.update(Msg::Tick);
+                    self.draw();
+                }
+            }
+        }
+    }
+
+    fn next_frame(&self) -> Instant {
+        self.last_draw.map_or_else(Instant::now, |last| last + FRAME_EVERY)
+    }
+
+    fn update(&mut self, msg: Msg) -> Option<u8> {
+        let effects = self.app.update(msg, model::now());
+        let mut code = None;
+        for effect in effects {
+            match effect {
+                Effect::Quit => code = Some(0),
+                Effect::Suspend => self.suspend(),
+                Effect::Repaint => self.or_gone(|screen| screen.repaint()),
+                Effect::Copy(text) => self.copy(&text),
+                Effect::StopHistory => self.pipeline.stop_history(),
+            }
+        }
+        code
+    }
+
+    /// Filters for a slice of time.
+    fn work(&mut self) {
+        let until = Instant::now() + WORK_SLICE;
+        self.app.work(|| Instant::now() < until, model::now);
+    }
+
+    fn take_key(&mut self, event: Option<InputEvent>) -> Option<u8> {
+        let msg = match event {
+            Some(InputEvent::Key(key)) => Msg::Key(key),
+            Some(InputEvent::Paste(text)) => Msg::Paste(text),
+            Some(InputEvent::Mouse(_)) => return None,
+            // The terminal is gone: nothing can be restored, and nothing must be tried that could wait for it.
+            Some(InputEvent::HungUp) | None => hooks::exit_now(HUNG_UP),
+        };
+        let code = self.update(msg);
+        if code.is_some() {
+            self.screen.leave();
+            return code;
+        }
+        // What a key asks for is on screen in the frame that answers it, as far as a slice of work goes.
+        if self.app.has_work() {
+            self.work();
+        }
+        self.draw();
+        None
+    }
+
+    fn take_signal(&mut self, signal: Signal) -> Option<u8> {
+        match signal {
+            Signal::HangUp => hooks::exit_now(HUNG_UP),
+            Signal::Resize => self.resized(),
+            Signal::Continue => {
+                self.or_gone(Screen::resume);
+                self.resized();
+            }
+            ending => {
+                self.screen.leave();
+                return ending.exit_code();
+            }
+        }
+        self.draw();
+        None
+    }
+
+    fn take_data(&mut self, first: Option<IngestMessage>) {
+        let until = Instant::now() + DATA_SLICE;
+        let mut next = first;
+        if next.is_none() {
+            self.messages = None;
+        }
+        while let Some(message) = next {
+            self.update(Msg::Ingest(message));
+            if Instant::now() >= until {
+                break;
+            }
+            next = self.messages.as_mut().and_then(|messages| messages.try_recv().ok());
+        }
+        if self.last_memory.elapsed() >= MEMORY_EVERY {
+            self.last_memory = Instant::now();
+            if let Some(bytes) = resident_bytes() {
+                self.update(Msg::Resident(bytes));
+            }
+        }
+    }
+
+    fn resized(&mut self) {
+        if let Ok(size) = size() {
+            self.update(Msg::Resize(size.width, size.height));
+        }
+    }
+
+    fn suspend(&mut self) {
+        self.keyboard.pause();
+        self.screen.suspend();
+        self.or_gone(Screen::resume);
+        self.keyboard.resume();
+        self.resized();
+    }
+
+    fn copy(&mut self, text: &str) {
+        let copy = Copy::new(text, self.tmux);
+        self.or_gone(|screen| screen.send(&copy.sequence));
+        if !copy.is_whole() {
+            let note = format!("copied only the first {} of {} bytes: terminals take no more", copy.copied, copy.total);
+            self.app.message = Some((note, true));
+        }
+    }
+
+    fn draw(&mut self) {
+        if !self.app.take_dirty() {
+            return;
+        }
+        self.last_draw = Some(Instant::now());
+        let app = &self.app;
+        if self.screen.draw(|frame| ui::draw(app, frame)).is_err() {
+            hooks::exit_now(HUNG_UP);
+        }
+    }
+
+    /// Does something with the screen; a screen that fails is a terminal that is gone.
+    fn or_gone(&mut self, action: impl FnOnce(&mut Screen) -> std::io::Result<()>) {
+        if action(&mut self.screen).is_err() {
+            hooks::exit_now(HUNG_UP);
+        }
+    }
+}
+
+async fn receive(messages: &mut Option<mpsc::Receiver<IngestMessage>>) -> Option<IngestMessage> {
+    match messages {
+        Some(messages) => messages.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    if let Some(due) = due {
+        tokio::time::sleep_until(due.into()).await;
+    }
+}
+
+async fn sleep_for(length: Option<Duration>) {
+    if let Some(length) = length {
+        tokio::time::sleep(length).await;
+    }
+}
+
+/// What the process really holds, from `/proc/self/statm` (pages, second field).
+fn resident_bytes() -> Option<usize> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: usize = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size())
+}

@@ -1,0 +1,41 @@
+//! `--filter` as a plan, or as an error that points at the character.
+
+use crate::error::{Error, Result};
+use crate::query::{Plan, parse};
+use crate::text::{sanitise, width};
+
+/// Compiles a filter as typed; without one, everything matches.
+///
+/// # Errors
+/// [`Error::Filter`] when it is none.
+pub fn compile_filter(expression: Option<&str>) -> Result<Plan> {
+    let Some(text) = expression else { return Ok(Plan::everything()) };
+    match parse(text) {
+        Ok(expression) => Ok(Plan::new(&expression)),
+        Err(error) => {
+            let before: String = text.chars().take(error.position).collect();
+            Err(Error::Filter {
+                expression: sanitise(text).into_owned(),
+                message: sanitise(&error.message).into_owned(),
+                column: error.position + 1,
+                caret: format!("{}^", " ".repeat(width(&sanitise(&before)))),
+                suggestion: error.suggestion.map(|nearest| sanitise(&nearest).into_owned()),
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_point_at_the_character() {
+        assert!(compile_filter(None).unwrap().is_everything());
+        assert!(!compile_filter(Some("verb:delete")).unwrap().is_everything());
+        let told = compile_filter(Some("verb:get usr:alice")).unwrap_err().to_string();
+        let lines: Vec<&str> = told.lines().collect();
+        assert!(lines[0].ends_with("at character 10"), "{told}");
+        assert_eq!(lines[1].find("usr"), lines[2].find('^'), "{told}");
+    }
+}

@@ -1,0 +1,253 @@
+//! The lines around the rows: what log and window, what filter and how much it shows, hints, messages and prompts.
+
+use super::canvas::Canvas;
+use super::theme::Role;
+use crate::app::action::Action;
+use crate::app::geometry::Area;
+use crate::app::keymap::key_label;
+use crate::app::{App, Focus, Mode};
+use crate::model::{format_clock, format_duration, format_local_offset, format_stamp};
+use crate::text;
+
+/// Log, size, window, and how live it is.
+pub fn draw_status(app: &App, canvas: &mut Canvas<'_>, area: Area) {
+    canvas.fill(area, Role::Bar);
+    let narrow = area.width < 100;
+    let separator = canvas.theme.sign(" │ ", " | ");
+    let mut left: Vec<String> = Vec::new();
+    if !narrow {
+        left.push("kauditui".to_owned());
+    }
+    left.push(sources_text(app));
+    let held = app.store.held_records();
+    let count = if narrow { text::human_count(held) } else { text::thousands(held) };
+    left.push(format!("{count} {}", if narrow { "rec" } else { "records" }));
+    if let (Some(first), Some(last)) = (app.store.order().first_time(), app.store.order().last_time()) {
+        let zone = app.zone();
+        let arrow = canvas.theme.sign("→", "-");
+        let offset = format_local_offset(last, zone);
+        left.push(if narrow {
+            format!("{}{arrow}{}{offset}", format_clock(first, zone, false), format_clock(last, zone, false))
+        } else {
+            format!("{}{arrow}{} {offset}", format_stamp(first, zone), format_stamp(last, zone))
+        });
+    }
+    let right = state_text(app, canvas);
+    let right_start = canvas.put_right(area.x, area.y, area.width, &format!(" {right} "), Role::Bar);
+    let room = right_start.saturating_sub(area.x + 1);
+    canvas.put(area.x + 1, area.y, room.saturating_sub(1), &left.join(separator), Role::Bar);
+}
+
+fn sources_text(app: &App) -> String {
+    let mut sources = app.sources.values();
+    let Some(first) = sources.next() else { return "no log".to_owned() };
+    let others = sources.len();
+    let rotated: usize = app.sources.values().map(|s| s.description.rotated).sum();
+    let compressed: usize = app.sources.values().map(|s| s.description.compressed).sum();
+    let mut out = first.description.name.clone();
+    if others > 0 {
+        out += &format!(" and {others} more");
+    }
+    if rotated > 0 {
+        out += &format!(" +{rotated}");
+        if compressed > 0 {
+            out += &format!(" ({compressed} gz)");
+        }
+    }
+    out
+}
+
+fn state_text(app: &App, canvas: &Canvas<'_>) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    if app.revealed {
+        parts.push("REVEALED".to_owned());
+    }
+    if app.is_loading() {
+        parts.push(format!("read {:.0} %", app.history_share() * 100.0));
+    }
+    if app.memory_full {
+        let limit = text::human_bytes(app.config.memory_limit as u64);
+        parts.push(format!("memory {} of {limit}, full", text::human_bytes(app.memory_used() as u64)));
+    }
+    let losses = app.notices.losses();
+    if losses > 0 {
+        parts.push(format!("{} unread :notices", text::human_count(losses)));
+    }
+    let live = app.is_live();
+    let state = match (live, app.timeline.following) {
+        (true, true) => format!("{} LIVE", canvas.theme.sign("●", "*")),
+        (true, false) => format!("{} PAUSED", canvas.theme.sign("‖", "=")),
+        (false, _) => "END".to_owned(),
+    };
+    parts.push(state);
+    let rate = app.shown_rate();
+    if live && rate > 0 {
+        parts.push(format!("{rate}/s"));
+    }
+    parts.push("? help".to_owned());
+    parts.join(" ")
+}
+
+/// The filter with its counts. Returns where the text cursor is while it is edited.
+pub fn draw_filter(app: &App, canvas: &mut Canvas<'_>, area: Area) -> Option<(u16, u16)> {
+    let counts = counts_text(app, area.width);
+    let start = canvas.put_right(area.x, area.y, area.width, &format!("{counts} "), Role::Faint);
+    let room = start.saturating_sub(area.x + 4);
+    canvas.put(area.x, area.y, 3, " / ", Role::Key);
+    let editing = matches!(app.mode, Mode::Filter);
+    if !editing {
+        let filter = app.filter_bar.text();
+        let (shown, role) = match filter.is_empty() {
+            true if app.marks_only => ("only marked rows".to_owned(), Role::Strong),
+            true => ("no filter".to_owned(), Role::Faint),
+            false if app.filter_bar.narrow => (filter, Role::Strong),
+            false => (filter, Role::Match),
+        };
+        let mut x = area.x + 3;
+        x += canvas.put(x, area.y, room, &shown, role);
+        if let Some((since, until)) = app.range {
+            let zone = app.zone();
+            let since =
+                if since > i64::MIN { format!("since {}", format_stamp(since, zone)) } else { String::new() };
+            let until = if until < i64::MAX {
+                format!(" until {}", format_stamp(until, zone))
+            } else {
+                String::new()
+            };
+            let pill = format!("  [{}]", format!("{since}{until}").trim());
+            canvas.put(x, area.y, start.saturating_sub(x + 1), &pill, Role::Faint);
+        }
+        return None;
+    }
+    let input = &app.filter_bar.input;
+    let room = room.max(1);
+    let scroll = input.visual_scroll(usize::from(room));
+    let wrong = app.filter_bar.problem.as_ref();
+    let visible: String = input.value().chars().skip(scroll).collect();
+    let safe = canvas.safe(&visible).into_owned();
+    canvas.put(area.x + 3, area.y, room, &safe, Role::Strong);
+    if let Some(problem) = wrong.filter(|p| p.position >= scroll) {
+        let before: String = input.value().chars().skip(scroll).take(problem.position - scroll).collect();
+        let at = u16::try_from(text::width(&before)).unwrap_or(u16::MAX);
+        if at < room {
+            canvas.fill(Area { x: area.x + 3 + at, y: area.y, width: room - at, height: 1 }, Role::Failure);
+        }
+    }
+    let x = area.x + 3 + (input.visual_cursor().max(scroll) - scroll) as u16;
+    Some((x.min(start.saturating_sub(1)), area.y))
+}
+
+fn counts_text(app: &App, width: u16) -> String {
+    let narrow = width < 100;
+    let number = |n: u64| if narrow { text::human_count(n) } else { text::thousands(n) };
+    let result = app.matches.as_ref().unwrap_or(&app.view);
+    let all = app.store.held_records();
+    let mut out = format!("{} of {}", number(result.len() as u64), number(all));
+    if !result.is_complete() {
+        out += &format!(" · {:.0} % searched", result.scanned(&app.store) * 100.0);
+    } else if let Some(took) = app.filter_took.filter(|_| !app.filter_bar.text().is_empty()) {
+        out += &format!(" · {}", format_duration(took));
+    }
+    let folded = app.view.folded();
+    if folded > 0 {
+        out += &if narrow {
+            format!(" · {} hidden (x)", number(folded as u64))
+        } else {
+            format!(" · routine hidden: {} (x shows)", number(folded as u64))
+        };
+    }
+    if app.all_stages {
+        out += " · all stages";
+    }
+    if !app.filter_bar.narrow {
+        out += " · marked only (\\)";
+    }
+    out
+}
+
+/// Keys that help here, from the one table.
+pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
+    let below = app.timeline.new_below(&app.store, &app.view);
+    let mut x = area.x + 1;
+    if below > 0 {
+        let text = format!("{} new below, F follows ", text::thousands(below as u64));
+        x += canvas.put(x, area.y, area.width, &text, Role::Heading) + 1;
+    }
+    let hints: &[(Action, &str)] = match (&app.mode, app.focus) {
+        (Mode::Filter, _) => &[],
+        (_, Focus::Detail) => &[
+            (Action::Open, "fold"),
+            (Action::EditFilter, "find"),
+            (Action::NextStage, "stages"),
+            (Action::Include, "include"),
+            (Action::ToggleReveal, "reveal"),
+            (Action::CopyMenu, "copy"),
+            (Action::Back, "back"),
+        ],
+        (_, Focus::Rows) => &[
+            (Action::Open, "detail"),
+            (Action::EditFilter, "filter"),
+            (Action::Include, "include"),
+            (Action::Exclude, "exclude"),
+            (Action::ToggleRoutine, "routine"),
+            (Action::NextWrite, "write"),
+            (Action::NextFailure, "failure"),
+            (Action::NextSameObject, "object"),
+            (Action::NextSameUser, "user"),
+            (Action::GoToTime, "time"),
+            (Action::Mark, "mark"),
+            (Action::CopyMenu, "copy"),
+            (Action::Help, "help"),
+            (Action::Quit, "quit"),
+        ],
+    };
+    if matches!(app.mode, Mode::Filter) {
+        let text =
+            "Enter keeps · Esc reverts · ↑ earlier · user: verb: resource: ns: name: code: ip: agent: is:";
+        let text =
+            if canvas.theme.ascii { text.replace('·', "-").replace('↑', "Up") } else { text.to_owned() };
+        canvas.put(x, area.y, area.width - 1, &text, Role::Faint);
+        return;
+    }
+    for (action, what) in hints {
+        let key = key_label(*action);
+        let key = if key == "Enter" || key == "Esc" { key } else { canvas.safe(&key).into_owned() };
+        let needed = (text::width(&key) + text::width(what) + 3) as u16;
+        if x + needed > area.x + area.width {
+            break;
+        }
+        x += canvas.put(x, area.y, needed, &key, Role::Key) + 1;
+        x += canvas.put(x, area.y, needed, what, Role::Faint) + 2;
+    }
+}
+
+/// The message, or the input line. Returns where the text cursor is.
+pub fn draw_message(app: &App, canvas: &mut Canvas<'_>, area: Area) -> Option<(u16, u16)> {
+    match &app.mode {
+        Mode::Prompt(prompt) => {
+            let used = canvas.put(area.x, area.y, area.width, prompt.label(), Role::Key);
+            let room = area.width.saturating_sub(used + 1).max(1);
+            let scroll = prompt.input.visual_scroll(usize::from(room));
+            let visible: String = prompt.input.value().chars().skip(scroll).collect();
+            canvas.put(area.x + used, area.y, room, &visible, Role::Strong);
+            let at = prompt.input.visual_cursor().max(scroll) - scroll;
+            return Some((area.x + used + at as u16, area.y));
+        }
+        Mode::Filter => {
+            if let Some(problem) = &app.filter_bar.problem {
+                let near =
+                    problem.suggestion.as_ref().map(|s| format!("; did you mean {s}?")).unwrap_or_default();
+                let text = format!(" {}{near} (the last good result stays)", problem.message);
+                let role = if problem.incomplete { Role::Faint } else { Role::Failure };
+                canvas.put(area.x, area.y, area.width, &text, role);
+                return None;
+            }
+        }
+        _ => {}
+    }
+    if let Some((message, wrong)) = &app.message {
+        let role = if *wrong { Role::Failure } else { Role::Plain };
+        canvas.put(area.x + 1, area.y, area.width - 1, message, role);
+    }
+    None
+}
