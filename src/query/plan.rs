@@ -91,8 +91,13 @@ fn compile_value(field: Option<FieldName>, value: &Value) -> Test {
     let text = value.text.as_str();
     let whole = || Pattern::whole(text, value.quoted);
     let part = || Pattern::part(text, value.quoted);
-    let Some(field) = field else { return Test::Word(part()) };
+    let Some(field) = field else {
+        // Every text has the empty one as a part.
+        return if text.is_empty() { Test::All(Vec::new()) } else { Test::Word(part()) };
+    };
     match field {
+        // Most requests are not impersonated: nobody at all is a question about the authenticated user.
+        FieldName::User if text.is_empty() => Test::Column(Field::User, whole()),
         FieldName::User => Test::Any(vec![
             Test::Username(Field::User, whole()),
             Test::Username(Field::ImpersonatedUser, whole()),
@@ -108,6 +113,7 @@ fn compile_value(field: Option<FieldName>, value: &Value) -> Test {
         FieldName::RequestUri => Test::Column(Field::RequestUri, part()),
         FieldName::Reason => Test::Column(Field::Reason, whole()),
         FieldName::AuditId => Test::AuditId(whole()),
+        FieldName::Code if text.is_empty() => Test::Code(0, 0),
         FieldName::Code => match code_range(text) {
             Some((low, high)) => Test::Code(low, high),
             // `*`: any answer at all.
@@ -115,7 +121,9 @@ fn compile_value(field: Option<FieldName>, value: &Value) -> Test {
         },
         FieldName::Stage => named(text, Stage::ALL, |s| s.name(), Test::Stage),
         FieldName::Level => named(text, Level::ALL, |l| l.name(), Test::Level),
-        FieldName::Decision => named(text, [Decision::Allow, Decision::Forbid], |d| d.name(), Test::Decision),
+        FieldName::Decision => {
+            named(text, [Decision::Absent, Decision::Allow, Decision::Forbid], |d| d.name(), Test::Decision)
+        }
         FieldName::Is => match text.to_ascii_lowercase().as_str() {
             "write" => Test::Write,
             "failed" => Test::Code(400, u16::MAX),
@@ -130,11 +138,9 @@ fn named<T: Copy, const N: usize>(
     name: impl Fn(&T) -> &'static str,
     wrap: fn(T) -> Test,
 ) -> Test {
-    let wanted = all.into_iter().filter(|t| !name(t).is_empty());
-    if text == "*" {
-        return Test::Any(wanted.map(wrap).collect());
-    }
-    Test::Any(wanted.filter(|t| name(t).eq_ignore_ascii_case(text)).map(wrap).collect())
+    let is_wanted =
+        |t: &T| if text == "*" { !name(t).is_empty() } else { name(t).eq_ignore_ascii_case(text) };
+    Test::Any(all.into_iter().filter(is_wanted).map(wrap).collect())
 }
 
 /// `pods`, `pod`, `po`-like short names, `deployments.apps`, `deploy/scale`.
@@ -192,9 +198,9 @@ impl Test {
                 let mut found = Bitset::none(rows);
                 for field in WORD_FIELDS {
                     found.or(&column_rows(segment, field, |dictionary| match field {
-                        Field::Resource => pattern.symbols_where(dictionary, |name| {
-                            pattern.matches(name) || pattern.matches(short_resource(name))
-                        }),
+                        Field::Resource => {
+                            pattern.symbols_where(dictionary, |name| matches_resource(pattern, name))
+                        }
                         _ => pattern.symbols(dictionary),
                     }));
                 }
@@ -262,7 +268,19 @@ fn matches_resource(pattern: &Pattern, plural: &str) -> bool {
     if plural.is_empty() {
         return pattern.matches("");
     }
-    pattern.matches(plural) || pattern.matches(short_resource(plural)) || pattern.matches(&singular(plural))
+    pattern.matches(plural)
+        || pattern.matches(short_resource(plural))
+        || pattern.matches(&singular(plural))
+        || kubectl_name(plural).is_some_and(|name| pattern.matches(name))
+}
+
+/// kubectl's short name where a screen shows another one: `pod` tells more than `po`.
+fn kubectl_name(plural: &str) -> Option<&'static str> {
+    match plural {
+        "pods" => Some("po"),
+        "nodes" => Some("no"),
+        _ => None,
+    }
 }
 
 fn singular(plural: &str) -> String {
@@ -381,6 +399,11 @@ mod tests {
             ("level:metadata stage:ResponseComplete verb:get", vec![3, 4]),
             ("stage:Panic", vec![]),
             ("verb:del", vec![]),
+            ("user:\"\"", vec![4]),
+            ("\"\"", vec![0, 1, 2, 3, 4]),
+            ("networkpolicy", vec![3]),
+            ("decision:\"\" code:\"\"", vec![]),
+            ("decision:\"\" stage:ResponseComplete", vec![0, 1, 2, 3, 4]),
         ] {
             let plan = Plan::new(&parse(question).unwrap());
             assert_eq!(plan.rows(&segment).iter().collect::<Vec<_>>(), rows, "{question}");

@@ -71,7 +71,7 @@ pub struct ParseError {
 /// Where and why the text is none.
 pub fn parse(text: &str) -> Result<Expression, ParseError> {
     let tokens = lex(text)?;
-    let mut parser = Parser { tokens, next: 0, end: text.chars().count() };
+    let mut parser = Parser { tokens, next: 0, depth: 0, end: text.chars().count() };
     if parser.tokens.is_empty() {
         return Ok(Expression::default());
     }
@@ -229,9 +229,14 @@ fn lex_value(chars: &[char], at: &mut usize, in_field: bool) -> Result<Value, Pa
 /// Refuses values that can match nothing.
 fn check_value(info: &FieldInfo, value: &Value, position: usize, at_end: bool) -> Result<(), ParseError> {
     let text = value.text.as_str();
+    // The empty text asks for records without the field, as it does for strings. `is` is never absent.
+    if text.is_empty() && info.field != FieldName::Is {
+        return Ok(());
+    }
     match info.kind {
         FieldKind::Number if text != "*" && code_range(text).is_none() => {
-            let started = text.is_empty() || text.starts_with(['<', '>', '=']) || text.ends_with('-');
+            let hundreds = text.strip_suffix(['x', 'X']).is_some_and(|digits| code_range(digits).is_some());
+            let started = text.starts_with(['<', '>', '=']) || text.ends_with('-') || hundreds;
             Err(error(
                 position,
                 format!("'{text}' is no status code"),
@@ -239,7 +244,7 @@ fn check_value(info: &FieldInfo, value: &Value, position: usize, at_end: bool) -
                 at_end && started,
             ))
         }
-        FieldKind::Word if text != "*" => {
+        FieldKind::Word if text != "*" || info.field == FieldName::Is => {
             let words = words_of(info.field);
             if words.iter().any(|word| word.eq_ignore_ascii_case(text)) {
                 return Ok(());
@@ -294,6 +299,8 @@ pub(super) fn code_range(text: &str) -> Option<(u16, u16)> {
 struct Parser {
     tokens: Vec<(Token, usize)>,
     next: usize,
+    /// Brackets and negations around the present token.
+    depth: usize,
     end: usize,
 }
 
@@ -312,38 +319,46 @@ impl Parser {
     }
 
     fn all(&mut self) -> Result<Node, ParseError> {
-        let mut parts = vec![self.one(0)?];
+        let mut parts = vec![self.one()?];
         loop {
             match self.peek() {
                 Some((Token::And, _)) => {
                     self.next += 1;
-                    parts.push(self.one(0)?);
+                    parts.push(self.one()?);
                 }
                 None | Some((Token::Or | Token::Close, _)) => return Ok(join(parts, Node::And)),
-                Some(_) => parts.push(self.one(0)?),
+                Some(_) => parts.push(self.one()?),
             }
         }
     }
 
-    fn one(&mut self, depth: usize) -> Result<Node, ParseError> {
-        // Deep nesting is nobody's question; unbounded recursion would be a way to crash.
+    /// Deep nesting is nobody's question; unbounded recursion would be a way to crash.
+    fn deeper(&mut self, position: usize) -> Result<(), ParseError> {
         const DEEPEST: usize = 64;
+        if self.depth == DEEPEST {
+            return Err(error(position, "this is nested too deeply", None, false));
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn one(&mut self) -> Result<Node, ParseError> {
         let Some((token, position)) = self.peek() else {
             return Err(error(self.end, "something to look for is missing here", None, true));
         };
         let token = token.clone();
-        if self.next > 10_000 || depth > DEEPEST {
-            return Err(error(position, "this is nested too deeply", None, false));
-        }
         self.next += 1;
         match token {
-            Token::Minus | Token::Not => Ok(Node::Not(Box::new(self.one(depth + 1)?))),
+            Token::Minus | Token::Not => {
+                self.deeper(position)?;
+                let inside = self.one()?;
+                self.depth -= 1;
+                Ok(Node::Not(Box::new(inside)))
+            }
             Token::Open => {
-                let open_so_far = self.tokens[..self.next].iter().filter(|(t, _)| *t == Token::Open).count();
-                if open_so_far > DEEPEST {
-                    return Err(error(position, "this is nested too deeply", None, false));
-                }
+                self.deeper(position)?;
                 let inside = self.any()?;
+                self.depth -= 1;
                 if !matches!(self.peek(), Some((Token::Close, _))) {
                     return Err(error(position, "this ( is not closed", None, true));
                 }
@@ -484,7 +499,11 @@ mod tests {
         assert!(fail("code:>").incomplete && fail("stage:Resp").incomplete);
         assert_eq!(fail("level:metdata").suggestion.as_deref(), Some("level:Metadata"));
         assert!(!fail("a )").incomplete);
+        assert!(fail("code:4x").incomplete && !fail("code:ax").incomplete);
+        assert!(fail("is:*").message.starts_with("is is one of") && parse("is:\"\"").is_err());
         assert!(parse(&"(".repeat(5000)).is_err() && parse(&"-".repeat(5000)).is_err());
+        assert!(parse(&format!("{}a", "-(".repeat(5000))).is_err());
+        assert!(parse(&"(a or b) ".repeat(200)).is_ok(), "many brackets are not deep brackets");
     }
 
     fn term() -> impl Strategy<Value = Node> {

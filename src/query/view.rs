@@ -279,7 +279,11 @@ impl View {
         }
         let start = self.starts.partition_point(|start| *start <= first) - 1;
         let mut skip = first - self.starts[start];
-        for chunk in store.order().chunks().iter().skip(start) {
+        for (chunk, counted) in store.order().chunks().iter().zip(&self.chunks).skip(start) {
+            // Few matches in a million records: the stretches between them are not walked.
+            if counted.shown == 0 {
+                continue;
+            }
             for id in chunk.ids().iter().filter(|id| self.contains(**id)) {
                 if skip > 0 {
                     skip -= 1;
@@ -361,6 +365,7 @@ impl View {
     pub fn histogram(&self, store: &Store, start: Micros, bucket: Micros, count: usize) -> Vec<Bucket> {
         let mut buckets = vec![Bucket::default(); count];
         let bucket = bucket.max(1);
+        let end = start.saturating_add(bucket.saturating_mul(i64::try_from(count).unwrap_or(i64::MAX)));
         let place = |time: Micros| {
             usize::try_from(time.saturating_sub(start).div_euclid(bucket)).ok().filter(|i| *i < count)
         };
@@ -374,12 +379,20 @@ impl View {
                 buckets[first].failed += counted.failed;
                 continue;
             }
-            for id in chunk.ids() {
-                let Some(at) = place(store.stage_time(*id)) else { continue };
-                buckets[at].records += 1;
-                let Some(found) = self.found.get(&id.segment()) else { continue };
-                buckets[at].matched += u32::from(found.shown.get(id.row()));
-                buckets[at].failed += u32::from(found.failed.get(id.row()));
+            if chunk.last_time() < start || chunk.first_time() >= end {
+                continue;
+            }
+            // Neighbours in time mostly share their segment: it is looked up where it changes, not for each record.
+            for run in chunk.ids().chunk_by(|a, b| a.segment() == b.segment()) {
+                let Some(segment) = run.first().and_then(|id| store.segment(*id)) else { continue };
+                let found = run.first().and_then(|id| self.found.get(&id.segment()));
+                for id in run {
+                    let Some(at) = place(segment.stage_time(id.row())) else { continue };
+                    buckets[at].records += 1;
+                    let Some(found) = found else { continue };
+                    buckets[at].matched += u32::from(found.shown.get(id.row()));
+                    buckets[at].failed += u32::from(found.failed.get(id.row()));
+                }
             }
         }
         buckets
