@@ -44,7 +44,8 @@ enum Test {
     Stage(Stage),
     Level(Level),
     Decision(Decision),
-    AuditId(Pattern),
+    /// With the one id that can pass, when it holds no star.
+    AuditId(Pattern, Option<String>),
     Write,
 }
 
@@ -112,7 +113,10 @@ fn compile_value(field: Option<FieldName>, value: &Value) -> Test {
         FieldName::UserAgent => Test::Column(Field::UserAgent, part()),
         FieldName::RequestUri => Test::Column(Field::RequestUri, part()),
         FieldName::Reason => Test::Column(Field::Reason, whole()),
-        FieldName::AuditId => Test::AuditId(whole()),
+        FieldName::AuditId => {
+            let is_one = !text.is_empty() && (value.quoted || !text.contains('*'));
+            Test::AuditId(whole(), is_one.then(|| text.to_owned()))
+        }
         FieldName::Code if text.is_empty() => Test::Code(0, 0),
         FieldName::Code => match code_range(text) {
             Some((low, high)) => Test::Code(low, high),
@@ -214,8 +218,8 @@ impl Test {
             Test::Decision(decision) => {
                 Bitset::from_column(segment.all_facts(), |facts| facts.decision() == *decision)
             }
-            Test::AuditId(pattern) => {
-                Bitset::from_fn(rows, |row| pattern.matches(&segment.audit_id(row as u32)))
+            Test::AuditId(pattern, exact) => {
+                segment.rows_by_audit_id(exact.as_deref(), |id| pattern.matches(id))
             }
             Test::Write => {
                 let mut found = column_rows(segment, Field::Verb, |d| {

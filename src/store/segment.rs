@@ -288,6 +288,23 @@ impl Segment {
         }
     }
 
+    /// Rows whose auditID passes `test`. `exact` is the one id that can pass, where there is only one: then ids are
+    /// compared as numbers and none is written out.
+    pub fn rows_by_audit_id(&self, exact: Option<&str>, test: impl Fn(&str) -> bool) -> Bitset {
+        let chosen = Bitset::from_fn(self.chosen_ids.len() as u32, |symbol| {
+            test(self.chosen_ids.get(symbol as Symbol))
+        });
+        let wanted = exact.map(|id| parse_uuid(&id.to_ascii_lowercase()));
+        Bitset::from_fn(self.rows, |row| {
+            let id = self.audit_ids[row];
+            match (self.facts[row].has_chosen_id(), wanted) {
+                (true, _) => chosen.get(id as u32),
+                (false, Some(wanted)) => wanted == Some(id),
+                (false, None) => test(&format_uuid(id)),
+            }
+        })
+    }
+
     /// The original text of a row, byte for byte, without its line end.
     ///
     /// # Errors
