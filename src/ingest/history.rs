@@ -54,6 +54,8 @@ pub(super) struct SourceProgress {
     open_files: AtomicUsize,
     /// Nothing older is wanted: it lies before `--since`, or memory is full.
     finished: AtomicBool,
+    /// Nobody follows this log: it ends with its history.
+    pub(super) ends: AtomicBool,
 }
 
 impl SourceProgress {
@@ -64,6 +66,7 @@ impl SourceProgress {
             total: AtomicU64::new(0),
             open_files: AtomicUsize::new(0),
             finished: AtomicBool::new(false),
+            ends: AtomicBool::new(true),
         })
     }
 
@@ -379,7 +382,7 @@ impl Shared {
         }
         if source.open_files.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.send(IngestMessage::HistoryDone(source.id))?;
-            if !self.options.follow {
+            if source.ends.load(Ordering::Relaxed) {
                 self.send(IngestMessage::End(source.id))?;
             }
         }

@@ -314,6 +314,7 @@ impl Context<'_> {
         let progress = SourceProgress::new(id);
         plan.add_source();
         let live_origin = numbers.origin();
+        let is_missing = opened.is_none();
         let start = match opened {
             Some(file) => self.plan_live(live, file, &progress, live_origin, plan)?,
             None => None,
@@ -327,11 +328,13 @@ impl Context<'_> {
         if progress.has_nothing() {
             self.tell(IngestMessage::HistoryDone(id));
         }
-        // A rotated file, or an archive, does not grow.
+        // What is rotated or an archive does not grow.
         let is_rotated = live.file_name().and_then(rotated_name).is_some();
-        if !self.options.follow || (is_rotated && start.is_none()) {
+        let is_archive = start.is_none() && !is_missing;
+        if !self.options.follow || is_rotated || is_archive {
             return Ok(None);
         }
+        progress.ends.store(false, Ordering::Relaxed);
         let mut tail = match start {
             Some((file, end)) => Tail::from_file(RealFileSystem, live.to_owned(), file, end)?,
             None => Tail::waiting(RealFileSystem, live.to_owned()),

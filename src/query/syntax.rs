@@ -189,7 +189,8 @@ fn lex_field(chars: &[char], at: &mut usize) -> Result<Option<&'static FieldInfo
             let names =
                 FIELDS.iter().flat_map(|info| std::iter::once(&info.name).chain(info.aliases)).copied();
             let suggestion = nearest(&name, names).map(|near| format!("{near}:"));
-            let message = format!("there is no field '{name}'; put quotes around text with a colon");
+            let tip = if suggestion.is_some() { "" } else { "; put quotes around text with a colon" };
+            let message = format!("there is no field '{name}'{tip}");
             Err(error(*at, message, suggestion, false))
         }
     }

@@ -335,7 +335,8 @@ impl Program {
         if !self.app.take_dirty() {
             return;
         }
-        self.last_draw = Some(Instant::now());
+        // The first rows must not wait for a frame that showed none.
+        self.last_draw = (!self.app.store.order().is_empty()).then(Instant::now);
         let app = &self.app;
         if self.screen.draw(|frame| ui::draw(app, frame)).is_err() {
             hooks::exit_now(HUNG_UP);

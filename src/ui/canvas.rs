@@ -106,7 +106,7 @@ impl Canvas<'_> {
         }
         let room = area.width.saturating_sub(4);
         let used = self.put(area.x + 2, area.y, room, &format!(" {title} "), Role::Heading);
-        if !right.is_empty() && room > used + 2 {
+        if !right.is_empty() && usize::from(room - used) > text::width(right) + 2 {
             self.put_right(area.x + 2 + used, area.y, room - used, &format!(" {right} "), Role::Faint);
         }
         Area { x: area.x + 1, y: area.y + 1, width: area.width - 2, height: area.height - 2 }

@@ -17,7 +17,7 @@ pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Area) {
         return;
     };
     let title = title_of(app, detail);
-    let state = if detail.revealed { "secrets shown, r masks" } else { "secrets masked, r reveals" };
+    let state = if detail.revealed { "secrets shown (r)" } else { "masked (r)" };
     let inside = canvas.frame(area, &title, state, focused);
     if inside.height == 0 {
         return;

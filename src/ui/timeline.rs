@@ -155,7 +155,11 @@ fn draw_row(app: &App, canvas: &mut Canvas<'_>, area: Area, columns: Columns, id
     let code = code_text(segment, row);
     let verb = segment.string(Field::Verb, row);
     let user = user_text(segment, row, columns.narrow);
-    let user = shorten::middle(&user, usize::from(columns.user), canvas.ellipsis()).into_owned();
+    let user = if segment.string(Field::ImpersonatedUser, row).is_empty() {
+        shorten::middle(&user, usize::from(columns.user), canvas.ellipsis()).into_owned()
+    } else {
+        user
+    };
     let running = running_text(app, id);
     let (object, namespace, name) = object_texts(segment, row, columns, canvas.theme);
     let cells = [
@@ -236,12 +240,13 @@ fn code_text(segment: &Segment, row: u32) -> String {
 
 /// Who, and as whom.
 fn user_text(segment: &Segment, row: u32, narrow: bool) -> String {
-    let user = shorten::user(segment.string(Field::User, row), narrow);
+    let user = segment.string(Field::User, row);
     let acted_as = segment.string(Field::ImpersonatedUser, row);
     if acted_as.is_empty() {
-        return user.into_owned();
+        return shorten::user(user, narrow).into_owned();
     }
-    format!("{user} as {}", shorten::user(acted_as, narrow))
+    // Two names must fit: without their domains.
+    format!("{} as {}", shorten::user(user, true), shorten::user(acted_as, true))
 }
 
 /// What goes on: requests that last by their nature, and requests that were never answered.
