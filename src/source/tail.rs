@@ -222,9 +222,13 @@ impl<F: FileSystem> Tail<F> {
     }
 
     fn close_quiet(&mut self, now: u64, sink: &mut Sink) -> ControlFlow<()> {
-        let (over, kept) = std::mem::take(&mut self.leaving).into_iter().partition(|l| l.until <= now);
+        if self.search_wanted {
+            // The list of siblings was old: the rest of a text may be in the next one.
+            return ControlFlow::Continue(());
+        }
+        let all = std::mem::take(&mut self.leaving).into_iter();
+        let (over, kept): (Vec<_>, Vec<_>) = all.partition(|leaving| leaving.until <= now);
         self.leaving = kept;
-        let over: Vec<Leaving<F>> = over;
         over.into_iter().try_for_each(|leaving| self.close(leaving.reading, sink))
     }
 

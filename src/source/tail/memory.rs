@@ -53,6 +53,8 @@ struct World {
     writer: Option<Rc<Node>>,
     clock: i128,
     steps: VecDeque<Step>,
+    /// How many of those came since the last [`MemoryFileSystem::advance`].
+    fresh: usize,
     /// A step is taken at every so many calls of the reader; 0 for none.
     stride: usize,
     calls: usize,
@@ -135,13 +137,17 @@ impl World {
 
 impl MemoryFileSystem {
     pub fn push(&self, steps: impl IntoIterator<Item = Step>) {
-        self.0.borrow_mut().steps.extend(steps);
+        let mut world = self.0.borrow_mut();
+        let before = world.steps.len();
+        world.steps.extend(steps);
+        world.fresh += world.steps.len() - before;
     }
 
-    /// Takes the steps that are waiting, but for the last `but`, which wait for the reader's calls: one every
-    /// `stride` calls.
+    /// Takes the steps that are waiting, but for the last `but` of the new ones, which wait for the reader's calls:
+    /// one every `stride` calls.
     pub fn advance(&self, but: usize, stride: usize) {
         let mut world = self.0.borrow_mut();
+        let but = but.min(std::mem::take(&mut world.fresh));
         while world.steps.len() > but {
             let step = world.steps.pop_front().expect("there is one");
             world.take(step);

@@ -5,7 +5,7 @@
 //! decision rests on a file that is open, and what is not clear is left for the next look.
 
 use std::collections::HashSet;
-use std::io::Read;
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -61,10 +61,7 @@ impl<F: FileSystem> Tail<F> {
             {
                 continue;
             }
-            let Ok(file) = self.fs.open(&sibling.path) else { continue };
-            if self.fs.stat_file(&file).map(|stat| stat.id).ok() != Some(sibling.stat.id) {
-                continue;
-            }
+            let Some(file) = self.open_listed(sibling) else { continue };
             let Ok(head) = head_of(&self.fs, &file) else { continue };
             match self.what_is_in(&file, &head) {
                 Holds::Unclear => {}
@@ -85,6 +82,18 @@ impl<F: FileSystem> Tail<F> {
             }
         }
         ControlFlow::Continue(rest_from)
+    }
+
+    /// Opens a sibling if it still is what it was when it was listed. If it is not, it is elsewhere now: there must be
+    /// another list.
+    fn open_listed(&mut self, sibling: &Sibling) -> Option<F::File> {
+        let opened = self.fs.open(&sibling.path);
+        let renamed = match &opened {
+            Ok(file) => self.fs.stat_file(file).is_ok_and(|stat| stat.id != sibling.stat.id),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        self.search_wanted |= renamed;
+        opened.ok().filter(|_| !renamed)
     }
 
     fn is_open(&self, id: FileId) -> bool {

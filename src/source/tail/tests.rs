@@ -33,6 +33,11 @@ enum Deed {
     },
     /// The file is replaced by a copy of itself, as some editors do.
     CopyOver,
+    /// The path, a link, points to a new file, or to an old one again.
+    Swap {
+        late: bool,
+        back: Option<prop::sample::Index>,
+    },
     /// Looks happen.
     Look {
         during: usize,
@@ -57,6 +62,8 @@ struct Cluster {
     rotations: usize,
     /// Rotated files as they will be called when all steps have been taken, youngest first.
     rotated: Vec<PathBuf>,
+    /// What the path has pointed to.
+    targets: Vec<PathBuf>,
 }
 
 impl Cluster {
@@ -80,6 +87,11 @@ impl Cluster {
         [0, 1, 3, 4]
             .map(|quarters| Step::Copy { from: from.clone(), to: to.clone(), packed, quarters })
             .into_iter()
+    }
+
+    fn stamped(&mut self) -> PathBuf {
+        self.rotations += 1;
+        format!("/log/audit-2026-01-14T03-{:02}-00.000.log", self.rotations).into()
     }
 
     /// Makes way for a new `.1`.
@@ -113,9 +125,7 @@ impl Cluster {
                 steps.push(Step::Reopen);
             }
             Deed::RenameByTime { late } => {
-                self.rotations += 1;
-                let to = PathBuf::from(format!("/log/audit-2026-01-14T03-{:02}-00.000.log", self.rotations));
-                steps.push(Step::Rename(live, to));
+                steps.push(Step::Rename(live, self.stamped()));
                 steps.extend(late.then(|| self.lines(1)));
                 steps.push(Step::Reopen);
             }
@@ -145,6 +155,18 @@ impl Cluster {
                 let aside = PathBuf::from("/log/.audit.log.swp");
                 steps.extend(Self::copy(&live, &aside, false));
                 steps.extend([Step::Rename(aside, live), Step::Reopen]);
+            }
+            Deed::Swap { late, back } => {
+                self.fs.advance(0, 0);
+                let target = match back {
+                    // Out and back between two looks leaves no trace.
+                    Some(index) if self.fs.is_read() => index.get(&self.targets).clone(),
+                    _ => self.stamped(),
+                };
+                self.targets.push(target.clone());
+                steps.push(Step::Link(target));
+                steps.extend(late.then(|| self.lines(1)));
+                steps.push(Step::Reopen);
             }
             Deed::Look { .. } => {}
         }
@@ -207,7 +229,7 @@ fn story(rotations: impl Strategy<Value = Deed>) -> impl Strategy<Value = Vec<De
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(20000))]
 
     #[test]
     fn renamed_and_compressed_by_logrotate(deeds in story(prop_oneof![
@@ -235,6 +257,17 @@ proptest! {
         1 => Just(Deed::Compress),
     ])) {
         let (written, seen) = play(&deeds);
+        prop_assert_eq!(seen, each_once(written));
+    }
+
+    #[test]
+    fn a_link_that_is_swapped(deeds in story(
+        (any::<bool>(), prop::option::of(any::<prop::sample::Index>()))
+            .prop_map(|(late, back)| Deed::Swap { late, back })
+    )) {
+        let mut all = vec![Deed::Swap { late: false, back: None }];
+        all.extend(deeds);
+        let (written, seen) = play(&all);
         prop_assert_eq!(seen, each_once(written));
     }
 }
