@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use super::super::filesystem::{FileSystem, Sibling};
 use super::super::fingerprint::{Fingerprint, Kinship, head_of, text_from};
-use super::super::lines::Sink;
+use super::super::lines::{Lines, Sink};
 use super::super::{Change, FileId, TailEvent};
 use super::reading::Reading;
 use super::{GRACE_MILLIS, Tail};
@@ -23,8 +23,11 @@ pub(super) type Settled = (FileId, u64, i128);
 enum Holds {
     /// A text that has been read, or is by somebody else.
     Known,
-    /// More of a text that left the path: [`Tail::leaving`]'s item of this number.
+    /// More of a text that left the path: [`Tail::leaving`]'s item of this number. It was cut short under the reader,
+    /// or was replaced by a copy of itself that grew.
     Rest(usize),
+    /// More of a text that was closed, [`Tail::known`]'s item of this number: it was written to once more.
+    More(usize),
     /// A copy that is being made of a text that is read elsewhere: looked at again later.
     Unclear,
     /// A text that nobody has read.
@@ -73,6 +76,13 @@ impl<F: FileSystem> Tail<F> {
                     let reading = Reading::without_file(sibling.stat.id);
                     self.read_sibling(sibling, file, reading, now, sink)?;
                 }
+                Holds::More(number) => {
+                    if let Some(print) = self.known.remove(number) {
+                        let lines = Lines::starting_at(print.offset());
+                        let reading = Reading { lines, print, ..Reading::without_file(sibling.stat.id) };
+                        self.read_sibling(sibling, file, reading, now, sink)?;
+                    }
+                }
                 Holds::Rest(number) => {
                     let reading = self.leaving.remove(number).reading;
                     if self.read_sibling(sibling, file, reading, now, sink)? {
@@ -117,17 +127,14 @@ impl<F: FileSystem> Tail<F> {
             return Holds::Rest(number);
         }
         let mut shorter = false;
-        let leaving = self.leaving.iter().map(|leaving| &leaving.reading.print).enumerate();
-        let leaving = leaving.map(|(number, print)| (Some(number), print));
-        for (number, print) in leaving.chain(self.known.iter().map(|print| (None, print))) {
-            match (kin(print, false), number) {
-                // An old file was replaced by a copy of itself, which grew and was rotated in its turn.
-                (Kinship::Continues, Some(number)) if self.has_more(file, print) => {
-                    return Holds::Rest(number);
-                }
-                (Kinship::Continues, _) => return Holds::Known,
-                (Kinship::Shorter, _) => shorter = true,
-                (Kinship::Stranger, _) => {}
+        let left = self.leaving.iter().enumerate().map(|(number, l)| (Holds::Rest(number), &l.reading.print));
+        let known = self.known.iter().enumerate().map(|(number, print)| (Holds::More(number), print));
+        for (more, print) in left.chain(known) {
+            match kin(print, false) {
+                Kinship::Continues if self.has_more(file, print) => return more,
+                Kinship::Continues => return Holds::Known,
+                Kinship::Shorter => shorter = true,
+                Kinship::Stranger => {}
             }
         }
         // Nothing is settled by the current text: its file may be emptied a moment later, and the copy is needed then.
@@ -140,6 +147,9 @@ impl<F: FileSystem> Tail<F> {
 
     /// Whether the text of a file, which is that of `print`, goes on where reading stopped.
     fn has_more(&self, file: &F::File, print: &Fingerprint) -> bool {
+        if print.is_taken() {
+            return false;
+        }
         let text = text_from(&self.fs, file, print.offset());
         text.and_then(|mut text| text.read(&mut [0])).is_ok_and(|count| count > 0)
     }
