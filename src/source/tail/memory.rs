@@ -173,7 +173,7 @@ impl MemoryFileSystem {
         let mut world = self.0.borrow_mut();
         world.calls += 1;
         if world.stride > 0
-            && world.calls % world.stride == 0
+            && world.calls.is_multiple_of(world.stride)
             && let Some(step) = world.steps.pop_front()
         {
             world.take(step);

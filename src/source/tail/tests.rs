@@ -216,6 +216,34 @@ fn play(deeds: &[Deed]) -> (usize, BTreeMap<String, usize>) {
     (cluster.written, seen)
 }
 
+#[test]
+fn a_file_that_is_emptied_without_a_copy_begins_anew_whatever_its_size() {
+    let mut cluster = Cluster::default();
+    let mut tail = Tail::waiting(cluster.fs.clone(), LIVE.into());
+    let (mut ids, mut changes) = (Vec::new(), Vec::new());
+    let mut sink = |event: TailEvent| {
+        match event {
+            TailEvent::Lines(batch) => {
+                let text = String::from_utf8(batch.bytes).expect("text was written");
+                ids.extend(text.lines().filter_map(|line| line.split('"').nth(11)).map(str::to_owned));
+            }
+            TailEvent::Change(change) => changes.push(change.to_string()),
+            TailEvent::End => {}
+        }
+        ControlFlow::Continue(())
+    };
+    cluster.fs.push([Step::Reopen]);
+    cluster.do_it(&Deed::Append(2));
+    cluster.fs.advance(0, 0);
+    assert!(tail.look(0, &mut sink).is_continue());
+    cluster.fs.push([Step::Truncate(LIVE.into())]);
+    cluster.do_it(&Deed::Append(9));
+    cluster.fs.advance(0, 0);
+    assert!(tail.look(1_000, &mut sink).is_continue());
+    assert_eq!(ids, (1..=11).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert_eq!(changes, [format!("{LIVE} appeared"), format!("{LIVE} was truncated")]);
+}
+
 fn each_once(written: usize) -> BTreeMap<String, usize> {
     (1..=written).map(|number| (number.to_string(), 1)).collect()
 }
