@@ -51,8 +51,6 @@ pub trait FileSystem {
     /// The rotated siblings of a live path, in no order: in its folder and, when it is a symbolic link, in the folder
     /// of what it points to.
     fn siblings(&self, live: &Path) -> io::Result<Vec<Sibling>>;
-    /// Something that changes when a name in one of those folders appears or goes; `None` when it cannot be told.
-    fn folder_stamp(&self, live: &Path) -> Option<i128>;
     /// What `path` points to in the end, if it is a symbolic link.
     fn link_target(&self, path: &Path) -> Option<PathBuf>;
 }
@@ -106,14 +104,6 @@ impl FileSystem for RealFileSystem {
             found.extend(more);
         }
         Ok(found)
-    }
-
-    fn folder_stamp(&self, live: &Path) -> Option<i128> {
-        let stamp = |path: &Path| fs::metadata(folder_of(path)).ok().map(|m| Stat::from(&m).modified);
-        let own = stamp(live)?;
-        let beyond = self.link_target(live).and_then(|target| stamp(&target)).unwrap_or(0);
-        // Both are times of this decade: a sum is equal only if both are, short of a swap of their nanoseconds.
-        Some(own.wrapping_mul(31).wrapping_add(beyond))
     }
 
     fn link_target(&self, path: &Path) -> Option<PathBuf> {

@@ -12,8 +12,9 @@ use super::filesystem::{FileSystem, ReadFrom, read_full};
 /// Bytes kept of the beginning of a text. An audit event names its auditID within its first 200.
 pub const HEAD: usize = 512;
 
-/// Bytes kept before the place where reading stopped.
-pub const LAST: usize = 64;
+/// Bytes kept before the place where reading stopped. As many as of the beginning, so that a first line that is not
+/// finished yet is told from another by its auditID: the rest of two lines may well be the same.
+pub const LAST: usize = HEAD;
 
 /// Where a text begins, how far it was read, and what stands right before that place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,73 +2,64 @@
 //!
 //! Over [`super::filesystem`]'s trait, so that tests play writer and reader against each other in memory. At each
 //! look it reads what was added, and when another file is at the path: the old one to its end first, then what was
-//! made and rotated away in between, then the new one. The old file stays open for a while, since its writer may not
-//! have noticed yet. [`super::follow`] decides when to look.
+//! made and rotated away in between ([`search`]), then the new one. The old file stays open for a while, since its
+//! writer may not have noticed yet. [`super::follow`] decides when to look.
 
-use std::io::{self, Read};
+#[cfg(test)]
+mod memory;
+mod reading;
+mod search;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashSet, VecDeque};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::filesystem::{FileSystem, Sibling};
-use super::fingerprint::{Fingerprint, Kinship, head_of, text_from};
+use super::filesystem::{FileSystem, Stat};
+use super::fingerprint::{Fingerprint, Kinship, head_of};
 use super::lines::{Lines, Sink};
 use super::{Change, FileId, TailEvent};
+use reading::{Outcome, Reading};
+use search::Settled;
 
-/// How long an old file is still looked at after another took its place.
+/// How long an old file is looked at after it last grew, and unread siblings are looked for after a rotation.
 const GRACE_MILLIS: u64 = 2_500;
+/// Old files that are kept open at once, at most.
+const MOST_LEAVING: usize = 16;
 /// Texts that are remembered as read.
 const REMEMBERED: usize = 512;
-/// Bytes read at once.
-const PIECE: usize = 1 << 20;
 
-/// A file that is read as it grows.
-struct OpenFile<F: FileSystem> {
-    file: F::File,
-    id: FileId,
-    lines: Lines,
-    print: Fingerprint,
-    /// Size and modification time when the text before our place was last seen unchanged.
-    checked: (u64, i128),
-}
-
-impl<F: FileSystem> OpenFile<F> {
-    fn offset(&self) -> u64 {
-        self.print.offset()
-    }
-
-    fn read_to_end(&mut self, fs: &F, path: &Path, sink: &mut Sink) -> io::Result<ControlFlow<()>> {
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            let count = fs.read_at(&self.file, &mut buffer, self.offset())?;
-            if count == 0 {
-                return Ok(ControlFlow::Continue(()));
-            }
-            self.print.advance(&buffer[..count]);
-            if self.lines.push(&buffer[..count], self.id, path, sink).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-            if count == buffer.len() && buffer.len() < PIECE {
-                buffer.resize(buffer.len() * 2, 0);
-            }
-        }
-    }
+/// A text that is no longer at the path.
+struct Leaving<F: FileSystem> {
+    reading: Reading<F>,
+    /// When it is given up, unless it grows.
+    until: u64,
 }
 
 /// Follows one path.
 pub struct Tail<F: FileSystem> {
     fs: F,
     path: PathBuf,
-    current: Option<OpenFile<F>>,
-    /// Files that were replaced, with the moment until which they are looked at.
-    leaving: Vec<(OpenFile<F>, u64)>,
-    known: Vec<Fingerprint>,
+    current: Option<Reading<F>>,
+    /// Files that were replaced, and texts that were cut short, oldest first.
+    leaving: Vec<Leaving<F>>,
+    /// Texts that were read, oldest first.
+    known: VecDeque<Fingerprint>,
+    /// Siblings that hold nothing new.
+    settled: HashSet<Settled>,
     link_target: Option<PathBuf>,
     /// The file is gone and that was said.
     gone: bool,
+    /// The file was emptied and that was not said yet.
+    truncated: bool,
     /// What could not be read, said once.
     complaint: Option<String>,
-    /// Siblings that nobody reads are looked for at the next look.
-    search_siblings: bool,
+    /// Siblings that nobody reads are looked for from the next look on.
+    search_wanted: bool,
+    /// They are looked for until the first look at or after this moment.
+    search_until: Option<u64>,
 }
 
 impl<F: FileSystem> Tail<F> {
@@ -79,16 +70,10 @@ impl<F: FileSystem> Tail<F> {
     pub fn from_file(fs: F, path: PathBuf, file: F::File, offset: u64) -> io::Result<Self> {
         let stat = fs.stat_file(&file)?;
         let print = Fingerprint::at(&fs, &file, offset)?;
-        let current = OpenFile {
-            file,
-            id: stat.id,
-            lines: Lines::starting_at(offset),
-            print,
-            checked: (stat.size, stat.modified),
-        };
         let mut tail = Self::waiting(fs, path);
         tail.gone = false;
-        tail.current = Some(current);
+        tail.current =
+            Some(Reading { file: Some(file), id: stat.id, lines: Lines::starting_at(offset), print });
         Ok(tail)
     }
 
@@ -100,11 +85,14 @@ impl<F: FileSystem> Tail<F> {
             path,
             current: None,
             leaving: Vec::new(),
-            known: Vec::new(),
+            known: VecDeque::new(),
+            settled: HashSet::new(),
             link_target,
             gone: true,
+            truncated: false,
             complaint: None,
-            search_siblings: false,
+            search_wanted: false,
+            search_until: None,
         }
     }
 
@@ -118,7 +106,7 @@ impl<F: FileSystem> Tail<F> {
                 self.remember(print);
             }
         }
-        self.search_siblings = true;
+        self.search_wanted = true;
     }
 
     /// The followed path.
@@ -126,56 +114,59 @@ impl<F: FileSystem> Tail<F> {
         &self.path
     }
 
-    /// Whether a replaced file is still looked at, so that looks must not wait for a kick.
-    pub fn is_restless(&self) -> bool {
-        !self.leaving.is_empty()
-    }
-
     /// Looks once and delivers everything new. `now` is any clock in milliseconds. `Break` when nobody listens.
     pub fn look(&mut self, now: u64, sink: &mut Sink) -> ControlFlow<()> {
         self.read_leaving(now, sink)?;
-        let at_path = match self.fs.stat(&self.path) {
-            Ok(stat) if stat.regular => Some(stat),
-            Ok(_) => {
-                self.complain(&io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"), sink)?;
-                None
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => {
-                self.complain(&error, sink)?;
-                None
-            }
-        };
+        // The path first: what was written to the old file before the new one was made is read below.
+        let at_path = self.stat_path(sink)?;
+        // A file in which nothing was read can be filled, copied and emptied without a trace but the copy.
+        self.search_wanted |= self.current.as_ref().is_some_and(|current| current.print.offset() == 0);
+        self.read_current(now, sink)?;
         let replaced = match (&self.current, at_path) {
             (Some(current), Some(stat)) => current.id != stat.id,
-            (None, Some(_)) => true,
-            (_, None) => false,
+            (None, at_path) => at_path.is_some(),
+            (Some(_), None) => false,
         };
-        if self.current.is_some() {
-            self.check_truncation(sink)?;
-            self.read_current(sink)?;
-        }
-        if std::mem::take(&mut self.search_siblings) {
-            self.read_unseen_siblings(sink)?;
-        }
         if replaced {
-            return self.switch(now, sink);
+            self.switch(now, sink)?;
         }
-        if at_path.is_none() && self.current.is_some() && !self.gone {
-            self.gone = true;
-            let deleted = self.current.as_ref().is_some_and(|c| self.links(c) == 0);
-            let path = self.path.clone();
-            let change = if deleted { Change::Deleted { path } } else { Change::Vanished { path } };
-            sink(TailEvent::Change(change))?;
+        let rest_from = self.search(now, sink)?;
+        if std::mem::take(&mut self.truncated) {
+            sink(TailEvent::Change(Change::Truncated { path: self.path.clone(), rest_from }))?;
         }
-        if at_path.is_some() && self.current.is_some() {
-            self.gone = false;
-        }
-        ControlFlow::Continue(())
+        // Only now is the turn of a new file, or of the new text in the emptied one.
+        self.read_current(now, sink)?;
+        self.tell_absence(at_path.is_some(), sink)?;
+        self.close_quiet(now, sink)
     }
 
-    fn links(&self, open: &OpenFile<F>) -> u64 {
-        self.fs.stat_file(&open.file).map_or(0, |stat| stat.links)
+    fn stat_path(&mut self, sink: &mut Sink) -> ControlFlow<(), Option<Stat>> {
+        let error = match self.fs.stat(&self.path) {
+            Ok(stat) if stat.regular => return ControlFlow::Continue(Some(stat)),
+            Ok(_) => io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return ControlFlow::Continue(None),
+            Err(error) => error,
+        };
+        self.complain(&error, sink)?;
+        ControlFlow::Continue(None)
+    }
+
+    fn tell_absence(&mut self, there: bool, sink: &mut Sink) -> ControlFlow<()> {
+        let Some(current) = &self.current else { return ControlFlow::Continue(()) };
+        if there || self.gone {
+            self.gone &= !there;
+            return ControlFlow::Continue(());
+        }
+        self.gone = true;
+        let path = self.path.clone();
+        let deleted = self.has_no_name(current);
+        let change = if deleted { Change::Deleted { path } } else { Change::Vanished { path } };
+        sink(TailEvent::Change(change))
+    }
+
+    fn has_no_name(&self, reading: &Reading<F>) -> bool {
+        let stat = reading.file.as_ref().map(|file| self.fs.stat_file(file));
+        stat.is_some_and(|stat| stat.is_ok_and(|stat| stat.links == 0))
     }
 
     fn complain(&mut self, cause: &io::Error, sink: &mut Sink) -> ControlFlow<()> {
@@ -183,150 +174,128 @@ impl<F: FileSystem> Tail<F> {
         if self.complaint.as_ref() == Some(&text) {
             return ControlFlow::Continue(());
         }
+        let cause = io::Error::new(cause.kind(), text.clone());
         self.complaint = Some(text);
-        let cause = io::Error::new(cause.kind(), cause.to_string());
         sink(TailEvent::Change(Change::Unreadable { path: self.path.clone(), cause }))
     }
 
-    fn read_current(&mut self, sink: &mut Sink) -> ControlFlow<()> {
+    /// Reads what was added to the current file. When it was emptied, its old text is given up, with the hope that a
+    /// copy has the rest, and the file begins anew.
+    fn read_current(&mut self, now: u64, sink: &mut Sink) -> ControlFlow<()> {
         let Some(current) = &mut self.current else { return ControlFlow::Continue(()) };
-        match current.read_to_end(&self.fs, &self.path, sink) {
-            Ok(flow) => {
-                if let Ok(stat) = self.fs.stat_file(&current.file) {
-                    current.checked = (stat.size, stat.modified);
-                }
-                flow
+        match current.read_on(&self.fs, &self.path, sink)? {
+            Ok(Outcome::End { .. }) => ControlFlow::Continue(()),
+            Ok(Outcome::Truncated) => {
+                let fresh = Reading { file: current.file.take(), ..Reading::without_file(current.id) };
+                let old = std::mem::replace(current, fresh);
+                self.truncated = true;
+                self.search_wanted = true;
+                self.let_go(old, now, sink)
             }
             Err(error) => self.complain(&error, sink),
         }
     }
 
     fn read_leaving(&mut self, now: u64, sink: &mut Sink) -> ControlFlow<()> {
-        for (mut open, until) in std::mem::take(&mut self.leaving) {
-            let outcome = open.read_to_end(&self.fs, &self.path, sink);
-            if matches!(outcome, Ok(ControlFlow::Break(()))) {
-                return ControlFlow::Break(());
+        for leaving in &mut self.leaving {
+            match leaving.reading.read_on(&self.fs, &self.path, sink)? {
+                Ok(Outcome::End { grew: true }) => leaving.until = now.saturating_add(GRACE_MILLIS),
+                // A rotator overwrites its last copy in place; what was in it has been read.
+                Ok(Outcome::Truncated) => {
+                    leaving.reading.file = None;
+                    leaving.until = now;
+                }
+                Ok(Outcome::End { grew: false }) | Err(_) => {}
             }
-            if now < until && outcome.is_ok() {
-                self.leaving.push((open, until));
-                continue;
-            }
-            open.lines.finish(open.id, sink)?;
-            self.remember(open.print);
         }
+        ControlFlow::Continue(())
+    }
+
+    /// Keeps a text for as long as somebody may still write to it or a copy of it may be found.
+    fn let_go(&mut self, reading: Reading<F>, now: u64, sink: &mut Sink) -> ControlFlow<()> {
+        self.leaving.push(Leaving { reading, until: now.saturating_add(GRACE_MILLIS) });
+        if self.leaving.len() > MOST_LEAVING {
+            let oldest = self.leaving.remove(0);
+            self.close(oldest.reading, sink)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn close_quiet(&mut self, now: u64, sink: &mut Sink) -> ControlFlow<()> {
+        if self.search_wanted {
+            // The list of siblings was old: the rest of a text may be in the next one.
+            return ControlFlow::Continue(());
+        }
+        let all = std::mem::take(&mut self.leaving).into_iter();
+        let (over, kept): (Vec<_>, Vec<_>) = all.partition(|leaving| leaving.until <= now);
+        self.leaving = kept;
+        over.into_iter().try_for_each(|leaving| self.close(leaving.reading, sink))
+    }
+
+    /// A text is over: an unfinished line stays as it is.
+    fn close(&mut self, mut reading: Reading<F>, sink: &mut Sink) -> ControlFlow<()> {
+        reading.lines.finish(reading.id, sink)?;
+        self.remember(reading.print);
         ControlFlow::Continue(())
     }
 
     fn remember(&mut self, print: Fingerprint) {
         if self.known.len() >= REMEMBERED {
-            self.known.remove(0);
+            self.known.pop_front();
         }
-        self.known.push(print);
+        self.known.push_back(print);
     }
 
-    /// The file was emptied in place when it is shorter than our place in it, or when the text right before our place
-    /// is another one now.
-    fn check_truncation(&mut self, sink: &mut Sink) -> ControlFlow<()> {
-        let Some(current) = &self.current else { return ControlFlow::Continue(()) };
-        let Ok(stat) = self.fs.stat_file(&current.file) else { return ControlFlow::Continue(()) };
-        if (stat.size, stat.modified) == current.checked {
-            return ControlFlow::Continue(());
-        }
-        if stat.size >= current.offset() && self.text_before_is_unchanged(current) {
-            return ControlFlow::Continue(());
-        }
-        let rest_from = self.read_rest_from_copy(sink)?;
-        if let Some(mut old) = self.current.take() {
-            old.lines.finish(old.id, sink)?;
-            self.remember(old.print);
-            self.current = Some(OpenFile {
-                file: old.file,
-                id: old.id,
-                lines: Lines::starting_at(0),
-                print: Fingerprint::default(),
-                checked: (0, 0),
-            });
-        }
-        sink(TailEvent::Change(Change::Truncated { path: self.path.clone(), rest_from }))
-    }
-
-    fn text_before_is_unchanged(&self, current: &OpenFile<F>) -> bool {
-        let last = current.print.last();
-        let mut found = vec![0; last.len()];
-        let from = current.offset() - last.len() as u64;
-        let mut filled = 0;
-        while filled < found.len() {
-            match self.fs.read_at(&current.file, &mut found[filled..], from + filled as u64) {
-                Ok(0) | Err(_) => return false,
-                Ok(count) => filled += count,
-            }
-        }
-        found == last
-    }
-
-    /// A copy of the file that was made before it was emptied may hold lines that were not read yet.
-    fn read_rest_from_copy(&mut self, sink: &mut Sink) -> ControlFlow<(), Option<PathBuf>> {
-        let Some(mut current) = self.current.take() else { return ControlFlow::Continue(None) };
-        let mut found = None;
-        for sibling in self.siblings() {
-            let Ok(file) = self.fs.open(&sibling.path) else { continue };
-            let Ok(head) = head_of(&self.fs, &file) else { continue };
-            let kinship = current.print.compare(&self.fs, &file, &head, true);
-            if !matches!(kinship, Ok(Kinship::Continues)) {
-                continue;
-            }
-            let Ok(mut text) = text_from(&self.fs, &file, current.offset()) else { continue };
-            let mut rest = Vec::new();
-            // What a damaged archive still gives is taken.
-            let _ = text.read_to_end(&mut rest);
-            current.print.advance(&rest);
-            let flow = current.lines.push(&rest, current.id, &sibling.path, sink);
-            found = (!rest.is_empty()).then_some(sibling.path);
-            if flow.is_break() {
-                return ControlFlow::Break(());
-            }
-            break;
-        }
-        self.current = Some(current);
-        ControlFlow::Continue(found)
-    }
-
-    fn siblings(&self) -> Vec<Sibling> {
-        let mut siblings = self.fs.siblings(&self.path).unwrap_or_default();
-        siblings.sort_by(|a, b| a.name.age_order(&b.name).then(a.stat.modified.cmp(&b.stat.modified)));
-        siblings
-    }
-
-    /// Another file is at the path.
+    /// Another file is at the path. It is opened first and the old one read to its end then, so that whatever was
+    /// written before the writer changed over is in its place; nothing is read from the new one yet.
     fn switch(&mut self, now: u64, sink: &mut Sink) -> ControlFlow<()> {
-        let file = match self.fs.open(&self.path) {
-            Ok(file) => file,
+        let opened = self.fs.open(&self.path).and_then(|file| Ok((self.fs.stat_file(&file)?.id, file)));
+        let (id, file) = match opened {
+            Ok(opened) => opened,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return ControlFlow::Continue(()),
             Err(error) => return self.complain(&error, sink),
         };
-        let Ok(stat) = self.fs.stat_file(&file) else { return ControlFlow::Continue(()) };
-        let change = self.what_happened();
-        if let Some(old) = self.current.take() {
-            let known = old.print.clone();
-            self.leaving.push((old, now + GRACE_MILLIS));
-            sink(TailEvent::Change(change))?;
-            // The siblings are compared with it before it has left for good.
-            self.known.push(known);
-            self.read_unseen_siblings_but(Some(stat.id), sink)?;
-            self.known.pop();
-        } else {
-            sink(TailEvent::Change(change))?;
+        if self.current.as_ref().is_some_and(|current| current.id == id) {
+            return ControlFlow::Continue(());
         }
+        self.read_current(now, sink)?;
+        sink(TailEvent::Change(self.what_happened()))?;
+        let old = self.current.take();
+        let (new, old) = self.resume(file, id, old);
+        self.current = Some(new);
         self.gone = false;
         self.complaint = None;
-        self.current = Some(OpenFile {
-            file,
-            id: stat.id,
-            lines: Lines::starting_at(0),
-            print: Fingerprint::default(),
-            checked: (0, 0),
-        });
-        self.read_current(sink)
+        self.search_wanted = true;
+        old.map_or(ControlFlow::Continue(()), |old| self.let_go(old, now, sink))
+    }
+
+    /// How to read a file that came to the path, and what becomes of the old one. A text that was read before, under
+    /// whatever inode, is gone on with.
+    fn resume(
+        &mut self,
+        file: F::File,
+        id: FileId,
+        old: Option<Reading<F>>,
+    ) -> (Reading<F>, Option<Reading<F>>) {
+        let held = |leaving: &Leaving<F>| leaving.reading.file.is_some() && leaving.reading.id == id;
+        if let Some(back) = self.leaving.iter().position(held) {
+            return (self.leaving.remove(back).reading, old);
+        }
+        let head = head_of(&self.fs, &file).unwrap_or_default();
+        let continues = |print: &Fingerprint| {
+            !print.is_taken()
+                && matches!(print.compare(&self.fs, &file, &head, false), Ok(Kinship::Continues))
+        };
+        match old {
+            Some(old) if continues(&old.print) => (Reading { file: Some(file), id, ..old }, None),
+            old => match self.known.iter().position(continues).and_then(|at| self.known.remove(at)) {
+                Some(print) => {
+                    let lines = Lines::starting_at(print.offset());
+                    (Reading { file: Some(file), id, lines, print }, old)
+                }
+                None => (Reading::from_start(file, id), old),
+            },
+        }
     }
 
     fn what_happened(&mut self) -> Change {
@@ -338,7 +307,7 @@ impl<F: FileSystem> Tail<F> {
         if let Some(target) = target.filter(|_| moved) {
             return Change::Replaced { path, target };
         }
-        if self.links(old) == 0 {
+        if self.has_no_name(old) {
             // Deleted, or compressed under another name already.
             let packed =
                 self.siblings().into_iter().any(|sibling| sibling.name.gz && self.is_text_of(&sibling, old));
@@ -346,90 +315,5 @@ impl<F: FileSystem> Tail<F> {
         }
         let to = self.siblings().into_iter().find(|sibling| sibling.stat.id == old.id).map(|s| s.path);
         Change::Rotated { path, to }
-    }
-
-    fn is_text_of(&self, sibling: &Sibling, open: &OpenFile<F>) -> bool {
-        self.fs.open(&sibling.path).is_ok_and(|file| {
-            head_of(&self.fs, &file).is_ok_and(|head| {
-                matches!(
-                    open.print.compare(&self.fs, &file, &head, true),
-                    Ok(Kinship::Continues | Kinship::Shorter)
-                )
-            })
-        })
-    }
-
-    fn read_unseen_siblings(&mut self, sink: &mut Sink) -> ControlFlow<()> {
-        self.read_unseen_siblings_but(None, sink)
-    }
-
-    /// Reads, oldest first, the siblings that hold a text nobody has read: they were made and rotated away between
-    /// two looks.
-    fn read_unseen_siblings_but(&mut self, newest: Option<FileId>, sink: &mut Sink) -> ControlFlow<()> {
-        // A file may be compressed while we read the list: its plain name is gone then and the next list shows it.
-        for _ in 0..3 {
-            let mut vanished = false;
-            let siblings = self.siblings();
-            for sibling in &siblings {
-                let open_already = self.current.iter().chain(self.leaving.iter().map(|(open, _)| open));
-                let mut open_ids = open_already.map(|open| open.id).chain(newest);
-                let has_plain_twin = sibling.name.gz
-                    && siblings.iter().any(|other| !other.name.gz && other.name.is_twin_of(&sibling.name));
-                if has_plain_twin || open_ids.any(|id| id == sibling.stat.id) {
-                    continue;
-                }
-                let Ok(file) = self.fs.open(&sibling.path) else {
-                    vanished = true;
-                    continue;
-                };
-                let Ok(head) = head_of(&self.fs, &file) else { continue };
-                if head.is_empty() || self.is_known(&file, &head) {
-                    continue;
-                }
-                self.read_whole(sibling, &file, sink)?;
-            }
-            if !vanished {
-                break;
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    fn is_known(&self, file: &F::File, head: &[u8]) -> bool {
-        let open =
-            self.current.iter().chain(self.leaving.iter().map(|(open, _)| open)).map(|open| &open.print);
-        self.known.iter().chain(open).any(|print| {
-            matches!(print.compare(&self.fs, file, head, false), Ok(Kinship::Continues | Kinship::Shorter))
-        })
-    }
-
-    fn read_whole(&mut self, sibling: &Sibling, file: &F::File, sink: &mut Sink) -> ControlFlow<()> {
-        sink(TailEvent::Change(Change::CaughtUp { path: sibling.path.clone() }))?;
-        let mut lines = Lines::starting_at(0);
-        let mut print = Fingerprint::default();
-        let mut buffer = vec![0; PIECE];
-        if let Ok(mut text) = text_from(&self.fs, file, 0) {
-            loop {
-                match text.read(&mut buffer) {
-                    Ok(0) => break,
-                    Ok(count) => {
-                        print.advance(&buffer[..count]);
-                        lines.push(&buffer[..count], sibling.stat.id, &sibling.path, sink)?;
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(cause) => {
-                        sink(TailEvent::Change(Change::Unreadable { path: sibling.path.clone(), cause }))?;
-                        break;
-                    }
-                }
-            }
-            if let Some(damage) = text.into_damage() {
-                let path = sibling.path.clone();
-                sink(TailEvent::Change(Change::Damaged { path, cause: damage.cause }))?;
-            }
-        }
-        lines.finish(sibling.stat.id, sink)?;
-        self.remember(print);
-        ControlFlow::Continue(())
     }
 }
