@@ -94,6 +94,31 @@ fn the_value_under_the_cursor_goes_into_the_filter() {
 }
 
 #[test]
+fn what_is_read_or_copied_does_not_change_under_the_reader() {
+    let mut app = empty_app(Config::default(), 80, 24);
+    live(&mut app, &lines(100..110));
+    keys(&mut app, "Enter j j");
+    let open = app.detail.as_ref().map(|d| (d.id, d.cursor));
+    live(&mut app, &lines(110..120));
+    assert_eq!(app.detail.as_ref().map(|d| (d.id, d.cursor)), open);
+    keys(&mut app, "Esc F y");
+    live(&mut app, &lines(120..121));
+    let copied = keys(&mut app, "o");
+    assert_eq!(copied, [Effect::Copy("prod/pods/p119".into())]);
+}
+
+#[test]
+fn an_old_log_does_not_end_the_history_of_another() {
+    let config = Config { since: Some("10m".into()), ..Config::default() };
+    let mut app = empty_app(config, 80, 24);
+    assert!(history(&mut app, &lines(0..10), 1).is_empty(), "an old log alone decides nothing yet");
+    history(&mut app, &lines(43_000..43_100), 2);
+    assert_eq!(app.range.map(|(since, _)| now() - since), Some(600 * SECOND), "counted from now");
+    let effects = history(&mut app, &lines(20..30), 1);
+    assert_eq!(effects, [Effect::EnoughHistory(kauditui::model::SourceId(0))]);
+}
+
+#[test]
 fn jumps_find_their_rows() {
     let mut app = incident_app(120, 36);
     keys(&mut app, "g");

@@ -59,6 +59,11 @@ pub(super) struct SourceProgress {
 }
 
 impl SourceProgress {
+    /// Nothing older is wanted.
+    pub(super) fn finish(&self) {
+        self.finished.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn new(id: SourceId) -> Arc<Self> {
         Arc::new(Self {
             id,
@@ -80,8 +85,9 @@ impl SourceProgress {
 enum Piece {
     /// A nominal range of a plain file that is open.
     Range { file: Arc<HistoryFile>, handle: Arc<File>, from: u64, to: u64, end: u64 },
-    /// A whole stored file, opened when its turn comes.
-    Whole { file: Arc<HistoryFile> },
+    /// A whole stored file. It was opened when it was planned, since its name may be another file's by the time its
+    /// turn comes; only when too many files are open already is it opened then.
+    Whole { file: Arc<HistoryFile>, handle: Option<File> },
     /// Text in memory.
     Text { file: Arc<HistoryFile>, text: Arc<[u8]> },
 }
@@ -89,14 +95,14 @@ enum Piece {
 impl Piece {
     fn file(&self) -> &Arc<HistoryFile> {
         match self {
-            Piece::Range { file, .. } | Piece::Whole { file } | Piece::Text { file, .. } => file,
+            Piece::Range { file, .. } | Piece::Whole { file, .. } | Piece::Text { file, .. } => file,
         }
     }
 
     fn bytes(&self) -> u64 {
         match self {
             Piece::Range { from, to, .. } => to - from,
-            Piece::Whole { file } => file.stored_bytes,
+            Piece::Whole { file, .. } => file.stored_bytes,
             Piece::Text { text, .. } => text.len() as u64,
         }
     }
@@ -110,6 +116,12 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// How far each log has been read.
+    pub(super) fn progress(&self) -> Vec<Arc<SourceProgress>> {
+        let newest = self.sources.iter().filter_map(|pieces| pieces.front());
+        newest.map(|piece| Arc::clone(&piece.file().source)).collect()
+    }
+
     /// Starts a log; files are then added to it newest first.
     pub(super) fn add_source(&mut self) {
         self.sources.push(VecDeque::new());
@@ -129,9 +141,9 @@ impl Plan {
     }
 
     /// Adds a stored file, which may be an archive.
-    pub(super) fn add_stored_file(&mut self, file: HistoryFile) {
+    pub(super) fn add_stored_file(&mut self, file: HistoryFile, handle: Option<File>) {
         let file = file.register(1);
-        self.push(Piece::Whole { file });
+        self.push(Piece::Whole { file, handle });
     }
 
     /// Adds text that is in memory.
@@ -270,7 +282,9 @@ impl Shared {
                     Ok(())
                 })
             }
-            Piece::Whole { file } => self.read_stored(file, &mut collector, &mut closed),
+            Piece::Whole { file, handle } => {
+                self.read_stored(file, handle.as_ref(), &mut collector, &mut closed)
+            }
             Piece::Text { text, .. } => {
                 for part in text.chunk_by(|a, _| *a != b'\n') {
                     closed |= self.take(file, &mut collector, part).is_err();
@@ -301,10 +315,14 @@ impl Shared {
     fn read_stored(
         &self,
         file: &Arc<HistoryFile>,
+        handle: Option<&File>,
         collector: &mut Collector,
         closed: &mut bool,
     ) -> std::io::Result<()> {
-        let mut text = open_rotated(&file.path)?;
+        let mut text = match handle {
+            Some(handle) => archive::Text::new(archive::QuietFile::new(handle.try_clone()?, true))?,
+            None => open_rotated(&file.path)?,
+        };
         let mut buffer = Vec::new();
         let mut damaged = false;
         loop {

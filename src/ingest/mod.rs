@@ -132,6 +132,7 @@ pub enum Input {
 pub struct Ingest {
     stop: Arc<AtomicBool>,
     stop_history: Arc<AtomicBool>,
+    progress: Vec<Arc<SourceProgress>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -139,6 +140,13 @@ impl Ingest {
     /// Says that older history is not wanted any more: memory is full.
     pub fn stop_history(&self) {
         self.stop_history.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that older history of this log is not wanted any more: it lies before what is asked for.
+    pub fn enough_history(&self, source: SourceId) {
+        if let Some(progress) = self.progress.iter().find(|progress| progress.id == source) {
+            progress.finish();
+        }
     }
 
     /// Waits until everything has been read. Only sensible when nothing is followed.
@@ -198,6 +206,7 @@ pub fn start(inputs: &[Input], options: &IngestOptions, sender: &Sender<IngestMe
             Input::Argument(path) => context.open_argument(path, &mut numbers, &mut plan, &mut threads),
         }
     }
+    let progress = plan.progress();
     threads.extend(history::start(
         plan,
         sender.clone(),
@@ -205,7 +214,7 @@ pub fn start(inputs: &[Input], options: &IngestOptions, sender: &Sender<IngestMe
         Arc::clone(&stop),
         Arc::clone(&stop_history),
     ));
-    Ingest { stop, stop_history, threads }
+    Ingest { stop, stop_history, progress, threads }
 }
 
 impl Context<'_> {
@@ -323,7 +332,7 @@ impl Context<'_> {
             let Ok(metadata) = std::fs::metadata(path) else { continue };
             let modified = metadata.mtime() * SECOND;
             let file = HistoryFile::new(&progress, numbers.origin(), path.clone(), metadata.size(), modified);
-            plan.add_stored_file(file);
+            plan.add_stored_file(file, RealFileSystem.open(path).ok());
         }
         if progress.has_nothing() {
             self.tell(IngestMessage::HistoryDone(id));
@@ -360,7 +369,7 @@ impl Context<'_> {
         let modified = metadata.mtime() * SECOND;
         let history = |size: u64| HistoryFile::new(progress, origin, path.to_owned(), size, modified);
         if !metadata.is_file() || is_archive(&file)? {
-            plan.add_stored_file(history(metadata.size()));
+            plan.add_stored_file(history(metadata.size()), Some(file));
             return Ok(None);
         }
         let end = if self.options.follow {
