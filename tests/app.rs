@@ -108,6 +108,22 @@ fn what_is_read_or_copied_does_not_change_under_the_reader() {
 }
 
 #[test]
+fn revealing_leaves_the_reader_in_place() {
+    let mut app = incident_app(80, 24);
+    keys(&mut app, "/");
+    type_text(&mut app, "verb:delete name:novelapp");
+    keys(&mut app, "Enter Enter s j j j j j j j Enter j");
+    let place = |app: &kauditui::app::App| {
+        let detail = app.detail.as_ref().expect("open");
+        (detail.id, detail.cursor, detail.tree.visible().len())
+    };
+    let before = place(&app);
+    keys(&mut app, "r");
+    assert!(app.detail.as_ref().is_some_and(|d| d.revealed));
+    assert_eq!(place(&app), before);
+}
+
+#[test]
 fn an_old_log_does_not_end_the_history_of_another() {
     let config = Config { since: Some("10m".into()), ..Config::default() };
     let mut app = empty_app(config, 80, 24);

@@ -55,6 +55,14 @@ impl Detail {
         })
     }
 
+    /// The same with cursor, search and folding as they were in `other`, an opening of the same record.
+    pub fn at_place_of(mut self, other: &Detail) -> Detail {
+        self.search.clone_from(&other.search);
+        self.tree.fold_like(&other.tree);
+        self.cursor = other.cursor.min(self.tree.visible().len().saturating_sub(1));
+        self
+    }
+
     /// Moves the cursor by lines.
     pub fn move_by(&mut self, lines: isize) {
         let last = self.tree.visible().len().saturating_sub(1);

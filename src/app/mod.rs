@@ -630,12 +630,16 @@ impl App {
             self.detail = None;
             return;
         };
-        let same = self.detail.as_ref().is_some_and(|d| {
-            d.revealed == self.revealed
-                && (d.id == id || (d.stages.contains(&id) && self.focus == Focus::Detail))
-        });
-        if !same {
-            self.detail = Detail::open(&self.store, id, self.revealed);
+        let about_it = |d: &&Detail| d.id == id || (d.stages.contains(&id) && self.focus == Focus::Detail);
+        match self.detail.as_ref().filter(about_it) {
+            Some(open) if open.revealed == self.revealed => {}
+            // Revealing or masking leaves the reader where they are.
+            Some(open) => {
+                let place = open.clone();
+                self.detail =
+                    Detail::open(&self.store, place.id, self.revealed).map(|new| new.at_place_of(&place));
+            }
+            None => self.detail = Detail::open(&self.store, id, self.revealed),
         }
     }
 

@@ -323,7 +323,7 @@ impl App {
         const MOST: usize = 10_000;
         let Some(id) = self.timeline.selected() else { return };
         if self.marks.remove(&id) {
-            self.last_mark = self.marks.iter().next_back().copied();
+            self.last_mark = self.last_mark.filter(|last| *last != id);
         } else if self.marks.len() < MOST {
             self.marks.insert(id);
             self.last_mark = Some(id);

@@ -110,6 +110,14 @@ impl Tree {
         }
     }
 
+    /// Folds what is folded in another layout of the same event. Where masking has changed the number of lines,
+    /// nothing is taken over.
+    pub fn fold_like(&mut self, other: &Tree) {
+        if self.lines.len() == other.lines.len() {
+            self.folded.clone_from(&other.folded);
+        }
+    }
+
     /// Unfolds whatever hides a line.
     pub fn unfold_to(&mut self, line: usize) {
         let lines = &self.lines;
