@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::format;
 use crate::model::{Micros, SourceId};
 use crate::notice::Notice;
+use crate::source::filesystem::{FileSystem, RealFileSystem};
 use crate::source::{archive, backfill};
 use crate::store::Batch;
 
@@ -80,8 +81,8 @@ impl SourceProgress {
 enum Piece {
     /// A nominal range of a plain file that is open.
     Range { file: Arc<HistoryFile>, handle: Arc<File>, from: u64, to: u64, end: u64 },
-    /// A whole stored file, opened when its turn comes.
-    Whole { file: Arc<HistoryFile> },
+    /// A whole stored file, opened when its turn comes if it is not yet.
+    Whole { file: Arc<HistoryFile>, handle: Option<File> },
     /// Text in memory.
     Text { file: Arc<HistoryFile>, text: Arc<[u8]> },
 }
@@ -89,14 +90,14 @@ enum Piece {
 impl Piece {
     fn file(&self) -> &Arc<HistoryFile> {
         match self {
-            Piece::Range { file, .. } | Piece::Whole { file } | Piece::Text { file, .. } => file,
+            Piece::Range { file, .. } | Piece::Whole { file, .. } | Piece::Text { file, .. } => file,
         }
     }
 
     fn bytes(&self) -> u64 {
         match self {
             Piece::Range { from, to, .. } => to - from,
-            Piece::Whole { file } => file.stored_bytes,
+            Piece::Whole { file, .. } => file.stored_bytes,
             Piece::Text { text, .. } => text.len() as u64,
         }
     }
@@ -128,10 +129,11 @@ impl Plan {
         }
     }
 
-    /// Adds a stored file, which may be an archive.
-    pub(super) fn add_stored_file(&mut self, file: HistoryFile) {
+    /// Adds a stored file, which may be an archive. `handle` is the file, open at its beginning; without one it is
+    /// opened by its path when its turn comes.
+    pub(super) fn add_stored_file(&mut self, file: HistoryFile, handle: Option<File>) {
         let file = file.register(1);
-        self.push(Piece::Whole { file });
+        self.push(Piece::Whole { file, handle });
     }
 
     /// Adds text that is in memory.
@@ -270,7 +272,12 @@ impl Shared {
                     Ok(())
                 })
             }
-            Piece::Whole { file } => self.read_stored(file, &mut collector, &mut closed),
+            Piece::Whole { file, handle } => match handle {
+                // The clone shares its place with the handle, which nobody else reads.
+                Some(handle) => handle.try_clone(),
+                None => open_rotated(&file.path),
+            }
+            .and_then(|handle| self.read_stored(file, handle, &mut collector, &mut closed)),
             Piece::Text { text, .. } => {
                 for part in text.chunk_by(|a, _| *a != b'\n') {
                     closed |= self.take(file, &mut collector, part).is_err();
@@ -301,10 +308,11 @@ impl Shared {
     fn read_stored(
         &self,
         file: &Arc<HistoryFile>,
+        handle: File,
         collector: &mut Collector,
         closed: &mut bool,
     ) -> std::io::Result<()> {
-        let mut text = open_rotated(&file.path)?;
+        let mut text = archive::Text::new(archive::QuietFile::new(handle, true))?;
         let mut buffer = Vec::new();
         let mut damaged = false;
         loop {
@@ -391,12 +399,12 @@ impl Shared {
 }
 
 /// Opens a rotated file, under the name it has when it was compressed since it was listed.
-fn open_rotated(path: &std::path::Path) -> std::io::Result<archive::Text<archive::QuietFile>> {
-    match archive::open(path, true) {
+pub(super) fn open_rotated(path: &Path) -> std::io::Result<File> {
+    match RealFileSystem.open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let mut compressed = path.as_os_str().to_owned();
             compressed.push(".gz");
-            archive::open(std::path::Path::new(&compressed), true).map_err(|_| error)
+            RealFileSystem.open(Path::new(&compressed)).map_err(|_| error)
         }
         other => other,
     }
