@@ -1,4 +1,45 @@
 //! kauditui: a terminal explorer for Kubernetes audit logs.
+//!
+//! ```text
+//!   kube-apiserver writes            files that are there, rotated and gzipped ones too
+//!            |                                         |
+//!   source::{watch, follow, tail}            source::{resolve, backfill, archive}
+//!     lines as they come                       chunks cut at events, newest first
+//!            |                                         |
+//!   ingest::live (a thread a log)            ingest::history (a few workers)
+//!            |      format::Reader: bytes -> model::Event      |
+//!            |      store::SegmentBuilder: events -> Batch     |
+//!            +------------------+------------------------------+
+//!                               |  bounded channel of ingest::IngestMessage
+//!                               v
+//!   runtime's loop (one thread) -- or headless: info, query
+//!     app::App::update(Msg) -> Effects        no terminal, no I/O, the clock passed in
+//!       store::Store    ring of segments, time order, one row a request, byte budget
+//!       query::View     what matches the filter, kept up to date as data comes and goes
+//!                               |
+//!     ui::draw(&App) -> cells -> term::Screen -> one write a frame
+//! ```
+//!
+//! One thread owns all that can be seen, so nothing is behind a lock. Workers only turn bytes into sealed segments.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | [`model`] | an audit event in Kubernetes' own terms |
+//! | [`text`], [`redact`] | making text safe and fitting for a terminal; masking secret values |
+//! | [`format`](mod@format) | the bytes of a line to an event |
+//! | [`source`] | where bytes come from: files, rotations, pipes |
+//! | [`ingest`] | threads and channels between them and the store |
+//! | [`store`] | the in-memory indexed ring buffer |
+//! | [`query`] | the filter language and live results |
+//! | [`app`] | what the program does, without terminal or I/O |
+//! | [`ui`] | its picture |
+//! | [`term`] | all that touches the terminal |
+//! | [`runtime`] | brings them together |
+//! | [`headless`] | `info` and `query` |
+//! | [`cli`], [`settings`] | arguments, and what they mean |
+//! | [`notice`], [`error`] | what went wrong without, and with, stopping |
+//!
+//! Dependencies point downwards only; `tests/architecture.rs` holds them to it.
 #![forbid(unsafe_code)]
 
 pub mod app;

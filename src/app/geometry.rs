@@ -16,7 +16,7 @@ pub struct Area {
 /// Where the detail is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Placement {
-    /// Below the rows where there is room, else as large as the screen when opened.
+    /// Below the rows where there is room; as large as the screen once opened.
     #[default]
     Below,
     /// Beside the rows.
@@ -100,9 +100,9 @@ pub fn layout(width: u16, height: u16, placement: Placement, opened: bool) -> La
     let room_below = !table_only && height >= 30;
     let room_right = !table_only && width >= 140;
     let place = match placement {
-        Placement::Below if room_below => Placement::Below,
+        Placement::Below if room_below && !opened => Placement::Below,
         Placement::Right if room_right => Placement::Right,
-        Placement::Right if room_below => Placement::Below,
+        Placement::Right if room_below && !opened => Placement::Below,
         _ if opened => Placement::Full,
         _ => Placement::Off,
     };
@@ -165,7 +165,7 @@ mod tests {
         );
         assert!(parts.iter().all(|a| a.x + a.width <= width && a.y + a.height <= height));
         assert!(l.rows.height > 0 || l.detail.height > 0);
-        assert!(!opened || l.detail.height > 2 || l.rows.height > 0);
+        assert!(!opened || l.detail.height > 1 || l.rows.height > 0);
     }
 
     #[test]

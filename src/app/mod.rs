@@ -116,8 +116,10 @@ pub enum Effect {
     Repaint,
     /// Put this text on the clipboard.
     Copy(String),
-    /// Older history is not wanted any more.
+    /// Older history is not wanted any more: memory is full.
     StopHistory,
+    /// Older history of this log is not wanted: it lies before `--since`.
+    EnoughHistory(SourceId),
 }
 
 /// How times are shown.
@@ -460,11 +462,12 @@ impl App {
                     self.memory_full = true;
                     return vec![Effect::StopHistory];
                 }
-                let too_old = self.range.is_some_and(|(since, _)| batch.segment.max_time() < since);
+                let source = batch.segment.source();
+                let last = batch.segment.max_time();
                 self.store.push(*batch);
                 let mut effects = self.after_data();
-                if too_old {
-                    effects.push(Effect::StopHistory);
+                if self.range.is_some_and(|(since, _)| last < since) {
+                    effects.push(Effect::EnoughHistory(source));
                 }
                 effects
             }
@@ -512,7 +515,7 @@ impl App {
     fn has_room_for_history(&self, batch: &crate::store::Batch) -> bool {
         let full = self.store.memory_bytes() + batch.segment.memory_bytes() > self.config.memory_limit;
         let oldest = self.store.order().first_time();
-        !full || oldest.is_some_and(|oldest| batch.segment.max_time() > oldest)
+        !full || oldest.is_none_or(|oldest| batch.segment.max_time() > oldest)
     }
 
     fn after_data(&mut self) -> Vec<Effect> {
@@ -552,8 +555,9 @@ impl App {
             return;
         }
         let Some(newest) = self.store.order().last_time() else { return };
-        self.range_is_open = false;
         let stale = self.now - newest > STALE;
+        // A log that is still written decides; until then another one may turn out to be.
+        self.range_is_open = stale && self.is_loading();
         let reference = if stale { newest } else { self.now };
         let zone = self.zone();
         let read = |text: &Option<String>| {
@@ -561,7 +565,11 @@ impl App {
         };
         match (read(&self.config.since), read(&self.config.until)) {
             (Ok(since), Ok(until)) => {
-                self.range = Some((since.unwrap_or(Micros::MIN), until.unwrap_or(Micros::MAX)));
+                let range = Some((since.unwrap_or(Micros::MIN), until.unwrap_or(Micros::MAX)));
+                if self.range == range {
+                    return;
+                }
+                self.range = range;
                 if stale {
                     self.say(
                         "times are counted back from the newest event: this log is no longer written".into(),

@@ -86,7 +86,10 @@ impl App {
             Action::Mark => self.mark(),
             Action::ToggleMarksOnly => self.toggle_marks_only(),
             Action::MarkList => self.mode = Mode::Menu(self.marks_menu()),
-            Action::CopyMenu => self.mode = Mode::Menu(self.copy_menu()),
+            Action::CopyMenu => {
+                self.hold_selection();
+                self.mode = Mode::Menu(self.copy_menu());
+            }
             Action::CyclePlacement => {
                 self.placement = self.placement.next();
                 self.say(format!("detail: {}", self.placement.name()));
@@ -96,6 +99,7 @@ impl App {
             }
             Action::NextPane => {
                 if self.layout.detail.height > 0 && self.layout.rows.height > 0 {
+                    self.hold_selection();
                     self.focus = if self.focus == Focus::Rows { Focus::Detail } else { Focus::Rows };
                 } else {
                     self.open_detail();
@@ -168,9 +172,17 @@ impl App {
         if self.timeline.selected().is_none() {
             return;
         }
+        self.hold_selection();
         self.opened = true;
         self.focus = Focus::Detail;
         self.relayout();
+    }
+
+    /// What is read or about to be copied must not change under the reader: following is suspended.
+    fn hold_selection(&mut self) {
+        if let Some(id) = self.timeline.selected() {
+            self.timeline.select(id, &self.store);
+        }
     }
 
     /// One level back. Returns whether there was one.
@@ -254,6 +266,9 @@ impl App {
         let Some((field, value)) = self.value_under_cursor() else {
             return self.say_wrong("there is no filter for this value".into());
         };
+        if value.contains("‹masked") {
+            return self.say_wrong("this value is masked: it cannot be filtered by".into());
+        }
         if value.is_empty() {
             return self.say_wrong(format!("this event has no {}", field.info().name));
         }

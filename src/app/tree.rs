@@ -63,7 +63,7 @@ impl Tree {
             Value::Object(fields) => format!("{{{}}}", fields.len()),
             plain => plain.to_string(),
         };
-        let field = field_of(path);
+        let field = if value.is_array() || value.is_object() { None } else { field_of(path) };
         self.lines.push(TreeLine { depth, key: key.to_owned(), value: shown, inside: 0, field });
         match value {
             Value::Array(items) => {

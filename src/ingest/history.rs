@@ -60,6 +60,11 @@ pub(super) struct SourceProgress {
 }
 
 impl SourceProgress {
+    /// Nothing older is wanted.
+    pub(super) fn finish(&self) {
+        self.finished.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn new(id: SourceId) -> Arc<Self> {
         Arc::new(Self {
             id,
@@ -81,7 +86,8 @@ impl SourceProgress {
 enum Piece {
     /// A nominal range of a plain file that is open.
     Range { file: Arc<HistoryFile>, handle: Arc<File>, from: u64, to: u64, end: u64 },
-    /// A whole stored file, opened when its turn comes if it is not yet.
+    /// A whole stored file. It was opened when it was planned, since its name may be another file's by the time its
+    /// turn comes; only when too many files are open already is it opened then.
     Whole { file: Arc<HistoryFile>, handle: Option<File> },
     /// Text in memory.
     Text { file: Arc<HistoryFile>, text: Arc<[u8]> },
@@ -111,6 +117,12 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// How far each log has been read.
+    pub(super) fn progress(&self) -> Vec<Arc<SourceProgress>> {
+        let newest = self.sources.iter().filter_map(|pieces| pieces.front());
+        newest.map(|piece| Arc::clone(&piece.file().source)).collect()
+    }
+
     /// Starts a log; files are then added to it newest first.
     pub(super) fn add_source(&mut self) {
         self.sources.push(VecDeque::new());
@@ -129,8 +141,7 @@ impl Plan {
         }
     }
 
-    /// Adds a stored file, which may be an archive. `handle` is the file, open at its beginning; without one it is
-    /// opened by its path when its turn comes.
+    /// Adds a stored file, which may be an archive.
     pub(super) fn add_stored_file(&mut self, file: HistoryFile, handle: Option<File>) {
         let file = file.register(1);
         self.push(Piece::Whole { file, handle });
@@ -272,12 +283,9 @@ impl Shared {
                     Ok(())
                 })
             }
-            Piece::Whole { file, handle } => match handle {
-                // The clone shares its place with the handle, which nobody else reads.
-                Some(handle) => handle.try_clone(),
-                None => open_rotated(&file.path),
+            Piece::Whole { file, handle } => {
+                self.read_stored(file, handle.as_ref(), &mut collector, &mut closed)
             }
-            .and_then(|handle| self.read_stored(file, handle, &mut collector, &mut closed)),
             Piece::Text { text, .. } => {
                 for part in text.chunk_by(|a, _| *a != b'\n') {
                     closed |= self.take(file, &mut collector, part).is_err();
@@ -308,11 +316,16 @@ impl Shared {
     fn read_stored(
         &self,
         file: &Arc<HistoryFile>,
-        handle: File,
+        handle: Option<&File>,
         collector: &mut Collector,
         closed: &mut bool,
     ) -> std::io::Result<()> {
-        let mut text = archive::Text::new(archive::QuietFile::new(handle, true))?;
+        let opened = match handle {
+            // The clone shares its place with the handle, which nobody else reads.
+            Some(handle) => handle.try_clone()?,
+            None => open_rotated(&file.path)?,
+        };
+        let mut text = archive::Text::new(archive::QuietFile::new(opened, true))?;
         let mut buffer = Vec::new();
         let mut damaged = false;
         loop {

@@ -133,6 +133,7 @@ pub enum Input {
 pub struct Ingest {
     stop: Arc<AtomicBool>,
     stop_history: Arc<AtomicBool>,
+    progress: Vec<Arc<SourceProgress>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -140,6 +141,13 @@ impl Ingest {
     /// Says that older history is not wanted any more: memory is full.
     pub fn stop_history(&self) {
         self.stop_history.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that older history of this log is not wanted any more: it lies before what is asked for.
+    pub fn enough_history(&self, source: SourceId) {
+        if let Some(progress) = self.progress.iter().find(|progress| progress.id == source) {
+            progress.finish();
+        }
     }
 
     /// Waits until everything has been read. Only sensible when nothing is followed.
@@ -199,6 +207,7 @@ pub fn start(inputs: &[Input], options: &IngestOptions, sender: &Sender<IngestMe
             Input::Argument(path) => context.open_argument(path, &mut numbers, &mut plan, &mut threads),
         }
     }
+    let progress = plan.progress();
     threads.extend(history::start(
         plan,
         sender.clone(),
@@ -206,7 +215,7 @@ pub fn start(inputs: &[Input], options: &IngestOptions, sender: &Sender<IngestMe
         Arc::clone(&stop),
         Arc::clone(&stop_history),
     ));
-    Ingest { stop, stop_history, threads }
+    Ingest { stop, stop_history, progress, threads }
 }
 
 impl Context<'_> {

@@ -147,12 +147,12 @@ impl Pipeline {
         Pipeline { started, running: None }
     }
 
-    fn stop_history(&mut self) {
+    fn with_running(&mut self, tell: impl FnOnce(&Ingest)) {
         if self.running.is_none() {
             self.running = self.started.recv_timeout(Duration::from_millis(50)).ok();
         }
         if let Some(running) = &self.running {
-            running.stop_history();
+            tell(running);
         }
     }
 }
@@ -234,7 +234,10 @@ impl Program {
                 Effect::Suspend => self.suspend(),
                 Effect::Repaint => self.or_gone(|screen| screen.repaint()),
                 Effect::Copy(text) => self.copy(&text),
-                Effect::StopHistory => self.pipeline.stop_history(),
+                Effect::StopHistory => self.pipeline.with_running(Ingest::stop_history),
+                Effect::EnoughHistory(source) => {
+                    self.pipeline.with_running(|ingest| ingest.enough_history(source));
+                }
             }
         }
         code

@@ -2,7 +2,7 @@
 //!
 //! Over [`super::filesystem`]'s trait, so that tests play writer and reader against each other in memory. At each
 //! look it reads what was added, and when another file is at the path: the old one to its end first, then what was
-//! made and rotated away in between ([`search`]), then the new one. The old file stays open for a while, since its
+//! made and rotated away in between (`search`), then the new one. The old file stays open for a while, since its
 //! writer may not have noticed yet. [`super::follow`] decides when to look.
 
 #[cfg(test)]

@@ -106,7 +106,7 @@ impl Facts {
         Decision::from_u8((self.0 >> 6 & 3) as u8)
     }
 
-    /// Traffic that a healthy cluster makes by itself; see [`super::routine`].
+    /// Traffic that a healthy cluster makes by itself; see `routine`.
     pub fn is_routine(self) -> bool {
         self.0 & Self::ROUTINE != 0
     }

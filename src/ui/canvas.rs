@@ -18,6 +18,24 @@ pub struct Canvas<'a> {
 }
 
 impl Canvas<'_> {
+    /// Our own words without signs that an ASCII terminal lacks. Not for text from a log.
+    pub fn words(&self, text: &str) -> String {
+        if !self.theme.ascii {
+            return text.to_owned();
+        }
+        let replaced = [
+            ('·', "-"),
+            ('…', "..."),
+            ('↑', "Up"),
+            ('↓', "Down"),
+            ('←', "Left"),
+            ('→', "Right"),
+            ('×', "x"),
+            ('µ', "u"),
+        ];
+        replaced.iter().fold(text.to_owned(), |text, (sign, ascii)| text.replace(*sign, ascii))
+    }
+
     /// Makes text from a log safe to show.
     pub fn safe<'t>(&self, raw: &'t str) -> std::borrow::Cow<'t, str> {
         let marks = if self.theme.ascii { Marks::Ascii } else { Marks::Unicode };

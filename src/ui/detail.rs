@@ -16,7 +16,7 @@ pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Area) {
         canvas.frame(area, "no event", "", focused);
         return;
     };
-    let title = title_of(app, detail);
+    let title = canvas.words(&title_of(app, detail));
     let state = if detail.revealed { "secrets shown (r)" } else { "masked (r)" };
     let inside = canvas.frame(area, &title, state, focused);
     if inside.height == 0 {
@@ -30,7 +30,8 @@ pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Area) {
         if y >= bottom || y - inside.y >= words {
             break;
         }
-        let rows = wrapped(&canvas.safe(&line.text), usize::from(inside.width.saturating_sub(8)));
+        let rows =
+            wrapped(&canvas.words(&canvas.safe(&line.text)), usize::from(inside.width.saturating_sub(8)));
         let most = if focused || i + 1 < detail.summary.len() { 2 } else { 3 };
         for (n, part) in rows.iter().take(most).enumerate() {
             if y >= bottom || y - inside.y >= words {

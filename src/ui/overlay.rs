@@ -42,7 +42,8 @@ pub fn draw(menu: &Menu, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
         if item.heading {
             canvas.put(x, y, room, &item.text, Role::Heading);
         } else {
-            canvas.put(x, y, key_width.max(1), &item.key, Role::Key);
+            let key = canvas.words(&item.key);
+            canvas.put(x, y, key_width.max(1), &key, Role::Key);
             canvas.put(x + key_width + 1, y, room.saturating_sub(key_width + 1), &item.text, Role::Plain);
         }
         if top + offset == menu.cursor && menu.kind != MenuKind::Help {

@@ -8,6 +8,14 @@ use crate::text;
 /// A username as an on-call engineer reads it: `sa:argocd/server`, `node:n1`, controllers without `system:`, people
 /// without their domain when `narrow`.
 pub fn user(name: &str, narrow: bool) -> Cow<'_, str> {
+    let short = without_prefix(name, narrow);
+    match short.strip_suffix("-controller") {
+        Some(stem) if narrow => Cow::Owned(format!("{stem}-ctl")),
+        _ => short,
+    }
+}
+
+fn without_prefix(name: &str, narrow: bool) -> Cow<'_, str> {
     if name.is_empty() {
         return Cow::Borrowed("-");
     }
@@ -49,6 +57,7 @@ mod tests {
     fn names_become_short_and_stay_telling() {
         assert_eq!(user("system:serviceaccount:argocd:app", false), "sa:argocd/app");
         assert_eq!(user("system:serviceaccount:kube-system:job-controller", false), "job-controller");
+        assert_eq!(user("system:serviceaccount:kube-system:job-controller", true), "job-ctl");
         assert_eq!(user("system:serviceaccount:kube-system:backdoor", false), "sa:kube-system/backdoor");
         assert_eq!(user("system:node:n1", false), "node:n1");
         assert_eq!(user("system:kube-scheduler", false), "kube-scheduler");

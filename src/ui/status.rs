@@ -91,7 +91,8 @@ fn state_text(app: &App, canvas: &Canvas<'_>) -> String {
 /// The filter with its counts. Returns where the text cursor is while it is edited.
 pub fn draw_filter(app: &App, canvas: &mut Canvas<'_>, area: Area) -> Option<(u16, u16)> {
     let counts = counts_text(app, area.width);
-    let start = canvas.put_right(area.x, area.y, area.width, &format!("{counts} "), Role::Faint);
+    let start =
+        canvas.put_right(area.x, area.y, area.width, &canvas.words(&format!("{counts} ")), Role::Faint);
     let room = start.saturating_sub(area.x + 4);
     canvas.put(area.x, area.y, 3, " / ", Role::Key);
     let editing = matches!(app.mode, Mode::Filter);
@@ -204,14 +205,13 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     if matches!(app.mode, Mode::Filter) {
         let text =
             "Enter keeps · Esc reverts · ↑ earlier · user: verb: resource: ns: name: code: ip: agent: is:";
-        let text =
-            if canvas.theme.ascii { text.replace('·', "-").replace('↑', "Up") } else { text.to_owned() };
+        let text = canvas.words(text);
         canvas.put(x, area.y, area.width - 1, &text, Role::Faint);
         return;
     }
     for (action, what) in hints {
         let key = key_label(*action);
-        let key = if key == "Enter" || key == "Esc" { key } else { canvas.safe(&key).into_owned() };
+        let key = canvas.words(&key);
         let needed = (text::width(&key) + text::width(what) + 3) as u16;
         if x + needed > area.x + area.width {
             break;

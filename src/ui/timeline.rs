@@ -33,39 +33,19 @@ struct Columns {
 /// Columns by the width of the table: what an on-call engineer needs first stays longest.
 fn columns(width: u16) -> Columns {
     // Two for the marks, one between columns.
-    if width < 60 {
-        let rest = width.saturating_sub(2 + 9 + 4 + 7);
-        let user = rest / 3;
-        return Columns {
-            time: 8,
-            code: 3,
-            verb: 6,
-            object: rest - user - 1,
-            user,
-            narrow: true,
-            ..Columns::default()
-        };
-    }
     if width < 110 {
         let rest = width.saturating_sub(2 + 9 + 4 + 7);
-        let user = (rest / 3).clamp(12, 26);
-        return Columns {
-            time: 8,
-            code: 3,
-            verb: 6,
-            object: rest - user - 1,
-            user,
-            narrow: true,
-            ..Columns::default()
-        };
+        let user = if width < 60 { rest / 3 } else { (rest / 3).clamp(12, 26) };
+        let object = rest.saturating_sub(user + 1);
+        return Columns { time: 8, code: 3, verb: 6, object, user, narrow: true, ..Columns::default() };
     }
     let mut out = Columns { time: 12, code: 4, verb: 7, millis: true, ..Columns::default() };
     let mut rest = width.saturating_sub(2 + 13 + 5 + 8);
     out.agent = if width >= 150 { 24 } else { 11 };
-    rest -= out.agent;
+    rest = rest.saturating_sub(out.agent);
     if width >= 130 {
         out.ip = 15;
-        rest -= out.ip + 1;
+        rest = rest.saturating_sub(out.ip + 1);
     }
     out.object = (rest / 4).clamp(16, 34);
     out.namespace = (rest / 6).clamp(9, 22);
@@ -231,10 +211,9 @@ fn row_role(app: &App, segment: &Segment, id: EventId) -> Role {
 }
 
 fn code_text(segment: &Segment, row: u32) -> String {
-    match (segment.facts(row).stage(), segment.code(row)) {
-        (Stage::Panic, _) => "PANIC".to_owned(),
-        (_, 0) => "-".to_owned(),
-        (_, code) => code.to_string(),
+    match segment.code(row) {
+        0 => "-".to_owned(),
+        code => code.to_string(),
     }
 }
 
@@ -249,8 +228,12 @@ fn user_text(segment: &Segment, row: u32, narrow: bool) -> String {
     format!("{} as {}", shorten::user(user, true), shorten::user(acted_as, true))
 }
 
-/// What goes on: requests that last by their nature, and requests that were never answered.
+/// What goes on: requests that last by their nature, that were never answered, or that made the server panic.
 fn running_text(app: &App, id: EventId) -> String {
+    let end = app.store.ending(id).unwrap_or(id);
+    if app.store.segment(end).is_some_and(|segment| segment.facts(end.row()).stage() == Stage::Panic) {
+        return "panicked".to_owned();
+    }
     if !app.store.is_open(id) {
         return String::new();
     }

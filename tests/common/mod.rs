@@ -1,3 +1,4 @@
 //! What the tests that drive whole programs share.
 
+pub mod app;
 pub mod pty;
