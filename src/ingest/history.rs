@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::format;
 use crate::model::{Micros, SourceId};
 use crate::notice::Notice;
+use crate::source::filesystem::{FileSystem, RealFileSystem};
 use crate::source::{archive, backfill};
 use crate::store::Batch;
 
@@ -319,10 +320,12 @@ impl Shared {
         collector: &mut Collector,
         closed: &mut bool,
     ) -> std::io::Result<()> {
-        let mut text = match handle {
-            Some(handle) => archive::Text::new(archive::QuietFile::new(handle.try_clone()?, true))?,
+        let opened = match handle {
+            // The clone shares its place with the handle, which nobody else reads.
+            Some(handle) => handle.try_clone()?,
             None => open_rotated(&file.path)?,
         };
+        let mut text = archive::Text::new(archive::QuietFile::new(opened, true))?;
         let mut buffer = Vec::new();
         let mut damaged = false;
         loop {
@@ -409,12 +412,12 @@ impl Shared {
 }
 
 /// Opens a rotated file, under the name it has when it was compressed since it was listed.
-fn open_rotated(path: &std::path::Path) -> std::io::Result<archive::Text<archive::QuietFile>> {
-    match archive::open(path, true) {
+pub(super) fn open_rotated(path: &Path) -> std::io::Result<File> {
+    match RealFileSystem.open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let mut compressed = path.as_os_str().to_owned();
             compressed.push(".gz");
-            archive::open(std::path::Path::new(&compressed), true).map_err(|_| error)
+            RealFileSystem.open(Path::new(&compressed)).map_err(|_| error)
         }
         other => other,
     }

@@ -5,6 +5,7 @@ mod collector;
 mod history;
 mod live;
 mod report;
+mod siblings;
 
 use std::fs::File;
 use std::io;
@@ -291,8 +292,8 @@ impl Context<'_> {
         thread::Builder::new().name(name.to_owned()).spawn(body).ok()
     }
 
-    /// Opens the live file first and only then counts its siblings, so that a rotation in between loses nothing: what
-    /// is renamed away meanwhile is still held open here, and is left out of the siblings.
+    /// Opens the live file first and only then its siblings, so that a rotation in between loses nothing: what is
+    /// renamed away meanwhile is held open here, and is left out of the siblings.
     fn open_files(
         &self,
         live: &Path,
@@ -307,9 +308,7 @@ impl Context<'_> {
         };
         let live_id =
             opened.as_ref().and_then(|file| RealFileSystem.stat_file(file).ok()).map(|stat| stat.id);
-        let is_other =
-            |path: &&PathBuf| RealFileSystem.stat(path).map_or(true, |stat| Some(stat.id) != live_id);
-        let rotated: Vec<PathBuf> = rotated.iter().filter(is_other).cloned().collect();
+        let rotated = siblings::open(rotated, live_id, self.options.follow);
         let id = numbers.source();
         self.tell(IngestMessage::Opened(SourceDescription {
             id,
@@ -318,7 +317,10 @@ impl Context<'_> {
                 .map_or_else(|| live.display().to_string(), |n| n.to_string_lossy().into_owned()),
             path: live.display().to_string(),
             rotated: rotated.len(),
-            compressed: rotated.iter().filter(|path| path.extension().is_some_and(|e| e == "gz")).count(),
+            compressed: rotated
+                .iter()
+                .filter(|sibling| sibling.path.extension().is_some_and(|e| e == "gz"))
+                .count(),
         }));
         let progress = SourceProgress::new(id);
         plan.add_source();
@@ -328,11 +330,12 @@ impl Context<'_> {
             Some(file) => self.plan_live(live, file, &progress, live_origin, plan)?,
             None => None,
         };
-        for path in &rotated {
-            let Ok(metadata) = std::fs::metadata(path) else { continue };
-            let modified = metadata.mtime() * SECOND;
-            let file = HistoryFile::new(&progress, numbers.origin(), path.clone(), metadata.size(), modified);
-            plan.add_stored_file(file, RealFileSystem.open(path).ok());
+        let mut left_out = Vec::new();
+        for sibling in rotated {
+            let (size, modified) = (sibling.metadata.size(), sibling.metadata.mtime() * SECOND);
+            let file = HistoryFile::new(&progress, numbers.origin(), sibling.path, size, modified);
+            plan.add_stored_file(file, sibling.handle);
+            left_out.extend(sibling.print);
         }
         if progress.has_nothing() {
             self.tell(IngestMessage::HistoryDone(id));
@@ -348,8 +351,10 @@ impl Context<'_> {
             Some((file, end)) => Tail::from_file(RealFileSystem, live.to_owned(), file, end)?,
             None => Tail::waiting(RealFileSystem, live.to_owned()),
         };
-        let all_siblings = if self.options.rotated { rotated } else { siblings_of(live) };
-        tail.leave_out(&all_siblings);
+        if !self.options.rotated {
+            left_out = siblings::prints_of_all(live, live_id);
+        }
+        tail.leave_out(left_out);
         let mut feed = self.feed(id, live_origin, false);
         let stop = Arc::clone(self.stop);
         Ok(self.spawn("follow", move || follow::follow(tail, &stop, |event| feed.take(event))))
@@ -380,10 +385,6 @@ impl Context<'_> {
         plan.add_open_file(history(end), file.try_clone()?, end);
         Ok(Some((file, end)))
     }
-}
-
-fn siblings_of(live: &Path) -> Vec<PathBuf> {
-    RealFileSystem.siblings(live).unwrap_or_default().into_iter().map(|sibling| sibling.path).collect()
 }
 
 fn is_archive(file: &File) -> io::Result<bool> {

@@ -96,16 +96,10 @@ impl<F: FileSystem> Tail<F> {
         }
     }
 
-    /// Says that `rotated`, siblings of the path, are read by somebody else or not at all. Other siblings that exist
-    /// at the first look were rotated away since the list was made, and are read.
-    pub fn leave_out(&mut self, rotated: &[PathBuf]) {
-        for path in rotated {
-            if let Ok(file) = self.fs.open(path)
-                && let Ok(print) = Fingerprint::taken(&self.fs, &file)
-            {
-                self.remember(print);
-            }
-        }
+    /// Says that the siblings that begin like one of `taken` are read by somebody else or not at all. Other siblings
+    /// that exist at the first look were rotated away since the list was made, and are read.
+    pub fn leave_out(&mut self, taken: impl IntoIterator<Item = Fingerprint>) {
+        taken.into_iter().for_each(|print| self.remember(print));
         self.search_wanted = true;
     }
 

@@ -184,7 +184,7 @@ impl Cluster {
 fn play(deeds: &[Deed]) -> (usize, BTreeMap<String, usize>) {
     let mut cluster = Cluster::default();
     let mut tail = Tail::waiting(cluster.fs.clone(), LIVE.into());
-    tail.leave_out(&[]);
+    tail.leave_out([]);
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     let mut sink = |event: TailEvent| {
         if let TailEvent::Lines(batch) = event {
