@@ -4,12 +4,13 @@
 //!
 //! `keymap` is the one table of keys and commands; `timeline` keeps the selected row where it is while data comes and
 //! goes; `filter_bar` edits the filter as one types; `detail`, `tree` and `summary` show one event; `menus` are the
-//! lists that open over the screen; `perform` is what each action does; `reasons` says why a result is empty.
+//! lists that open over the screen; `intake` takes in data within the memory budget; `perform` is what each action does; `reasons` says why a result is empty.
 
 pub mod action;
 pub mod detail;
 pub mod filter_bar;
 pub mod geometry;
+mod intake;
 pub mod keymap;
 mod menus;
 mod perform;
@@ -23,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::ingest::{FileReport, IngestMessage, SourceDescription};
-use crate::model::{EventId, Micros, SECOND, SourceId, TimeZoneChoice, parse_user_time};
+use crate::model::{EventId, Micros, SECOND, SourceId, TimeZoneChoice};
 use crate::notice::{Notice, Notices};
 use crate::query::{Expression, Plan, View, ViewOptions};
 use crate::store::Store;
@@ -422,179 +423,6 @@ impl App {
             TimeStyle::Clock(zone) => zone,
             _ => self.config.zone,
         }
-    }
-
-    fn ingest(&mut self, message: IngestMessage) -> Vec<Effect> {
-        match message {
-            IngestMessage::Opened(description) => {
-                let state = SourceState {
-                    progress: (0, 0),
-                    history_done: false,
-                    ended: false,
-                    files: Vec::new(),
-                    description,
-                };
-                self.sources.insert(state.description.id, state);
-                Vec::new()
-            }
-            IngestMessage::Failed(error) => {
-                self.say_wrong(format!("{error} ({})", error.tip()));
-                let notice = Notice {
-                    source: None,
-                    kind: "source failed".into(),
-                    detail: error.to_string(),
-                    is_loss: true,
-                };
-                self.notices.add(notice, self.now);
-                Vec::new()
-            }
-            IngestMessage::Live(batch) => {
-                self.rate.add(self.now, batch.segment.rows());
-                if let Err(error) = self.store.push_live(*batch) {
-                    let detail = error.to_string();
-                    let kind = "live lines lost".to_owned();
-                    self.notices.add(Notice { source: None, kind, detail, is_loss: true }, self.now);
-                }
-                self.after_data()
-            }
-            IngestMessage::History(batch) => {
-                if !self.has_room_for_history(&batch) {
-                    self.memory_full = true;
-                    return vec![Effect::StopHistory];
-                }
-                let source = batch.segment.source();
-                let last = batch.segment.max_time();
-                self.store.push(*batch);
-                let mut effects = self.after_data();
-                if self.range.is_some_and(|(since, _)| last < since) {
-                    effects.push(Effect::EnoughHistory(source));
-                }
-                effects
-            }
-            IngestMessage::Progress { source, done, total } => {
-                if let Some(state) = self.sources.get_mut(&source) {
-                    state.progress = (done, total);
-                }
-                Vec::new()
-            }
-            IngestMessage::Notice(notice) => {
-                if !notice.kind.starts_with("unreadable") && self.message.is_none() {
-                    self.say(notice.detail.clone());
-                }
-                self.notices.add(notice, self.now);
-                Vec::new()
-            }
-            IngestMessage::File(source, report) => {
-                if let Some(state) = self.sources.get_mut(&source)
-                    && state.files.len() < 10_000
-                {
-                    state.files.push(*report);
-                }
-                Vec::new()
-            }
-            IngestMessage::HistoryDone(source) => {
-                if let Some(state) = self.sources.get_mut(&source) {
-                    state.history_done = true;
-                }
-                if let Some(id) = self.wanted_at.clone().filter(|_| !self.is_loading()) {
-                    self.say_wrong(format!("auditID {id} is not in this log, as far as it was read"));
-                    self.wanted_at = None;
-                }
-                Vec::new()
-            }
-            IngestMessage::End(source) => {
-                if let Some(state) = self.sources.get_mut(&source) {
-                    state.ended = true;
-                }
-                Vec::new()
-            }
-        }
-    }
-
-    /// History that is older than all that is held is not taken in when memory is full: it would be dropped at once.
-    fn has_room_for_history(&self, batch: &crate::store::Batch) -> bool {
-        let full = self.store.memory_bytes() + batch.segment.memory_bytes() > self.config.memory_limit;
-        let oldest = self.store.order().first_time();
-        !full || oldest.is_none_or(|oldest| batch.segment.max_time() > oldest)
-    }
-
-    fn after_data(&mut self) -> Vec<Effect> {
-        self.resolve_range();
-        let effects = self.keep_memory();
-        let changes = self.store.take_changes();
-        if let Some(matches) = &mut self.matches {
-            matches.update(&self.store, &changes);
-        }
-        self.view.update(&self.store, &changes);
-        self.go_where_wanted();
-        self.after_view_change();
-        effects
-    }
-
-    /// Drops the oldest segments while more is held than allowed.
-    fn keep_memory(&mut self) -> Vec<Effect> {
-        let mut effects = Vec::new();
-        // What the process holds lags behind what is dropped; one segment a look is enough to follow it.
-        let mut resident_counts = self.resident > self.config.memory_limit;
-        while self.store.memory_bytes() > self.config.memory_limit || resident_counts {
-            resident_counts = false;
-            if !self.store.evict_oldest() {
-                break;
-            }
-            if !self.memory_full {
-                self.memory_full = true;
-                effects.push(Effect::StopHistory);
-            }
-        }
-        effects
-    }
-
-    /// `--since` and `--until` are understood when the newest event is known.
-    fn resolve_range(&mut self) {
-        if !self.range_is_open {
-            return;
-        }
-        let Some(newest) = self.store.order().last_time() else { return };
-        let stale = self.now - newest > STALE;
-        // A log that is still written decides; until then another one may turn out to be.
-        self.range_is_open = stale && self.is_loading();
-        let reference = if stale { newest } else { self.now };
-        let zone = self.zone();
-        let read = |text: &Option<String>| {
-            text.as_deref().map(|text| parse_user_time(text, reference, newest, zone)).transpose()
-        };
-        match (read(&self.config.since), read(&self.config.until)) {
-            (Ok(since), Ok(until)) => {
-                let range = Some((since.unwrap_or(Micros::MIN), until.unwrap_or(Micros::MAX)));
-                if self.range == range {
-                    return;
-                }
-                self.range = range;
-                if stale {
-                    self.say(
-                        "times are counted back from the newest event: this log is no longer written".into(),
-                    );
-                }
-                self.restart_views();
-            }
-            (Err(problem), _) | (_, Err(problem)) => self.say_wrong(problem),
-        }
-    }
-
-    fn go_where_wanted(&mut self) {
-        let Some(audit_id) = self.wanted_at.clone() else { return };
-        let Some(found) = self.store.find_audit_id(&audit_id).into_iter().next_back() else { return };
-        self.wanted_at = None;
-        let shown = self.store.stages(found).into_iter().find(|id| self.view.contains(*id));
-        if shown.is_none() {
-            // It is in the log but not in the result: show it all the same.
-            self.fold_routine = false;
-            self.restart_views();
-            self.view.advance(&self.store, || true);
-        }
-        let target =
-            shown.or_else(|| self.store.stages(found).into_iter().find(|id| self.view.contains(*id)));
-        self.timeline.select(target.unwrap_or(found), &self.store);
     }
 
     /// Starts the views again after the filter or what is shown changed.
