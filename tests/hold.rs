@@ -1,7 +1,8 @@
 //! What the pipeline reads from files is held whole: every row's text is, byte for byte, a line of a file.
 //!
 //! With `KAUDITUI_CORPUS=FILE` the same is checked on a large log made elsewhere: 1,000 rows picked all over it, the
-//! first row, and how much memory the process takes for it (printed).
+//! first row, and how much memory the process takes for it. Run it alone then, since it measures the whole process:
+//! `cargo test --test hold large`.
 
 mod common;
 
