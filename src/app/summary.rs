@@ -3,9 +3,11 @@
 //! Written from the parsed event, masked already unless secrets are revealed. What a client only claims (its agent,
 //! forwarded addresses) is called a claim.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
-use crate::model::{ActorKind, Micros, actor_kind, format_duration, parse_rfc3339};
+use crate::model::{self, ActorKind, Micros, actor_kind, format_duration, parse_rfc3339};
 
 /// A label and what it says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -120,47 +122,15 @@ fn what(event: &Value) -> String {
     out
 }
 
-/// Decoded values of a query parameter.
-fn parameters<'a>(event: &'a Value, name: &'a str) -> impl Iterator<Item = String> + 'a {
-    let query = text(event, "/requestURI").split_once('?').map_or("", |(_, query)| query);
-    query.split('&').filter_map(move |pair| {
-        let (key, value) = pair.split_once('=')?;
-        (key == name).then(|| percent_decoded(value))
-    })
-}
-
-fn parameter(event: &Value, name: &str) -> Option<String> {
-    parameters(event, name).next()
-}
-
-fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let escaped = (*byte == b'%')
-            .then(|| text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok()))
-            .flatten();
-        match escaped {
-            Some(value) => {
-                out.push(value);
-                at += 3;
-            }
-            None => {
-                out.push(if *byte == b'+' { b' ' } else { *byte });
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+fn parameter<'a>(event: &'a Value, name: &'a str) -> Option<Cow<'a, str>> {
+    model::parameter(text(event, "/requestURI"), name)
 }
 
 fn command(event: &Value) -> String {
     if !matches!(text(event, "/objectRef/subresource"), "exec" | "attach" | "portforward") {
         return String::new();
     }
-    let words: Vec<String> = parameters(event, "command").collect();
-    let mut out = words.join(" ");
+    let mut out = model::command(text(event, "/requestURI"));
     if let Some(container) = parameter(event, "container") {
         out += &format!("{}in container {container}", if out.is_empty() { "" } else { " · " });
     }
@@ -175,23 +145,9 @@ fn from(event: &Value) -> String {
     }
     let agent = text(event, "/userAgent");
     if !agent.is_empty() {
-        out += &format!(" · {} (as it calls itself: {agent})", tool(agent));
+        out += &format!(" · {} (as it calls itself: {agent})", model::tool(agent));
     }
     out
-}
-
-/// The tool behind a user agent, by the part before the first slash.
-pub fn tool(agent: &str) -> &str {
-    let name = agent.split(['/', ' ']).next().unwrap_or(agent);
-    match name {
-        "kubectl" | "kubectl-dispatcher" | "kubectl.exe" => "kubectl",
-        "Helm" | "helm" => "helm",
-        "Mozilla" => "a browser or dashboard",
-        "Go-http-client" => "a Go program",
-        "Terraform" | "HashiCorp" => "terraform",
-        "" => "a client that does not name itself",
-        other => other,
-    }
 }
 
 fn why(event: &Value) -> String {

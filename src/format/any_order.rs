@@ -172,6 +172,8 @@ impl<'de> Shape<'de> for Code {
 struct User<'a> {
     is_object: bool,
     username: Text<'a>,
+    groups: Groups,
+    extra: Extra<'a>,
 }
 
 impl<'de> Shape<'de> for User<'de> {
@@ -182,8 +184,68 @@ impl<'de> Shape<'de> for User<'de> {
     fn member<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         match key {
             "username" => take(&mut self.username, map),
+            "groups" => take(&mut self.groups, map),
+            "extra" => take(&mut self.extra, map),
             _ => map.next_value::<IgnoredAny>().map(drop),
         }
+    }
+}
+
+/// An array of strings; what else is in it is left out.
+#[derive(Default)]
+struct Groups(Vec<String>);
+
+impl<'de> Shape<'de> for Groups {
+    fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
+        let Some(Lenient(Text(element))) = seq.next_element::<Lenient<Text<'de>>>()? else {
+            return Ok(false);
+        };
+        self.0.extend(element.map(Cow::into_owned));
+        Ok(true)
+    }
+}
+
+impl Groups {
+    /// As [`Event::groups`] has them.
+    fn json(&self) -> Cow<'static, str> {
+        // Strings are always JSON.
+        if self.0.is_empty() { "".into() } else { serde_json::to_string(&self.0).unwrap_or_default().into() }
+    }
+}
+
+/// `user.extra`: the three keys that tell a credential.
+#[derive(Default)]
+struct Extra<'a> {
+    credential: First<'a>,
+    pod: First<'a>,
+    node: First<'a>,
+}
+
+impl<'de> Shape<'de> for Extra<'de> {
+    fn member<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "authentication.kubernetes.io/credential-id" => take(&mut self.credential, map),
+            "authentication.kubernetes.io/pod-name" => take(&mut self.pod, map),
+            "authentication.kubernetes.io/node-name" => take(&mut self.node, map),
+            _ => map.next_value::<IgnoredAny>().map(drop),
+        }
+    }
+}
+
+/// The first element of an array, when it is a string.
+#[derive(Default)]
+struct First<'a> {
+    seen: bool,
+    text: Text<'a>,
+}
+
+impl<'de> Shape<'de> for First<'de> {
+    fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
+        let Some(Lenient(element)) = seq.next_element::<Lenient<Text<'de>>>()? else { return Ok(false) };
+        if !self.seen {
+            (self.seen, self.text) = (true, element);
+        }
+        Ok(true)
     }
 }
 
@@ -287,11 +349,14 @@ impl<'de> Shape<'de> for Status<'de> {
     }
 }
 
-/// The two annotations that say whether and why a request was allowed.
+/// The annotations that have columns.
 #[derive(Default)]
 struct Annotations<'a> {
     decision: Text<'a>,
     reason: Text<'a>,
+    issued_credential: Text<'a>,
+    removed_release: Text<'a>,
+    deprecated: Text<'a>,
 }
 
 impl<'de> Shape<'de> for Annotations<'de> {
@@ -299,6 +364,9 @@ impl<'de> Shape<'de> for Annotations<'de> {
         match key {
             "authorization.k8s.io/decision" => take(&mut self.decision, map),
             "authorization.k8s.io/reason" => take(&mut self.reason, map),
+            "authentication.kubernetes.io/issued-credential-id" => take(&mut self.issued_credential, map),
+            "k8s.io/removed-release" => take(&mut self.removed_release, map),
+            "k8s.io/deprecated" => take(&mut self.deprecated, map),
             _ => map.next_value::<IgnoredAny>().map(drop),
         }
     }
@@ -398,6 +466,17 @@ impl<'a> Top<'a> {
             stage_time: self.stage_time.moment().or(creation).or(timestamp),
             decision: Decision::parse(self.annotations.decision.bytes()),
             decision_reason: self.annotations.reason.or_empty(),
+            issued_credential: self.annotations.issued_credential.or_empty(),
+            deprecated: if self.annotations.removed_release.is_filled() {
+                self.annotations.removed_release.or_empty()
+            } else {
+                self.annotations.deprecated.or_empty()
+            },
+            groups: self.user.groups.json(),
+            credential: self.user.extra.credential.text.or_empty(),
+            token_pod: self.user.extra.pod.text.or_empty(),
+            token_node: self.user.extra.node.text.or_empty(),
+            impersonated_groups: self.impersonated_user.groups.json(),
             audit_id: self.audit_id.or_empty(),
             request_uri: self.request_uri.or_empty(),
             verb: self.verb.or_empty(),

@@ -45,9 +45,12 @@ pub(super) fn scan(line: &[u8]) -> Option<Event<'_>> {
     cursor.expect(br#","verb":""#)?;
     event.verb = cursor.string()?;
     cursor.expect(br#","user":{"#)?;
-    event.user = username(&mut cursor)?;
+    let user = user_info(&mut cursor)?;
+    (event.user, event.groups) = (user.name, user.groups);
+    (event.credential, event.token_pod, event.token_node) = (user.credential, user.pod, user.node);
     if cursor.eat(br#","impersonatedUser":{"#) {
-        event.impersonated_user = username(&mut cursor)?;
+        let user = user_info(&mut cursor)?;
+        (event.impersonated_user, event.impersonated_groups) = (user.name, user.groups);
     }
     if cursor.eat(br#","authenticationMetadata":"#) {
         cursor.skip_compact(MAX_LEVELS)?;
@@ -91,19 +94,73 @@ fn moment(cursor: &mut Cursor<'_>) -> Option<Micros> {
 
 type Text<'a> = std::borrow::Cow<'a, str>;
 
+/// `authentication/v1.UserInfo`.
+#[derive(Default)]
+struct UserInfo<'a> {
+    name: Text<'a>,
+    groups: Text<'a>,
+    credential: Text<'a>,
+    pod: Text<'a>,
+    node: Text<'a>,
+}
+
 /// `authentication/v1.UserInfo` behind its opening brace.
-fn username<'a>(cursor: &mut Cursor<'a>) -> Option<Text<'a>> {
-    let name = optional_string(cursor, br#""username":""#)?;
+fn user_info<'a>(cursor: &mut Cursor<'a>) -> Option<UserInfo<'a>> {
+    let mut user = UserInfo { name: optional_string(cursor, br#""username":""#)?, ..UserInfo::default() };
     if cursor.member(br#""uid":""#) {
         cursor.raw_string()?;
     }
-    for key in [&br#""groups":"#[..], br#""extra":"#] {
-        if cursor.member(key) {
-            cursor.skip_compact(MAX_LEVELS)?;
-        }
+    if cursor.member(br#""groups":["#) {
+        user.groups = groups(cursor)?;
+    }
+    if cursor.member(br#""extra":{"#) {
+        extra(cursor, &mut user)?;
     }
     cursor.expect(b"}")?;
-    Some(name)
+    Some(user)
+}
+
+/// An array of strings behind its opening bracket, as it stands: what a kube-apiserver writes is what
+/// [`Event::groups`] promises, unless something is escaped.
+fn groups<'a>(cursor: &mut Cursor<'a>) -> Option<Text<'a>> {
+    let start = cursor.at - 1;
+    loop {
+        cursor.expect(b"\"")?;
+        let (_, escaped) = cursor.raw_string()?;
+        if escaped {
+            return None;
+        }
+        if cursor.eat(b"]") {
+            break;
+        }
+        cursor.expect(b",")?;
+    }
+    std::str::from_utf8(&cursor.text[start..cursor.at]).ok().map(Text::Borrowed)
+}
+
+/// A map of arrays of strings behind its opening brace.
+fn extra<'a>(cursor: &mut Cursor<'a>, user: &mut UserInfo<'a>) -> Option<()> {
+    loop {
+        cursor.expect(b"\"")?;
+        let key = plain(cursor)?;
+        cursor.expect(b":")?;
+        let wanted = match key {
+            b"authentication.kubernetes.io/credential-id" => Some(&mut user.credential),
+            b"authentication.kubernetes.io/pod-name" => Some(&mut user.pod),
+            b"authentication.kubernetes.io/node-name" => Some(&mut user.node),
+            _ => None,
+        };
+        let start = cursor.at;
+        cursor.skip_compact(MAX_LEVELS)?;
+        if let Some(wanted) = wanted {
+            let mut first = Cursor { text: &cursor.text[..cursor.at], at: start };
+            *wanted = if first.eat(b"[\"") { first.string()? } else { Text::default() };
+        }
+        if cursor.eat(b"}") {
+            return Some(());
+        }
+        cursor.expect(b",")?;
+    }
 }
 
 /// The member `key` (which ends with the opening quote), or an empty string where it is absent.
@@ -189,6 +246,7 @@ fn annotations<'a>(cursor: &mut Cursor<'a>, event: &mut Event<'a>) -> Option<()>
     if cursor.eat(b"}") {
         return Some(());
     }
+    let (mut deprecated, mut removed) = (Text::default(), Text::default());
     loop {
         cursor.expect(b"\"")?;
         let key = plain(cursor)?;
@@ -196,9 +254,15 @@ fn annotations<'a>(cursor: &mut Cursor<'a>, event: &mut Event<'a>) -> Option<()>
         match key {
             b"authorization.k8s.io/decision" => event.decision = Decision::parse(cursor.string()?.as_bytes()),
             b"authorization.k8s.io/reason" => event.decision_reason = cursor.string()?,
+            b"authentication.kubernetes.io/issued-credential-id" => {
+                event.issued_credential = cursor.string()?
+            }
+            b"k8s.io/removed-release" => removed = cursor.string()?,
+            b"k8s.io/deprecated" => deprecated = cursor.string()?,
             _ => drop(cursor.raw_string()?),
         }
         if cursor.eat(b"}") {
+            event.deprecated = if removed.is_empty() { deprecated } else { removed };
             return Some(());
         }
         cursor.expect(b",")?;

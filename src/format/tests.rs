@@ -61,6 +61,13 @@ fn owned(event: &Event<'_>) -> Event<'static> {
         stage_time: event.stage_time,
         decision: event.decision,
         decision_reason: own(&event.decision_reason),
+        issued_credential: own(&event.issued_credential),
+        deprecated: own(&event.deprecated),
+        groups: own(&event.groups),
+        impersonated_groups: own(&event.impersonated_groups),
+        credential: own(&event.credential),
+        token_pod: own(&event.token_pod),
+        token_node: own(&event.token_node),
     }
 }
 
@@ -81,12 +88,15 @@ fn line(id: &str, body: Option<&str>) -> String {
     format!(
         concat!(
             r#"{{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Request","auditID":"{}","stage":"ResponseComplete","#,
-            r#""requestURI":"/api/v1/pods?a=1\u0026b=2","verb":"list","user":{{"username":"bob","uid":"1","groups":["a"],"#,
-            r#""extra":{{"k":["v"]}}}},"impersonatedUser":{{"username":"eve"}},"sourceIPs":["1.2.3.4","10.0.0.1"],"#,
+            r#""requestURI":"/api/v1/pods?a=1\u0026b=2","verb":"list","user":{{"username":"bob","uid":"1","groups":["a","b c"],"#,
+            r#""extra":{{"k":["v"],"authentication.kubernetes.io/credential-id":["JTI=1","x"],"#,
+            r#""authentication.kubernetes.io/node-name":["n1"],"authentication.kubernetes.io/pod-name":["p-1"]}}}},"#,
+            r#""impersonatedUser":{{"username":"eve","groups":["g"]}},"sourceIPs":["1.2.3.4","10.0.0.1"],"#,
             r#""userAgent":"kubectl","objectRef":{{"resource":"pods","namespace":"a","apiVersion":"v1","subresource":"log"}},"#,
             r#""responseStatus":{{"metadata":{{}},"status":"Failure","reason":"Forbidden","details":{{"kind":"pods"}},"code":403}}{},"#,
             r#""requestReceivedTimestamp":"2026-11-20T21:57:40.404650Z","stageTimestamp":"2026-11-20T21:57:40.504650Z","#,
-            r#""annotations":{{"authorization.k8s.io/decision":"forbid","authorization.k8s.io/reason":"no \"role\"","x/y":"z"}}}}"#
+            r#""annotations":{{"authorization.k8s.io/decision":"forbid","authorization.k8s.io/reason":"no \"role\"","k8s.io/deprecated":"true","k8s.io/removed-release":"1.32","#,
+            r#""authentication.kubernetes.io/issued-credential-id":"JTI=2","x/y":"z"}}}}"#
         ),
         id, body
     )
@@ -111,6 +121,10 @@ fn both_readers_see_every_field() {
     assert_eq!((event.code, event.reason.as_ref()), (403, "Forbidden"));
     assert_eq!(event.stage_time.zip(event.received).map(|(stage, received)| stage - received), Some(100_000));
     assert_eq!(event.decision_reason, "no \"role\"");
+    assert_eq!((event.groups.as_ref(), event.impersonated_groups.as_ref()), (r#"["a","b c"]"#, r#"["g"]"#));
+    assert_eq!((event.credential.as_ref(), event.issued_credential.as_ref()), ("JTI=1", "JTI=2"));
+    assert_eq!((event.token_pod.as_ref(), event.token_node.as_ref()), ("p-1", "n1"));
+    assert_eq!(event.deprecated, "1.32");
     assert_eq!(time_of_line(text.as_bytes()), event.stage_time);
 }
 

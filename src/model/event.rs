@@ -39,8 +39,19 @@ pub struct Event<'a> {
     pub verb: Cow<'a, str>,
     /// `user.username`
     pub user: Cow<'a, str>,
+    /// `user.groups` as a JSON array without spaces, `["system:nodes"]`; empty when there are none.
+    pub groups: Cow<'a, str>,
+    /// First value of `user.extra["authentication.kubernetes.io/credential-id"]`: `JTI=…` of a service account token
+    /// or `X509SHA256=…` of a client certificate.
+    pub credential: Cow<'a, str>,
+    /// `user.extra["authentication.kubernetes.io/pod-name"]`: the pod that a service account token is bound to.
+    pub token_pod: Cow<'a, str>,
+    /// `user.extra["authentication.kubernetes.io/node-name"]`: the node of that pod.
+    pub token_node: Cow<'a, str>,
     /// `impersonatedUser.username`
     pub impersonated_user: Cow<'a, str>,
+    /// `impersonatedUser.groups`, written like [`Self::groups`].
+    pub impersonated_groups: Cow<'a, str>,
     /// The last of `sourceIPs`: the peer's own address, the only one a client cannot choose.
     pub source_ip: Cow<'a, str>,
     /// `userAgent`: a claim of the client's.
@@ -59,4 +70,9 @@ pub struct Event<'a> {
     pub decision: Decision,
     /// Annotation `authorization.k8s.io/reason`: names the binding and the role that allowed the request.
     pub decision_reason: Cow<'a, str>,
+    /// Annotation `authentication.kubernetes.io/issued-credential-id`: the token that this request minted.
+    pub issued_credential: Cow<'a, str>,
+    /// Annotation `k8s.io/removed-release` of a request for a deprecated API version, or `true` where only
+    /// `k8s.io/deprecated` says so.
+    pub deprecated: Cow<'a, str>,
 }

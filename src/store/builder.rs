@@ -107,6 +107,13 @@ impl SegmentBuilder {
             &event.request_uri,
             &event.reason,
             &event.decision_reason,
+            &event.groups,
+            &event.impersonated_groups,
+            &event.credential,
+            &event.issued_credential,
+            &event.token_pod,
+            &event.token_node,
+            &event.deprecated,
         ];
         for (field, value) in Field::ALL.into_iter().zip(values) {
             let symbol = self.intern(field, value);
@@ -138,7 +145,8 @@ impl SegmentBuilder {
             repaired,
             uuid.is_none(),
         ));
-        let start = if self.keep_text { self.segment.text.push(text) } else { 0 };
+        let start =
+            if self.keep_text { self.segment.text.push(text) } else { self.segment.text.skip(text.len()) };
         self.segment.text_starts.push(start);
         self.segment.rows += 1;
         self.merge_into_request(row);
@@ -218,7 +226,10 @@ impl SegmentBuilder {
             });
             let start = batch.text_starts[row as usize] as usize;
             let end = batch.text_starts.get(row as usize + 1).map_or(texts.len(), |next| *next as usize);
-            let offset = self.segment.text.push(texts.get(start..end).unwrap_or_default());
+            let offset = match texts.get(start..end) {
+                Some(text) if !batch.text.is_skipped() => self.segment.text.push(text),
+                _ => self.segment.text.skip(batch.text_len(row) as usize),
+            };
             self.segment.text_starts.push(offset);
         }
         self.segment.codes.extend_from_slice(&batch.codes);

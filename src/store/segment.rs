@@ -43,11 +43,25 @@ pub enum Field {
     Reason,
     /// annotation `authorization.k8s.io/reason`
     DecisionReason,
+    /// `user.groups` as a JSON array
+    Groups,
+    /// `impersonatedUser.groups` as a JSON array
+    ImpersonatedGroups,
+    /// `user.extra["authentication.kubernetes.io/credential-id"]`
+    Credential,
+    /// annotation `authentication.kubernetes.io/issued-credential-id`
+    IssuedCredential,
+    /// `user.extra["authentication.kubernetes.io/pod-name"]`
+    TokenPod,
+    /// `user.extra["authentication.kubernetes.io/node-name"]`
+    TokenNode,
+    /// annotation `k8s.io/removed-release`, or `true` for `k8s.io/deprecated` without it
+    Deprecated,
 }
 
 impl Field {
     /// How many string columns there are.
-    pub const COUNT: usize = 14;
+    pub const COUNT: usize = 21;
 
     /// Every string column, in storage order.
     pub const ALL: [Field; Field::COUNT] = [
@@ -65,6 +79,13 @@ impl Field {
         Field::RequestUri,
         Field::Reason,
         Field::DecisionReason,
+        Field::Groups,
+        Field::ImpersonatedGroups,
+        Field::Credential,
+        Field::IssuedCredential,
+        Field::TokenPod,
+        Field::TokenNode,
+        Field::Deprecated,
     ];
 }
 

@@ -41,6 +41,19 @@ impl TextBlocks {
         offset
     }
 
+    /// Counts an event's text without keeping it, and returns its offset: its length stays known, reading it fails.
+    /// A segment either keeps all its texts or none.
+    pub fn skip(&mut self, bytes: usize) -> u32 {
+        let offset = self.len();
+        self.open_start = offset.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
+        offset
+    }
+
+    /// Whether texts were counted without being kept.
+    pub fn is_skipped(&self) -> bool {
+        self.blocks.is_empty() && self.open_start > 0
+    }
+
     /// Length of all text in bytes.
     pub fn len(&self) -> u32 {
         self.open_start + self.open.len() as u32
@@ -122,6 +135,15 @@ impl TextBlocks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn skipped_texts_keep_their_lengths() {
+        let mut blocks = TextBlocks::default();
+        assert_eq!((blocks.skip(10), blocks.skip(5), blocks.len()), (0, 10, 15));
+        assert!(blocks.is_skipped() && blocks.read(0, 10).is_err());
+        blocks.seal();
+        assert!(blocks.is_skipped() && !TextBlocks::default().is_skipped());
+    }
 
     #[test]
     fn every_text_comes_back_whole() {
