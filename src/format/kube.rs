@@ -121,33 +121,37 @@ fn user_info<'a>(cursor: &mut Cursor<'a>) -> Option<UserInfo<'a>> {
 }
 
 /// An array of strings behind its opening bracket, as it stands: what a kube-apiserver writes is what
-/// [`Event::groups`] promises, unless something is escaped.
+/// [`Event::groups`] promises, unless something is escaped, which may be done in several ways.
 fn groups<'a>(cursor: &mut Cursor<'a>) -> Option<Text<'a>> {
     let start = cursor.at - 1;
+    let mut any_escaped = false;
     loop {
         cursor.expect(b"\"")?;
         let (_, escaped) = cursor.raw_string()?;
-        if escaped {
-            return None;
-        }
+        any_escaped |= escaped;
         if cursor.eat(b"]") {
             break;
         }
         cursor.expect(b",")?;
     }
-    std::str::from_utf8(&cursor.text[start..cursor.at]).ok().map(Text::Borrowed)
+    let raw = &cursor.text[start..cursor.at];
+    if any_escaped {
+        let decoded: Vec<Text<'_>> = serde_json::from_slice(raw).ok()?;
+        return serde_json::to_string(&decoded).ok().map(Text::Owned);
+    }
+    std::str::from_utf8(raw).ok().map(Text::Borrowed)
 }
 
 /// A map of arrays of strings behind its opening brace.
 fn extra<'a>(cursor: &mut Cursor<'a>, user: &mut UserInfo<'a>) -> Option<()> {
     loop {
         cursor.expect(b"\"")?;
-        let key = plain(cursor)?;
+        let key = cursor.string()?;
         cursor.expect(b":")?;
-        let wanted = match key {
-            b"authentication.kubernetes.io/credential-id" => Some(&mut user.credential),
-            b"authentication.kubernetes.io/pod-name" => Some(&mut user.pod),
-            b"authentication.kubernetes.io/node-name" => Some(&mut user.node),
+        let wanted = match key.as_ref() {
+            "authentication.kubernetes.io/credential-id" => Some(&mut user.credential),
+            "authentication.kubernetes.io/pod-name" => Some(&mut user.pod),
+            "authentication.kubernetes.io/node-name" => Some(&mut user.node),
             _ => None,
         };
         let start = cursor.at;
