@@ -7,7 +7,7 @@ mod time_range;
 
 use std::path::{Path, PathBuf};
 
-pub use filter::compile_filter;
+pub use filter::read_filter;
 pub use memory::{default_memory, parse_memory};
 pub use time_range::{NO_LONGER_WRITTEN, Reference, TimeRange, check_time};
 
@@ -155,7 +155,7 @@ impl Parts {
         {
             return Err(Error::FilterIsFile { expression: expression.clone() });
         }
-        compile_filter(self.filter.filter.as_deref())?;
+        read_filter(self.filter.filter.as_deref())?;
         let zone = if self.display.local { TimeZoneChoice::Local } else { TimeZoneChoice::Utc };
         check_time("--since", self.filter.since.as_deref(), zone)?;
         check_time("--until", self.filter.until.as_deref(), zone)?;

@@ -20,13 +20,14 @@ pub mod timeline;
 pub mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::ingest::{FileReport, IngestMessage, SourceDescription};
 use crate::model::{EventId, Micros, SECOND, SourceId, TimeZoneChoice};
 use crate::notice::{Notice, Notices};
-use crate::query::{Expression, Plan, View, ViewOptions};
+use crate::query::{Context, Expression, Plan, View, ViewOptions};
 use crate::store::Store;
 use action::Action;
 use detail::Detail;
@@ -425,6 +426,19 @@ impl App {
         }
     }
 
+    /// What filters refer to besides their words.
+    pub(crate) fn context(&self) -> Context {
+        let newest = self.store.order().last_time().unwrap_or(self.now);
+        Context {
+            reference: if self.now - newest > STALE { newest } else { self.now },
+            newest: newest.min(self.now),
+            zone: self.zone(),
+            sources: self.sources.iter().map(|(id, source)| (*id, source.description.name.clone())).collect(),
+            marks: Arc::new(self.marks.clone()),
+            revealed: self.revealed,
+        }
+    }
+
     /// Starts the views again after the filter or what is shown changed.
     pub(crate) fn restart_views(&mut self) {
         self.filter_began = Some(self.now);
@@ -434,7 +448,7 @@ impl App {
             range: self.range,
             only: self.marks_only.then(|| self.marks.clone()),
         };
-        let plan = Plan::new(&self.filter_bar.applied);
+        let plan = Plan::compile(&self.filter_bar.applied, &self.context());
         if self.filter_bar.narrow || plan.is_everything() {
             self.matches = None;
             self.view.restart(&self.store, plan, options);
