@@ -86,6 +86,11 @@ impl View {
         }
     }
 
+    /// Whether the plan asks for nothing.
+    pub fn is_everything(&self) -> bool {
+        self.plan.is_everything()
+    }
+
     /// What is shown besides what the plan asks.
     pub fn options(&self) -> &ViewOptions {
         &self.options
