@@ -30,7 +30,8 @@
 //! | [`source`] | where bytes come from: files, rotations, pipes |
 //! | [`ingest`] | threads and channels between them and the store |
 //! | [`store`] | the in-memory indexed ring buffer |
-//! | [`query`] | the filter language and live results |
+//! | [`query`] | the filter language, live results, and their groups |
+//! | [`activity`] | who was active: a profile of each identity |
 //! | [`app`] | what the program does, without terminal or I/O |
 //! | [`ui`] | its picture |
 //! | [`term`] | all that touches the terminal |
@@ -42,6 +43,7 @@
 //! Dependencies point downwards only; `tests/architecture.rs` holds them to it.
 #![forbid(unsafe_code)]
 
+pub mod activity;
 pub mod app;
 pub mod cli;
 pub mod error;

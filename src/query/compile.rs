@@ -123,15 +123,14 @@ fn compile_field(field: FieldName, asked: Asked<'_>, context: &Context) -> Test 
     match field {
         // Most requests are not impersonated: nobody at all is a question about the authenticated user.
         FieldName::User if asked.is_absence() => absent(Field::User),
-        FieldName::User => Test::Any(vec![
-            username(Field::User, asked.whole()),
-            username(Field::ImpersonatedUser, asked.whole()),
-        ]),
+        FieldName::User => {
+            Test::Any(vec![username(Field::User, asked), username(Field::ImpersonatedUser, asked)])
+        }
         FieldName::Impersonator if asked.is_absence() => absent(Field::ImpersonatedUser),
         FieldName::Impersonator => {
-            Test::All(vec![present(Field::ImpersonatedUser), username(Field::User, asked.whole())])
+            Test::All(vec![present(Field::ImpersonatedUser), username(Field::User, asked)])
         }
-        FieldName::ImpersonatedUser => username(Field::ImpersonatedUser, asked.whole()),
+        FieldName::ImpersonatedUser => username(Field::ImpersonatedUser, asked),
         FieldName::Group => compile_group(asked),
         FieldName::Kind => compile_kind(text),
         FieldName::Verb => Test::Column(Field::Verb, asked.whole()),
@@ -216,8 +215,12 @@ fn named<T: Copy, const N: usize>(
     Test::Any(all.into_iter().filter(is_wanted).map(wrap).collect())
 }
 
-fn username(field: Field, pattern: Pattern) -> Test {
-    derived(field, pattern, |name, pattern| matches_username(pattern, name))
+/// A name in quotes is the whole name; without, it may be any way of writing it.
+fn username(field: Field, asked: Asked<'_>) -> Test {
+    if asked.value.quoted || asked.regex {
+        return Test::Column(field, asked.whole());
+    }
+    derived(field, asked.whole(), |name, pattern| matches_username(pattern, name))
 }
 
 /// Rows in whose string a pattern is looked for in a way of its own.

@@ -1,6 +1,6 @@
 //! Changing a filter by key: include, exclude or keep only the value under the cursor.
 
-use super::fields::FieldName;
+use super::fields::{FieldKind, FieldName};
 use super::syntax::{Expression, Node, Target, Term, Value};
 
 /// What a key does with a value.
@@ -65,6 +65,29 @@ pub fn with_value(expression: &Expression, field: FieldName, text: &str, change:
     Expression { root }
 }
 
+/// The condition that holds for exactly this value of a field; the empty value stands for its absence.
+pub fn condition_for(field: FieldName, value: &str) -> Node {
+    let quoted = Value { text: value.to_owned(), quoted: true };
+    if field.info().kind == FieldKind::Part && !value.is_empty() {
+        // A part of the value is not the value.
+        let value = Value { text: format!("^{}$", regex::escape(value)), quoted: true };
+        return Node::Term(Term { target: Some(Target::Field(field)), regex: true, values: vec![value] });
+    }
+    // Without quotes a name may be any of several ways of writing it.
+    let spelled = matches!(field, FieldName::User | FieldName::Impersonator | FieldName::ImpersonatedUser);
+    let exactly = Value::exactly(value);
+    term(field, if spelled { quoted } else { exactly })
+}
+
+/// The filter that asks for one thing more. What it asks for already is not asked twice.
+pub fn with_condition(expression: &Expression, condition: Node) -> Expression {
+    let mut conditions = expression.conditions().to_vec();
+    if !conditions.contains(&condition) {
+        conditions.push(condition);
+    }
+    Expression::all_of(conditions)
+}
+
 fn term(field: FieldName, value: Value) -> Node {
     Node::Term(Term { target: Some(Target::Field(field)), regex: false, values: vec![value] })
 }
@@ -89,6 +112,25 @@ fn is_empty(node: &Node) -> bool {
 mod tests {
     use super::*;
     use crate::query::parse;
+
+    #[test]
+    fn conditions_for_one_value_alone() {
+        for (field, value, written) in [
+            (FieldName::User, "alice", r#"user:"alice""#),
+            (FieldName::Verb, "get", "verb:get"),
+            (FieldName::Reason, "Forbidden", r#"reason:"Forbidden""#),
+            (FieldName::Namespace, "", r#"ns:"""#),
+            (FieldName::UserAgent, "kubectl/v1.3 (x)", r#"agent~"^kubectl/v1\\.3 \\(x\\)$""#),
+            (FieldName::Object, "/nodes/n1", "object:/nodes/n1"),
+        ] {
+            let condition = condition_for(field, value);
+            assert_eq!(condition.to_string(), written);
+            assert_eq!(parse(written).unwrap().root, Some(condition), "{written}");
+        }
+        let once = with_condition(&parse("a b").unwrap(), condition_for(FieldName::Verb, "get"));
+        assert_eq!(once.to_string(), "a b verb:get");
+        assert_eq!(with_condition(&once, condition_for(FieldName::Verb, "get")), once);
+    }
 
     #[test]
     fn keys_edit_the_question() {

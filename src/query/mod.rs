@@ -4,7 +4,7 @@
 //! `names` say what values mean; `completion` tells what may be typed next; `edit` changes a filter by key, `narrow` tells when one only takes away from another.
 //! `compile` turns a tree into the tests of a `plan`, which finds the rows of a segment by columns (`pattern` matches
 //! strings) and, where it must, by text (`text_test`). `view` keeps the result of a plan over the whole
-//! [`crate::store::Store`] up to date, in time order.
+//! [`crate::store::Store`] up to date, in time order; `group` counts it by the values of fields (`keys`), with durations in a `sketch`.
 
 mod check;
 mod compile;
@@ -12,21 +12,27 @@ mod completion;
 mod context;
 mod edit;
 mod fields;
+mod group;
+mod keys;
 mod names;
 mod narrow;
 mod parser;
 mod pattern;
 mod plan;
+mod sketch;
 mod syntax;
 mod text_test;
 mod view;
 
 pub use completion::{Completion, Wanted, fields_for, fixed_values};
 pub use context::Context;
-pub use edit::{Change, with_value};
+pub use edit::{Change, condition_for, with_condition, with_value};
 pub use fields::{FIELDS, FieldKind, FieldName, field_named};
+pub use group::{Group, Grouping, MOST_DISTINCT, MOST_GROUPS, SortBy, Stats, sort_groups};
+pub use keys::{Keys, ValueId, has_values};
 pub use narrow::narrows;
 pub use parser::{parse, parse_target};
 pub use plan::{Plan, Rows, Scan};
+pub use sketch::Sketch;
 pub use syntax::{Body, BodyPath, Expression, Node, ParseError, Step, Target, Term, Value};
 pub use view::{Bucket, View, ViewOptions};

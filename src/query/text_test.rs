@@ -35,7 +35,7 @@ pub(super) struct BodyTest {
     path: BodyPath,
     test: ValueTest,
     /// The last key of the path in quotes, when it cannot be escaped: a line without it has no such place.
-    key: Option<Finder<'static>>,
+    key: Option<Box<Finder<'static>>>,
 }
 
 /// A test of a value, or of its absence.
@@ -100,7 +100,8 @@ impl BodyTest {
         });
         let plain =
             |key: &&String| key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-        let key = last.filter(plain).map(|key| Finder::new(format!("\"{key}\"").as_bytes()).into_owned());
+        let key =
+            last.filter(plain).map(|key| Box::new(Finder::new(format!("\"{key}\"").as_bytes()).into_owned()));
         BodyTest { path, test, key }
     }
 

@@ -44,6 +44,8 @@ struct Found {
     failed: Bitset,
     /// Records left out only because they are routine.
     folded: u32,
+    /// Changes whenever `shown` does.
+    stamp: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,6 +70,8 @@ pub struct View {
     starts: Vec<usize>,
     failed: usize,
     version: u64,
+    /// Counts what was found, over all questions.
+    stamp: u64,
 }
 
 impl View {
@@ -83,6 +87,7 @@ impl View {
             starts: vec![0],
             failed: 0,
             version: 0,
+            stamp: 0,
         }
     }
 
@@ -98,8 +103,8 @@ impl View {
 
     /// Starts again with another question.
     pub fn restart(&mut self, store: &Store, plan: Plan, options: ViewOptions) {
-        let version = self.version + 1;
-        *self = View { version, ..View::new(plan, options) };
+        let (version, stamp) = (self.version + 1, self.stamp);
+        *self = View { version, stamp, ..View::new(plan, options) };
         self.pending = store.entries().map(|(number, _)| number).collect();
         self.recount(store, &BTreeSet::new());
     }
@@ -184,14 +189,22 @@ impl View {
         };
         let complete = scan.advance(entry.segment(), more);
         let found = self.found_by(number, entry, scan);
-        self.found.insert(number, found);
+        self.put(number, found);
         complete
+    }
+
+    /// Keeps what was found in a segment. The stamp of one whose rows are shown as before stays.
+    fn put(&mut self, number: u32, mut found: Found) {
+        self.stamp += 1;
+        let same = self.found.get(&number).filter(|before| before.shown == found.shown);
+        found.stamp = same.map_or(self.stamp, |before| before.stamp);
+        self.found.insert(number, found);
     }
 
     /// Asks the columns of a segment; what its texts must tell is left pending.
     fn begin(&mut self, number: u32, entry: &Entry) {
         let mut scan = self.plan.scan(Rows::held(number, entry), self.bounds.get(&number));
-        let earlier = self.found.remove(&number).and_then(|found| found.scan);
+        let earlier = self.found.get_mut(&number).and_then(|found| found.scan.take());
         if let Some(earlier) = earlier.filter(|_| self.plan.reads_text()) {
             let mut ended = Bitset::none(entry.segment().rows());
             entry.ended_rows().for_each(|row| ended.set(row, true));
@@ -201,7 +214,7 @@ impl View {
             self.pending.insert(number);
         }
         let found = self.found_by(number, entry, scan);
-        self.found.insert(number, found);
+        self.put(number, found);
     }
 
     /// What is shown of what a scan has found so far.
@@ -216,7 +229,7 @@ impl View {
             }
             let mut failed = segment.failed_rows();
             failed.and(&shown);
-            return Found { scan, matched, shown, failed, folded: 0 };
+            return Found { scan, matched, shown, failed, folded: 0, stamp: 0 };
         }
         let mut shown = matched.clone();
         shown.and_not(entry.dropped());
@@ -236,7 +249,7 @@ impl View {
         }
         let mut failed = segment.failed_rows();
         failed.and(&shown);
-        Found { scan, matched, shown, failed, folded }
+        Found { scan, matched, shown, failed, folded, stamp: 0 }
     }
 
     /// Counts the chunks whose content or segments changed.
@@ -322,6 +335,16 @@ impl View {
     /// Changes whenever the result may have changed.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// The segments that were looked at, each with a number that changes whenever other records of it are shown.
+    pub fn stamps(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+        self.found.iter().map(|(number, found)| (*number, found.stamp))
+    }
+
+    /// The number of one segment, see [`Self::stamps`].
+    pub fn stamp(&self, segment: u32) -> Option<u64> {
+        self.found.get(&segment).map(|found| found.stamp)
     }
 
     /// The records of a segment that are shown, as far as it was looked at.

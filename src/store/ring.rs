@@ -61,6 +61,11 @@ impl Entry {
         }
     }
 
+    /// Whether no more records come into it.
+    pub fn is_sealed(&self) -> bool {
+        matches!(self.body, Body::Sealed(_))
+    }
+
     /// Records that another record of the same request stands for.
     pub fn hidden(&self) -> &Bitset {
         &self.hidden

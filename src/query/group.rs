@@ -1,0 +1,666 @@
+//! Grouping: the rows of a [`View`] counted by the values of one or more fields, and kept up to date as rows come and
+//! go. Users, statistics, facets and completion are made of it, and `query --group-by`.
+//!
+//! A segment is counted by its local value ids and then added to a table by the hash of its values. Hashes are 64 bits
+//! and seeded anew in each process, so two groups that fall together are neither met by chance nor made on purpose.
+//! Segments that no longer change are counted once; those that live lines are added to are counted again.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::context::Context;
+use super::fields::FieldName;
+use super::keys::{Keys, ValueId};
+use super::sketch::Sketch;
+use super::view::View;
+use crate::model::{Micros, SECOND, Stage, is_mutating_subresource, is_write_verb};
+use crate::store::{Bitset, Entry, Field, Segment, Store, mix};
+
+/// Groups at most; rows of further ones are counted together.
+pub const MOST_GROUPS: usize = 200_000;
+
+/// Distinct values of a field that are remembered a group; more are "at least so many".
+pub const MOST_DISTINCT: usize = 10_000;
+
+/// Stretches of time a sparkline is kept in, at most twice as many.
+const STRETCHES: i64 = 24;
+
+/// What is known of a group.
+#[derive(Clone, Debug)]
+pub struct Stats {
+    /// Rows.
+    pub count: u64,
+    /// Rows with a code of 400 or more.
+    pub failed: u64,
+    /// Rows with code 403.
+    pub forbidden: u64,
+    /// Rows that ask for something to be changed.
+    pub writes: u64,
+    /// Bytes of the rows' own lines.
+    pub bytes: u64,
+    /// Least stage time.
+    pub first: Micros,
+    /// Greatest stage time.
+    pub last: Micros,
+    /// How long requests took; without those that last by their nature (watch, exec).
+    pub durations: Sketch,
+    /// Hashes of the values that the further fields have in it.
+    distinct: Vec<HashSet<u64>>,
+    /// Rows in each stretch of time, ascending.
+    stretches: Vec<(i64, u32)>,
+}
+
+impl Stats {
+    fn new(distinct: usize) -> Stats {
+        Stats {
+            count: 0,
+            failed: 0,
+            forbidden: 0,
+            writes: 0,
+            bytes: 0,
+            first: Micros::MAX,
+            last: Micros::MIN,
+            durations: Sketch::default(),
+            distinct: vec![HashSet::new(); distinct],
+            stretches: Vec::new(),
+        }
+    }
+
+    /// How many values a further field has in this group, and whether there may be more.
+    pub fn distinct(&self, field: usize) -> (usize, bool) {
+        self.distinct.get(field).map_or((0, false), |set| (set.len(), set.len() >= MOST_DISTINCT))
+    }
+
+    fn add_to_stretch(&mut self, stretch: i64, count: u32) {
+        // Rows of one segment come nearly in the order of their times.
+        let near = self.stretches.iter_mut().rev().take(2).find(|(s, _)| *s == stretch);
+        if let Some((_, known)) = near {
+            *known = known.saturating_add(count);
+            return;
+        }
+        match self.stretches.binary_search_by_key(&stretch, |(s, _)| *s) {
+            Ok(at) => self.stretches[at].1 = self.stretches[at].1.saturating_add(count),
+            Err(at) => self.stretches.insert(at, (stretch, count)),
+        }
+    }
+
+    /// Adds all that another group counted.
+    pub fn merge(&mut self, other: &Stats) {
+        self.count += other.count;
+        self.failed += other.failed;
+        self.forbidden += other.forbidden;
+        self.writes += other.writes;
+        self.bytes += other.bytes;
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.durations.merge(&other.durations);
+        for (into, from) in self.distinct.iter_mut().zip(&other.distinct) {
+            for hash in from {
+                if into.len() < MOST_DISTINCT {
+                    into.insert(*hash);
+                }
+            }
+        }
+        for (stretch, count) in &other.stretches {
+            self.add_to_stretch(*stretch, *count);
+        }
+    }
+
+    fn halve_stretches(&mut self) {
+        let halved = std::mem::take(&mut self.stretches);
+        for (stretch, count) in halved {
+            self.add_to_stretch(stretch.div_euclid(2), count);
+        }
+    }
+}
+
+/// One group.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Its values, one for each field; empty where the field is absent.
+    pub values: Vec<Box<str>>,
+    /// What is known of it.
+    pub stats: Stats,
+}
+
+/// By what groups are sorted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SortBy {
+    /// The value of a field, by its place.
+    Value(usize),
+    /// Number of rows.
+    Count,
+    /// Failures.
+    Failed,
+    /// Refusals: code 403.
+    Forbidden,
+    /// Writes.
+    Writes,
+    /// Bytes.
+    Bytes,
+    /// First stage time.
+    First,
+    /// Last stage time.
+    Last,
+    /// Median duration.
+    Median,
+    /// Duration that 99 of 100 requests do not exceed.
+    P99,
+    /// Number of values of a further field, by its place.
+    Distinct(usize),
+}
+
+/// Groups by the hash of their values.
+#[derive(Debug, Default)]
+struct Table {
+    groups: HashMap<u64, Group>,
+    /// Rows of groups beyond [`MOST_GROUPS`].
+    others: u64,
+    /// Segments that are in it, with the state of the view they were counted in.
+    counted: BTreeMap<u32, u64>,
+}
+
+/// A table of groups over the rows that a view shows.
+#[derive(Debug)]
+pub struct Grouping {
+    fields: Vec<FieldName>,
+    further: Vec<FieldName>,
+    /// Segments that do not grow.
+    settled: Table,
+    /// Segments that live lines are added to.
+    growing: Table,
+    /// A new table that takes the place of `settled` when all is counted.
+    rebuilt: Option<Table>,
+    stretch: Micros,
+    version: u64,
+    complete: bool,
+}
+
+impl Grouping {
+    /// No groups yet, by these fields. `further` fields are those whose distinct values are counted in each group.
+    pub fn new(fields: Vec<FieldName>, further: Vec<FieldName>) -> Grouping {
+        Grouping {
+            fields,
+            further,
+            settled: Table::default(),
+            growing: Table::default(),
+            rebuilt: None,
+            stretch: SECOND,
+            version: 0,
+            complete: false,
+        }
+    }
+
+    /// The fields that rows are grouped by.
+    pub fn fields(&self) -> &[FieldName] {
+        &self.fields
+    }
+
+    /// Changes whenever the groups may have changed.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whether every row that the view had shown at the last [`Self::update`] is counted.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Rows that belong to more groups than can be held.
+    pub fn others(&self) -> u64 {
+        self.settled.others + self.growing.others
+    }
+
+    /// Whether something is shown that was not counted yet.
+    pub fn is_behind(&self, store: &Store, view: &View) -> bool {
+        self.rebuilt.is_some()
+            || view.stamps().any(|(number, stamp)| self.counted(number, store) != Some(stamp))
+            || self.settled.counted.keys().any(|number| view.stamp(*number).is_none())
+    }
+
+    fn counted(&self, number: u32, store: &Store) -> Option<u64> {
+        let table = if is_growing(store, number) { &self.growing } else { &self.settled };
+        table.counted.get(&number).copied()
+    }
+
+    /// Counts what is shown and not counted yet, newest first, until `more` says no. Returns whether all is counted.
+    pub fn update(
+        &mut self,
+        store: &Store,
+        view: &View,
+        context: &Context,
+        mut more: impl FnMut() -> bool,
+    ) -> bool {
+        self.fit_stretch(store);
+        let stale = |table: &Table| {
+            table
+                .counted
+                .iter()
+                .any(|(number, stamp)| view.stamp(*number) != Some(*stamp) || is_growing(store, *number))
+        };
+        // Nothing can be taken out of a table. A new one is begun beside it; when it is outdated again before it is
+        // done, it is finished all the same, so that something is shown while everything changes.
+        if self.rebuilt.is_none() && stale(&self.settled) {
+            self.rebuilt = Some(Table::default());
+        }
+        let mut open: Vec<(Micros, u32, u64)> = Vec::new();
+        let table = self.rebuilt.as_ref().unwrap_or(&self.settled);
+        for (number, stamp) in view.stamps() {
+            if let Some(entry) = store.entry(number)
+                && !is_growing(store, number)
+                && !table.counted.contains_key(&number)
+            {
+                open.push((entry.segment().max_time(), number, stamp));
+            }
+        }
+        open.sort_unstable();
+        while let Some((_, number, stamp)) = open.pop() {
+            let table = self.rebuilt.as_mut().unwrap_or(&mut self.settled);
+            if let (Some(entry), Some(shown)) = (store.entry(number), view.shown_in(number)) {
+                count_segment(table, &self.fields, &self.further, entry, shown, context, self.stretch);
+            }
+            table.counted.insert(number, stamp);
+            self.version += 1;
+            if !more() {
+                break;
+            }
+        }
+        if open.is_empty()
+            && let Some(rebuilt) = self.rebuilt.take()
+        {
+            self.settled = rebuilt;
+            self.version += 1;
+        }
+        self.count_growing(store, view, context);
+        self.complete = open.is_empty() && !stale(&self.settled);
+        self.complete
+    }
+
+    fn count_growing(&mut self, store: &Store, view: &View, context: &Context) {
+        let heads: BTreeMap<u32, u64> =
+            view.stamps().filter(|(number, _)| is_growing(store, *number)).collect();
+        if heads == self.growing.counted {
+            return;
+        }
+        let mut table = Table::default();
+        for number in heads.keys() {
+            if let (Some(entry), Some(shown)) = (store.entry(*number), view.shown_in(*number)) {
+                count_segment(&mut table, &self.fields, &self.further, entry, shown, context, self.stretch);
+            }
+        }
+        table.counted = heads;
+        self.growing = table;
+        self.version += 1;
+    }
+
+    /// Makes stretches longer until the whole log has few enough of them.
+    fn fit_stretch(&mut self, store: &Store) {
+        let (Some(first), Some(last)) = (store.order().first_time(), store.order().last_time()) else {
+            return;
+        };
+        while last.div_euclid(self.stretch) - first.div_euclid(self.stretch) >= 2 * STRETCHES {
+            self.stretch = self.stretch.saturating_mul(2);
+            for table in [Some(&mut self.settled), Some(&mut self.growing), self.rebuilt.as_mut()] {
+                for group in table.into_iter().flat_map(|table| table.groups.values_mut()) {
+                    group.stats.halve_stretches();
+                }
+            }
+        }
+    }
+
+    /// How many groups there are.
+    pub fn len(&self) -> usize {
+        let new = self.growing.groups.keys().filter(|hash| !self.settled.groups.contains_key(hash)).count();
+        self.settled.groups.len() + new
+    }
+
+    /// Whether there is no group.
+    pub fn is_empty(&self) -> bool {
+        self.settled.groups.is_empty() && self.growing.groups.is_empty()
+    }
+
+    /// All groups, sorted; equal ones by their values.
+    pub fn groups(&self, sort: SortBy, descending: bool) -> Vec<Group> {
+        let mut groups: Vec<Group> = Vec::with_capacity(self.settled.groups.len());
+        for (hash, group) in &self.settled.groups {
+            let mut group = group.clone();
+            if let Some(growing) = self.growing.groups.get(hash) {
+                group.stats.merge(&growing.stats);
+            }
+            groups.push(group);
+        }
+        let new = self.growing.groups.iter().filter(|(hash, _)| !self.settled.groups.contains_key(*hash));
+        groups.extend(new.map(|(_, group)| group.clone()));
+        sort_groups(&mut groups, sort, descending);
+        groups
+    }
+
+    /// The rows of a group over time, in `cells` equal stretches of the whole log.
+    pub fn sparkline(&self, stats: &Stats, span: (Micros, Micros), cells: usize) -> Vec<u32> {
+        let (first, last) = (span.0.div_euclid(self.stretch), span.1.div_euclid(self.stretch));
+        let length = (last - first + 1).max(1);
+        let mut out = vec![0u32; cells];
+        for (stretch, count) in &stats.stretches {
+            // Where there are fewer stretches than cells, each spreads over several.
+            let cell = |stretch: i64| ((stretch - first).clamp(0, length) * cells as i64 / length) as usize;
+            let from = cell(*stretch).min(cells.saturating_sub(1));
+            let until = cell(stretch + 1).clamp(from + 1, cells.max(from + 1));
+            for slot in out.iter_mut().take(until).skip(from) {
+                *slot = slot.saturating_add(*count);
+            }
+        }
+        out
+    }
+}
+
+/// Sorts groups; equal ones by their values, ascending.
+pub fn sort_groups(groups: &mut [Group], sort: SortBy, descending: bool) {
+    let number = |group: &Group| -> i64 {
+        let stats = &group.stats;
+        let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        match sort {
+            SortBy::Value(_) => 0,
+            SortBy::Count => signed(stats.count),
+            SortBy::Failed => signed(stats.failed),
+            SortBy::Forbidden => signed(stats.forbidden),
+            SortBy::Writes => signed(stats.writes),
+            SortBy::Bytes => signed(stats.bytes),
+            SortBy::First => stats.first,
+            SortBy::Last => stats.last,
+            SortBy::Median => stats.durations.percentile(0.5).unwrap_or(-1),
+            SortBy::P99 => stats.durations.percentile(0.99).unwrap_or(-1),
+            SortBy::Distinct(at) => stats.distinct(at).0 as i64,
+        }
+    };
+    let in_order = |a: &Group, b: &Group| {
+        let ordering = match sort {
+            SortBy::Value(at) => {
+                compare_values(a.values.get(at).map(AsRef::as_ref), b.values.get(at).map(AsRef::as_ref))
+            }
+            _ => std::cmp::Ordering::Equal,
+        };
+        if descending { ordering.reverse() } else { ordering }
+    };
+    groups.sort_by_cached_key(|group| {
+        let number = number(group);
+        (if descending { number.saturating_neg() } else { number }, group.values.clone())
+    });
+    if matches!(sort, SortBy::Value(_)) {
+        groups.sort_by(in_order);
+    }
+}
+
+/// Numbers by their size, before all else by its letters.
+fn compare_values(a: Option<&str>, b: Option<&str>) -> std::cmp::Ordering {
+    let number = |text: Option<&str>| text.and_then(|text| text.parse::<u64>().ok());
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => a.cmp(&b),
+        _ => a.cmp(&b),
+    }
+}
+
+fn is_growing(store: &Store, number: u32) -> bool {
+    store.entry(number).is_some_and(|entry| !entry.is_sealed())
+}
+
+/// Adds the shown rows of a segment to a table.
+fn count_segment(
+    table: &mut Table,
+    fields: &[FieldName],
+    further: &[FieldName],
+    entry: &Entry,
+    shown: &Bitset,
+    context: &Context,
+    stretch: Micros,
+) {
+    if shown.is_clear() {
+        return;
+    }
+    let segment = entry.segment();
+    let keys_of = |fields: &[FieldName]| -> Option<Vec<Keys<'_>>> {
+        fields.iter().map(|field| Keys::of(*field, segment, context)).collect()
+    };
+    let (Some(keys), Some(further)) = (keys_of(fields), keys_of(further)) else { return };
+    let mut local = Local::new(&keys, &further);
+    let writes = Writes::of(segment);
+    for row in shown.iter() {
+        local.each_group(row, |group, seen| {
+            let stats = &mut group.stats;
+            stats.count += 1;
+            let code = segment.code(row);
+            stats.failed += u64::from(code >= 400);
+            stats.forbidden += u64::from(code == 403);
+            stats.writes += u64::from(writes.holds(segment, row));
+            stats.bytes += u64::from(segment.text_len(row));
+            let time = segment.stage_time(row);
+            stats.first = stats.first.min(time);
+            stats.last = stats.last.max(time);
+            if matches!(segment.facts(row).stage(), Stage::ResponseComplete | Stage::Panic) {
+                stats.durations.add(segment.elapsed(row));
+            }
+            stats.add_to_stretch(time.div_euclid(stretch), 1);
+            seen.note(row, stats);
+        });
+    }
+    for found in local.found {
+        let hash = keys.iter().zip(&found.ids).fold(0, |hash, (keys, id)| mix(hash, keys.hash(*id)));
+        let full = table.groups.len() >= MOST_GROUPS;
+        match table.groups.get_mut(&hash) {
+            Some(group) => group.stats.merge(&found.stats),
+            None if full => table.others += found.stats.count,
+            None => {
+                let values = keys.iter().zip(&found.ids).map(|(keys, id)| keys.name(*id).into()).collect();
+                table.groups.insert(hash, Group { values, stats: found.stats });
+            }
+        }
+    }
+}
+
+/// A group within one segment.
+struct Found {
+    ids: Vec<ValueId>,
+    stats: Stats,
+}
+
+/// The groups of one segment, found by the ids of their values.
+struct Local<'k, 's> {
+    keys: &'k [Keys<'s>],
+    further: &'k [Keys<'s>],
+    /// Place in `found` and one, by id: for a single field.
+    dense: Vec<u32>,
+    places: HashMap<u64, u32>,
+    found: Vec<Found>,
+    /// Which values of the further fields each group was seen with.
+    seen: HashSet<(u32, u32)>,
+    last: Option<(u64, u32)>,
+}
+
+/// Notes the values of further fields, each once.
+struct Seen<'a, 'k, 's> {
+    group: u32,
+    further: &'k [Keys<'s>],
+    seen: &'a mut HashSet<(u32, u32)>,
+}
+
+impl Seen<'_, '_, '_> {
+    fn note(&mut self, row: u32, stats: &mut Stats) {
+        for (at, keys) in self.further.iter().enumerate() {
+            let id = keys.id(row);
+            if id == 0 || !self.seen.insert((self.group, (at as u32) << 16 | u32::from(id))) {
+                continue;
+            }
+            if let Some(set) = stats.distinct.get_mut(at)
+                && set.len() < MOST_DISTINCT
+            {
+                set.insert(keys.hash(id));
+            }
+        }
+    }
+}
+
+impl<'k, 's> Local<'k, 's> {
+    fn new(keys: &'k [Keys<'s>], further: &'k [Keys<'s>]) -> Self {
+        let dense = match keys {
+            [one] => vec![0; one.len()],
+            _ => Vec::new(),
+        };
+        let (places, found, seen, last) = (HashMap::new(), Vec::new(), HashSet::new(), None);
+        Self { keys, further, dense, places, found, seen, last }
+    }
+
+    /// Calls `count` for each group that a row belongs to: one, unless a field has several values in it.
+    fn each_group(&mut self, row: u32, mut count: impl FnMut(&mut Found, &mut Seen<'_, 'k, 's>)) {
+        let keys = self.keys;
+        let list = keys.iter().position(Keys::is_list);
+        let several = list.map_or(&[0][..], |at| keys[at].ids(row));
+        for value in several {
+            let id_of = |at: usize, keys: &Keys<'_>| if list == Some(at) { *value } else { keys.id(row) };
+            let place = self.place_of(id_of);
+            let Some(found) = self.found.get_mut(place as usize) else { continue };
+            let mut seen = Seen { group: place, further: self.further, seen: &mut self.seen };
+            count(found, &mut seen);
+        }
+    }
+
+    fn place_of(&mut self, id_of: impl Fn(usize, &Keys<'_>) -> ValueId) -> u32 {
+        let ids = || self.keys.iter().enumerate().map(|(at, keys)| id_of(at, keys));
+        let further = self.further.len();
+        let new = |found: &mut Vec<Found>, ids: Vec<ValueId>| {
+            found.push(Found { ids, stats: Stats::new(further) });
+            found.len() as u32 - 1
+        };
+        if let [one] = self.keys {
+            let id = id_of(0, one);
+            let slot = &mut self.dense[usize::from(id)];
+            if *slot == 0 {
+                *slot = new(&mut self.found, vec![id]) + 1;
+            }
+            return *slot - 1;
+        }
+        // Four fields fit a number; of more, their hash stands for them.
+        let key = ids().fold(0u64, |key, id| {
+            if self.keys.len() <= 4 { key << 16 | u64::from(id) } else { mix(key, id.into()) }
+        });
+        if let Some((same, place)) = self.last
+            && same == key
+        {
+            return place;
+        }
+        let place = match self.places.get(&key) {
+            Some(place) => *place,
+            None => {
+                let place = new(&mut self.found, ids().collect());
+                self.places.insert(key, place);
+                place
+            }
+        };
+        self.last = Some((key, place));
+        place
+    }
+}
+
+/// Which rows of a segment are writes, by verb and subresource.
+struct Writes {
+    verbs: Vec<bool>,
+    subresources: Vec<bool>,
+}
+
+impl Writes {
+    fn of(segment: &Segment) -> Writes {
+        let test = |field: Field, test: fn(&str) -> bool| {
+            segment.column(field).dictionary.iter().map(|(_, text)| test(text)).collect()
+        };
+        Writes {
+            verbs: test(Field::Verb, is_write_verb),
+            subresources: test(Field::Subresource, is_mutating_subresource),
+        }
+    }
+
+    fn holds(&self, segment: &Segment, row: u32) -> bool {
+        let has = |tests: &[bool], field| tests.get(usize::from(segment.symbol(field, row))) == Some(&true);
+        has(&self.verbs, Field::Verb) || has(&self.subresources, Field::Subresource)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Event, Level, ObjectRef, SourceId};
+    use crate::query::{Plan, ViewOptions};
+    use crate::store::SegmentBuilder;
+
+    fn store() -> Store {
+        let mut builder = SegmentBuilder::new(SourceId(0), 0, true);
+        let rows = [
+            ("alice", "get", "a", 200u16, 10, r#"["dev","sre"]"#),
+            ("alice", "delete", "b", 403, 20, r#"["dev","sre"]"#),
+            ("bob", "get", "a", 200, 4000, ""),
+            ("alice", "get", "b", 500, 30, r#"["dev","sre"]"#),
+        ];
+        for (at, (user, verb, namespace, code, took, groups)) in rows.into_iter().enumerate() {
+            let received = at as Micros * 60 * SECOND;
+            let event = Event {
+                stage: Stage::ResponseComplete,
+                level: Level::Metadata,
+                user: user.into(),
+                groups: groups.into(),
+                verb: verb.into(),
+                object: ObjectRef { namespace: namespace.into(), ..ObjectRef::default() },
+                code,
+                received: Some(received),
+                stage_time: Some(received + took),
+                ..Event::default()
+            };
+            builder.push(&event, b"{\"12345\":1}", false);
+        }
+        let mut store = Store::new();
+        store.push(builder.finish(0));
+        store
+    }
+
+    fn grouped(store: &Store, fields: Vec<FieldName>, further: Vec<FieldName>) -> Grouping {
+        let mut view = View::new(Plan::everything(), ViewOptions::default());
+        view.restart(store, Plan::everything(), ViewOptions::default());
+        assert!(view.advance(store, || true));
+        let mut grouping = Grouping::new(fields, further);
+        assert!(grouping.is_behind(store, &view));
+        assert!(grouping.update(store, &view, &Context::default(), || true));
+        assert!(!grouping.is_behind(store, &view));
+        grouping
+    }
+
+    #[test]
+    fn groups_are_counted() {
+        let store = store();
+        let grouping = grouped(&store, vec![FieldName::User], vec![FieldName::Namespace]);
+        let groups = grouping.groups(SortBy::Count, true);
+        let names: Vec<&str> = groups.iter().map(|group| group.values[0].as_ref()).collect();
+        assert_eq!(names, ["alice", "bob"]);
+        let alice = &groups[0].stats;
+        assert_eq!((alice.count, alice.failed, alice.forbidden, alice.writes), (3, 2, 1, 1));
+        assert_eq!((alice.bytes, alice.first, alice.last), (33, 10, 180 * SECOND + 30));
+        assert_eq!((alice.distinct(0), alice.durations.percentile(0.5)), ((2, false), Some(20)));
+        assert_eq!(grouping.sparkline(alice, (0, 239 * SECOND), 4), [1, 1, 0, 1]);
+        let by_p99 = grouping.groups(SortBy::P99, true);
+        assert_eq!(by_p99[0].values[0].as_ref(), "bob");
+    }
+
+    #[test]
+    fn by_several_fields_and_by_lists() {
+        let store = store();
+        let table = |fields: Vec<FieldName>| {
+            let groups = grouped(&store, fields, Vec::new()).groups(SortBy::Value(0), false);
+            groups.iter().map(|g| (g.values.join("/"), g.stats.count)).collect::<Vec<_>>()
+        };
+        let rows =
+            |wanted: &[(&str, u64)]| wanted.iter().map(|(t, n)| ((*t).to_owned(), *n)).collect::<Vec<_>>();
+        assert_eq!(
+            table(vec![FieldName::User, FieldName::Verb]),
+            rows(&[("alice/delete", 1), ("alice/get", 2), ("bob/get", 1)])
+        );
+        assert_eq!(
+            table(vec![FieldName::Group, FieldName::User]),
+            rows(&[("/bob", 1), ("dev/alice", 3), ("sre/alice", 3)])
+        );
+        assert_eq!(table(vec![FieldName::Code]), rows(&[("200", 2), ("403", 1), ("500", 1)]));
+    }
+}
