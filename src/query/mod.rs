@@ -12,7 +12,7 @@ mod syntax;
 mod view;
 
 pub use edit::{Change, with_value};
-pub use fields::{FIELDS, FieldKind, FieldName, field_named};
+pub use fields::{FIELDS, FieldKind, FieldName, field_named, nearest};
 pub use plan::Plan;
 pub use syntax::{Expression, Node, ParseError, Term, Value, parse};
 pub use view::{Bucket, View, ViewOptions};
