@@ -130,7 +130,7 @@ fn scan(bencher: Bencher<'_, '_>, question: &str) {
     let segments = &*SEGMENTS;
     bencher.bench(|| {
         let plan = plan(divan::black_box(question));
-        segments.iter().map(|segment| u64::from(plan.rows(segment).count())).sum::<u64>()
+        segments.iter().map(|segment| u64::from(plan.rows(segment.as_ref()).count())).sum::<u64>()
     });
 }
 

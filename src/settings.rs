@@ -12,7 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use config::ConfigFile;
-pub use filter::compile_filter;
+pub use filter::read_filter;
 pub use memory::{default_memory, parse_memory};
 pub use time_range::{NO_LONGER_WRITTEN, Reference, TimeRange, check_time};
 
@@ -167,11 +167,11 @@ impl Parts {
         {
             return Err(Error::FilterIsFile { expression: expression.clone() });
         }
-        compile_filter(self.filter.filter.as_deref())?;
         let filter = match self.filter.filter {
             Some(typed) => Some(named_filter::resolve(typed, &config.filters)?),
             None => None,
         };
+        read_filter(filter.as_deref())?;
         let zone = match (self.display.utc, self.display.local) {
             (true, _) => TimeZoneChoice::Utc,
             (false, true) => TimeZoneChoice::Local,

@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("format", &["model"]),
     ("store", &["model", "redact"]),
     ("source", &["model", "error"]),
-    ("query", &["model", "store"]),
+    ("query", &["model", "redact", "store"]),
     ("ingest", &["model", "error", "notice", "redact", "format", "source", "store"]),
     ("app", &["model", "error", "notice", "redact", "text", "store", "query", "ingest"]),
     ("ui", &["model", "text", "store", "query", "ingest", "app"]),
@@ -147,18 +147,43 @@ fn the_directions_have_no_circle() {
     }
 }
 
-#[test]
-fn the_readme_tells_of_every_key_and_field() {
-    let readme =
-        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("the README");
+fn key_table() -> String {
+    let mut table = String::from("| keys | command | what it does |\n| --- | --- | --- |\n");
     for binding in KEYMAP {
         let keys: Vec<String> = binding.keys.iter().map(|key| format!("`{}`", key.label())).collect();
-        let line = format!("| {} | `:{}` | {} |", keys.join(" "), binding.command, binding.help);
-        assert!(readme.contains(&line), "{line}");
+        table += &format!("| {} | `:{}` | {} |\n", keys.join(" "), binding.command, binding.help);
     }
+    table
+}
+
+fn field_table() -> String {
+    let mut table = String::from("| field | also | what it asks |\n| --- | --- | --- |\n");
     for info in FIELDS {
-        let line = format!("| `{}:` |", info.name);
-        assert!(readme.contains(&line) && readme.contains(info.help), "{}", info.name);
+        let aliases: Vec<String> = info.aliases.iter().map(|alias| format!("`{alias}:`")).collect();
+        table += &format!("| `{}:` | {} | {} |\n", info.name, aliases.join(", "), info.help);
+    }
+    table
+}
+
+/// The README's tables of keys and fields are made from the program's own. `KAUDITUI_UPDATE_README=1` writes them anew.
+#[test]
+fn the_readme_tells_of_every_key_and_field() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let mut readme = fs::read_to_string(&path).expect("the README");
+    for (name, table) in [("keys", key_table()), ("fields", field_table())] {
+        let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+        let from = readme.find(&begin).expect("a marker") + begin.len();
+        let until = readme.find(&end).expect("a marker");
+        if std::env::var_os("KAUDITUI_UPDATE_README").is_some() {
+            readme.replace_range(from..until, &table);
+            fs::write(&path, &readme).expect("the README can be written");
+        } else {
+            assert_eq!(
+                &readme[from..until],
+                table,
+                "KAUDITUI_UPDATE_README=1 cargo test --test architecture"
+            );
+        }
     }
     for part in ["cargo run --release -- --demo", "cargo test\n", "screenshots/timeline.png"] {
         assert!(readme.contains(part), "{part}");

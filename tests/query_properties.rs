@@ -6,7 +6,8 @@
 
 use kauditui::model::{Decision, Event, EventId, Level, Micros, ObjectRef, SECOND, SourceId, Stage};
 use kauditui::query::{
-    Bucket, Change, Expression, FieldName, Node, Plan, Term, Value, View, ViewOptions, parse, with_value,
+    Bucket, Change, Expression, FieldName, Node, Plan, Target, Term, Value, View, ViewOptions, parse,
+    with_value,
 };
 use kauditui::store::{Batch, Field, Segment, SegmentBuilder, Store};
 use proptest::prelude::*;
@@ -183,7 +184,14 @@ fn node_matches(node: &Node, record: &Record) -> bool {
         Node::And(parts) => parts.iter().all(|part| node_matches(part, record)),
         Node::Or(parts) => parts.iter().any(|part| node_matches(part, record)),
         Node::Not(inner) => !node_matches(inner, record),
-        Node::Term(term) => term.values.iter().any(|value| value_matches(term.field, value, record)),
+        Node::Term(term) => {
+            let field = match &term.target {
+                None => None,
+                Some(Target::Field(field)) => Some(*field),
+                Some(other) => panic!("{other} is not generated"),
+            };
+            term.values.iter().any(|value| value_matches(field, value, record))
+        }
     }
 }
 
@@ -241,6 +249,7 @@ fn value_matches(field: Option<FieldName>, value: &Value, record: &Record) -> bo
                 _ => record.code >= 400,
             }
         }
+        Some(other) => panic!("{other:?} is not generated"),
     }
 }
 
@@ -383,7 +392,7 @@ fn question(shape: &Shape, records: &[Record]) -> Node {
             if field.is_none() {
                 values.truncate(1);
             }
-            Node::Term(Term { field, values })
+            Node::Term(Term { target: field.map(Target::Field), regex: false, values })
         }
     }
 }
@@ -431,6 +440,7 @@ fn value_of(field: Option<FieldName>, record: &Record, form: u8, cut: &Index) ->
         Some(FieldName::Level) => return or_any(&record.level.name().to_lowercase()),
         Some(FieldName::Decision) => return or_any(record.decision.name()),
         Some(FieldName::Is) => return among(&["write", "read", "failed"]),
+        Some(other) => panic!("{other:?} is not generated"),
     };
     // Every text here is ASCII, so any byte is a place to cut.
     let cut = cut.index(text.len().max(1));
@@ -448,9 +458,15 @@ fn value_of(field: Option<FieldName>, record: &Record, form: u8, cut: &Index) ->
 /// The text as it can be written: plain where that reads back, else in quotes.
 fn written(text: String) -> Value {
     let plain = Value { text: text.clone(), quoted: false };
-    let alone = Expression { root: Some(Node::Term(Term { field: None, values: vec![plain.clone()] })) };
+    let alone = Expression {
+        root: Some(Node::Term(Term { target: None, regex: false, values: vec![plain.clone()] })),
+    };
     let in_field = Expression {
-        root: Some(Node::Term(Term { field: Some(FieldName::Name), values: vec![plain.clone()] })),
+        root: Some(Node::Term(Term {
+            target: Some(Target::Field(FieldName::Name)),
+            regex: false,
+            values: vec![plain.clone()],
+        })),
     };
     let reads_back = [alone, in_field].into_iter().all(|e| parse(&e.to_string()) == Ok(e));
     if reads_back { plain } else { Value { text, quoted: true } }

@@ -33,6 +33,8 @@ pub enum Action {
     QuitNow,
     /// Edit the filter.
     EditFilter,
+    /// The conditions of the filter, to be switched off and on.
+    Conditions,
     /// Clear the filter.
     ClearFilter,
     /// Next match.

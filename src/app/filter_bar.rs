@@ -2,7 +2,7 @@
 
 use tui_input::Input;
 
-use crate::query::{Expression, ParseError, parse};
+use crate::query::{Expression, Node, ParseError, parse};
 
 /// Filters remembered for this run.
 const HISTORY: usize = 100;
@@ -18,6 +18,8 @@ pub struct FilterBar {
     pub problem: Option<ParseError>,
     /// Only matches are shown, instead of all rows with matches marked.
     pub narrow: bool,
+    /// Conditions that are switched off for now.
+    off: Vec<Node>,
     before: Expression,
     history: Vec<String>,
     /// How far back in the history we are, while editing.
@@ -35,7 +37,27 @@ impl FilterBar {
         }
     }
 
-    /// What is in force, as text.
+    /// The filter without the conditions that are switched off: what rows must pass.
+    pub fn effective(&self) -> Expression {
+        let on = self.applied.conditions().iter().filter(|condition| !self.is_off(condition));
+        Expression::all_of(on.cloned().collect())
+    }
+
+    /// Whether a condition is switched off.
+    pub fn is_off(&self, condition: &Node) -> bool {
+        self.off.contains(condition)
+    }
+
+    /// Switches a condition off, or on again.
+    pub fn toggle(&mut self, condition: &Node) {
+        if self.is_off(condition) {
+            self.off.retain(|off| off != condition);
+        } else {
+            self.off.push(condition.clone());
+        }
+    }
+
+    /// What is in force and what is switched off, as text.
     pub fn text(&self) -> String {
         self.applied.to_string()
     }
@@ -91,6 +113,7 @@ impl FilterBar {
     /// Puts another expression in force.
     pub fn set(&mut self, expression: Expression) {
         self.applied = expression;
+        self.off.retain(|off| self.applied.conditions().contains(off));
         self.keep();
     }
 
@@ -129,6 +152,20 @@ pub fn insert(input: &mut Input, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn conditions_can_be_switched_off() {
+        let mut bar = FilterBar::new(&parse("ns:prod -verb:get (a or b)").unwrap());
+        let second = bar.applied.conditions()[1].clone();
+        bar.toggle(&second);
+        assert_eq!(bar.effective().to_string(), "ns:prod a or b".replace("a or b", "(a or b)"));
+        assert_eq!(bar.text(), "ns:prod -verb:get (a or b)");
+        bar.toggle(&second);
+        assert_eq!(bar.effective(), bar.applied);
+        bar.toggle(&second);
+        bar.set(parse("verb:get").unwrap());
+        assert_eq!(bar.effective().to_string(), "verb:get", "another condition is on");
+    }
 
     #[test]
     fn the_last_valid_filter_stays() {

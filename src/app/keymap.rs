@@ -172,6 +172,7 @@ pub const KEYMAP: &[Binding] = &[
     bind(&[key('n')], Action::NextMatch, "next-match", Section::Jump, "next match"),
     bind(&[key('N')], Action::PreviousMatch, "previous-match", Section::Jump, "previous match"),
     bind(&[key('/')], Action::EditFilter, "filter", Section::Filter, "filter; in the detail, search"),
+    bind(&[key('p')], Action::Conditions, "conditions", Section::Filter, "switch conditions off and on"),
     bind(&[control('x')], Action::ClearFilter, "clear-filter", Section::Filter, "clear the filter"),
     bind(&[key('+')], Action::Include, "include", Section::Filter, "include the value under the cursor"),
     bind(&[key('-')], Action::Exclude, "exclude", Section::Filter, "exclude it"),

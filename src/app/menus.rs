@@ -68,6 +68,8 @@ pub enum MenuKind {
     Marks,
     /// What can be copied.
     Copy,
+    /// The conditions of the filter.
+    Conditions,
 }
 
 /// What may be copied.
@@ -183,6 +185,15 @@ fn item(key: impl Into<String>, text: impl Into<String>, does: Does) -> MenuItem
 
 fn heading(text: impl Into<String>) -> MenuItem {
     MenuItem { key: String::new(), text: text.into(), heading: true, does: Does::Nothing }
+}
+
+/// The conditions of the filter, each with whether it is on.
+pub(super) fn conditions(conditions: &[(String, bool)], cursor: usize) -> Menu {
+    let sign = |on: &bool| if *on { "[x]" } else { "[ ]" };
+    let items = conditions.iter().map(|(text, on)| item(sign(on), text, Does::Nothing)).collect();
+    let mut menu = Menu::new(MenuKind::Conditions, "Conditions", items);
+    menu.cursor = cursor.min(conditions.len().saturating_sub(1));
+    menu
 }
 
 /// Every command with its key.

@@ -3,12 +3,13 @@
 //! [`crate::runtime`] brings the messages and carries out the effects.
 //!
 //! `keymap` is the one table of keys and commands; `timeline` keeps the selected row where it is while data comes and
-//! goes; `filter_bar` edits the filter as one types; `detail`, `tree` and `summary` show one event; `menus` are the
+//! goes; `filter_bar` edits the filter as one types, `filtering` is all that changes it; `detail`, `tree` and `summary` show one event; `menus` are the
 //! lists that open over the screen; `intake` takes in data within the memory budget; `perform` is what each action does; `reasons` says why a result is empty.
 
 pub mod action;
 pub mod detail;
 pub mod filter_bar;
+mod filtering;
 pub mod geometry;
 mod intake;
 pub mod keymap;
@@ -20,13 +21,14 @@ pub mod timeline;
 pub mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::ingest::{FileReport, IngestMessage, SourceDescription};
 use crate::model::{EventId, Micros, SECOND, SourceId, TimeZoneChoice};
 use crate::notice::{Notice, Notices};
-use crate::query::{Expression, Plan, View, ViewOptions};
+use crate::query::{Context, Expression, FieldName, Plan, View, ViewOptions, narrows};
 use crate::store::Store;
 use action::Action;
 use detail::Detail;
@@ -205,6 +207,13 @@ impl Rate {
     }
 }
 
+/// Whether the answer to a filter changes with what is marked or open, or as time goes by.
+fn depends_on_state(filter: &Expression) -> bool {
+    [FieldName::Mark, FieldName::Source, FieldName::Since, FieldName::Until, FieldName::At]
+        .into_iter()
+        .any(|field| Context::matters(filter, field))
+}
+
 /// The whole state of the program.
 pub struct App {
     /// What the program was started with.
@@ -261,6 +270,8 @@ pub struct App {
     pub now: Micros,
     /// The range must still be worked out.
     range_is_open: bool,
+    /// The filter that the view shows; everything where matches are only marked.
+    shown_filter: Expression,
     filter_began: Option<Micros>,
     size: (u16, u16),
     resident: usize,
@@ -302,6 +313,7 @@ impl App {
             memory_full: false,
             now,
             range_is_open: config.since.is_some() || config.until.is_some(),
+            shown_filter: Expression::default(),
             filter_began: None,
             size: (80, 24),
             resident: 0,
@@ -428,8 +440,30 @@ impl App {
         }
     }
 
+    /// What filters refer to besides their words.
+    pub(crate) fn context(&self) -> Context {
+        let newest = self.store.order().last_time().unwrap_or(self.now);
+        Context {
+            reference: if self.now - newest > STALE { newest } else { self.now },
+            newest: newest.min(self.now),
+            zone: self.zone(),
+            sources: self.sources.iter().map(|(id, source)| (*id, source.description.name.clone())).collect(),
+            marks: Arc::new(self.marks.clone()),
+            revealed: self.revealed,
+        }
+    }
+
     /// Starts the views again after the filter or what is shown changed.
     pub(crate) fn restart_views(&mut self) {
+        self.start_views(false);
+    }
+
+    /// Starts the views again after the filter changed.
+    pub(crate) fn refilter(&mut self) {
+        self.start_views(true);
+    }
+
+    fn start_views(&mut self, only_filter_changed: bool) {
         self.filter_began = Some(self.now);
         let options = ViewOptions {
             all_stages: self.all_stages,
@@ -437,16 +471,28 @@ impl App {
             range: self.range,
             only: self.marks_only.then(|| self.marks.clone()),
         };
-        let plan = Plan::new(&self.filter_bar.applied);
+        let filter = self.filter_bar.effective();
+        let plan = Plan::compile(&filter, &self.context());
+        let narrower =
+            only_filter_changed && narrows(&filter, &self.shown_filter) && !depends_on_state(&filter);
         if self.filter_bar.narrow || plan.is_everything() {
             self.matches = None;
-            self.view.restart(&self.store, plan, options);
-        } else {
-            self.view.restart(&self.store, Plan::everything(), options.clone());
-            let mut matches = View::new(Plan::everything(), ViewOptions::default());
-            matches.restart(&self.store, plan, options);
-            self.matches = Some(matches);
+            if narrower {
+                self.view.narrow(&self.store, plan, options)
+            } else {
+                self.view.restart(&self.store, plan, options)
+            }
+            self.shown_filter = filter;
+            return;
         }
+        // All rows stay; what matches is looked for beside them.
+        if !self.view.is_everything() || !only_filter_changed {
+            self.view.restart(&self.store, Plan::everything(), options.clone());
+        }
+        self.shown_filter = Expression::default();
+        let mut matches = View::new(Plan::everything(), ViewOptions::default());
+        matches.restart(&self.store, plan, options);
+        self.matches = Some(matches);
     }
 
     /// Keeps cursor and detail in step with the rows.

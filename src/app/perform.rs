@@ -6,10 +6,9 @@ use tui_input::backend::crossterm::EventHandler;
 use super::action::Action;
 use super::detail::Detail;
 use super::keymap::Key;
-use super::timeline::Column;
-use super::{App, Effect, Focus, Menu, Mode, Prompt, PromptKind, TimeStyle, menus};
+use super::{App, Effect, Focus, Menu, MenuKind, Mode, Prompt, PromptKind, TimeStyle, menus};
 use crate::model::{EventId, TimeZoneChoice, is_mutating_subresource, is_write_verb, parse_user_time};
-use crate::query::{Change, FieldName, parse, with_value};
+use crate::query::{Change, parse};
 use crate::store::{Field, Segment};
 
 impl App {
@@ -48,9 +47,12 @@ impl App {
                 self.filter_bar.begin();
                 self.mode = Mode::Filter;
             }
+            Action::Conditions if self.filter_bar.applied.conditions().is_empty() => {
+                self.say("there is no condition; / edits the filter".into());
+            }
+            Action::Conditions => self.mode = Mode::Menu(self.conditions_menu(0)),
             Action::ClearFilter => {
-                self.filter_bar.set(crate::query::Expression::default());
-                self.restart_views();
+                self.set_filter(crate::query::Expression::default());
             }
             Action::NextMatch => self.jump_match(true),
             Action::PreviousMatch => self.jump_match(false),
@@ -261,47 +263,6 @@ impl App {
         }
     }
 
-    /// Takes the value under the cursor into the filter.
-    fn edit_by_value(&mut self, change: Change) {
-        let Some((field, value)) = self.value_under_cursor() else {
-            return self.say_wrong("there is no filter for this value".into());
-        };
-        if value.contains("‹masked") {
-            return self.say_wrong("this value is masked: it cannot be filtered by".into());
-        }
-        if value.is_empty() {
-            return self.say_wrong(format!("this event has no {}", field.info().name));
-        }
-        let expression = with_value(&self.filter_bar.applied, field, &value, change);
-        self.filter_bar.set(expression);
-        self.restart_views();
-        self.say(format!("filter: {}", self.filter_bar.text()));
-    }
-
-    /// The field and value that `+`, `-` and `=` act on.
-    pub fn value_under_cursor(&self) -> Option<(FieldName, String)> {
-        if self.focus == Focus::Detail
-            && let Some(detail) = &self.detail
-        {
-            let line = detail.tree.lines().get(detail.line()?)?;
-            return Some((line.field?, line.value.clone()));
-        }
-        let id = self.timeline.selected()?;
-        let segment = self.store.segment(id)?;
-        let column = self.timeline.column;
-        let field = match column {
-            Column::Code => FieldName::Code,
-            Column::Verb => FieldName::Verb,
-            Column::Resource => FieldName::Resource,
-            Column::Namespace => FieldName::Namespace,
-            Column::Name => FieldName::Name,
-            Column::User => FieldName::User,
-            Column::SourceIp => FieldName::SourceIp,
-            Column::UserAgent => FieldName::UserAgent,
-        };
-        Some((field, column.value(segment, id.row())))
-    }
-
     fn cycle_time(&mut self) {
         self.time_style = match self.time_style {
             TimeStyle::Clock(TimeZoneChoice::Utc) => TimeStyle::Clock(TimeZoneChoice::Local),
@@ -350,52 +311,6 @@ impl App {
             Some(position) => self.go_to(position),
             None => self.say("this row is not among those shown; change the filter or press x, S".into()),
         }
-        self.after_view_change();
-    }
-
-    pub(super) fn filter_key(&mut self, event: KeyEvent) -> Vec<Effect> {
-        let key = Key::of(event);
-        match (key.code, key.control) {
-            (KeyCode::Enter, _) => {
-                if let Some(problem) = self.filter_bar.problem.clone() {
-                    // Staying here lets the mistake be mended; Esc leaves.
-                    let near = problem.suggestion.map(|s| format!("; did you mean {s}?")).unwrap_or_default();
-                    self.say_wrong(format!("{}{near}", problem.message));
-                    return Vec::new();
-                }
-                self.filter_bar.keep();
-                self.mode = Mode::Normal;
-            }
-            (KeyCode::Esc, _) => {
-                self.filter_bar.revert();
-                self.mode = Mode::Normal;
-                self.filter_in_force();
-            }
-            (KeyCode::Up, _) => {
-                self.filter_bar.recall(true);
-                self.filter_changed();
-            }
-            (KeyCode::Down, _) => {
-                self.filter_bar.recall(false);
-                self.filter_changed();
-            }
-            _ => {
-                if self.filter_bar.input.handle_event(&Event::Key(event)).is_some_and(|change| change.value) {
-                    self.filter_changed();
-                }
-            }
-        }
-        Vec::new()
-    }
-
-    pub(super) fn filter_changed(&mut self) {
-        if self.filter_bar.typed() {
-            self.filter_in_force();
-        }
-    }
-
-    fn filter_in_force(&mut self) {
-        self.restart_views();
         self.after_view_change();
     }
 
@@ -459,8 +374,7 @@ impl App {
             "q" => return vec![Effect::Quit],
             "filter" | "f" if !rest.is_empty() => match parse(rest) {
                 Ok(expression) => {
-                    self.filter_bar.set(expression);
-                    self.filter_in_force();
+                    self.set_filter(expression);
                 }
                 Err(problem) => self.say_wrong(format!("filter: {}", problem.message)),
             },
@@ -476,6 +390,9 @@ impl App {
     pub(super) fn menu_key(&mut self, mut menu: Menu, event: KeyEvent) -> Vec<Effect> {
         let key = Key::of(event);
         let page = isize::from(i16::try_from(self.size.1).unwrap_or(i16::MAX)) / 2;
+        if menu.kind == MenuKind::Conditions && self.condition_key(&menu, key) {
+            return Vec::new();
+        }
         match (key.code, key.control) {
             (KeyCode::Esc, _) => return Vec::new(),
             (KeyCode::Char('q' | '?') | KeyCode::F(1), false) if !menu.is_searchable() => return Vec::new(),

@@ -13,7 +13,7 @@ use crate::cli::InfoOutput;
 use crate::error::{EXIT_OK, Error, Result};
 use crate::ingest::{self, IngestMessage, IngestOptions, Input};
 use crate::model;
-use crate::settings::{Settings, Task, TimeRange, compile_filter};
+use crate::settings::{Settings, Task, TimeRange, read_filter};
 use crate::term::process::lower_thread_priority;
 use crate::term::signals::Signals;
 
@@ -29,7 +29,7 @@ const TIME_TO_LEAVE: Duration = Duration::from_millis(500);
 /// # Errors
 /// When it cannot start, or the output cannot be written.
 pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> bool) -> Result<u8> {
-    let plan = compile_filter(settings.filter.as_deref())?;
+    let filter = read_filter(settings.filter.as_deref())?;
     let leaving = Leaving::listen()?;
     let (stdout, stderr) = (io::stdout(), io::stderr());
     let to_terminal = stdout.is_terminal();
@@ -38,7 +38,7 @@ pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> b
     let outcome = match &settings.task {
         Task::Query { output, stages, limit } => {
             let options = QueryOptions {
-                plan: &plan,
+                filter: &filter,
                 holds_secret,
                 output: *output,
                 stages: *stages,

@@ -14,6 +14,7 @@ use super::{Outcome, Streams};
 use crate::error::Result;
 use crate::ingest::IngestMessage;
 use crate::model::{EventId, Micros, Stage};
+use crate::query::Plan;
 use crate::store::{Field, Segment};
 
 /// Once everything that was there has been printed, the store only joins stages and finds lines read twice: what came
@@ -33,6 +34,8 @@ pub(super) struct Follower<'o> {
     printer: Printer<'o>,
     /// The window, once what was there has been printed.
     following: Option<Window>,
+    /// The filter: moments in it count from when what was there had been read.
+    plan: Plan,
     /// Rows of each segment that were looked at.
     looked_at: BTreeMap<u32, u32>,
     /// Requests that have no answer yet, in the order of their arrival.
@@ -50,6 +53,7 @@ impl<'o> Follower<'o> {
             intake: Intake::default(),
             printer: Printer::new(options),
             following: None,
+            plan: Plan::everything(),
             looked_at: BTreeMap::new(),
             waiting: VecDeque::new(),
             unfinished: Remembered::default(),
@@ -95,7 +99,8 @@ impl<'o> Follower<'o> {
     /// Prints what was there when the logs were opened, and says what of it was lost.
     fn print_present(&mut self, streams: &mut Streams<'_>) -> Result<()> {
         let range = time_range(self.options, &self.intake.store, streams)?;
-        for id in rows_in_order(&self.intake.store, self.options, range) {
+        self.plan = self.options.plan(&self.intake);
+        for id in rows_in_order(&self.intake.store, &self.plan, self.options, range) {
             self.print_or_wait(id, streams)?;
         }
         let entries = self.intake.store.entries();
@@ -116,7 +121,7 @@ impl<'o> Follower<'o> {
             if from == rows {
                 continue;
             }
-            let selected = self.options.selected(entry, range);
+            let selected = self.options.selected(&self.plan, number, entry, range, from);
             if self.options.is_by_request() {
                 for row in (from..rows).filter(|row| entry.hidden().get(*row)) {
                     if entry.segment().facts(row).stage().is_final()
@@ -166,7 +171,7 @@ impl<'o> Follower<'o> {
         let earlier = self.looked_at.get(&end.segment()).is_some_and(|rows| end.row() < *rows);
         let matches = |segment: &Segment| {
             let in_range = range.is_none_or(|(from, to)| (from..to).contains(&segment.stage_time(end.row())));
-            in_range && self.options.plan.rows(segment).get(end.row())
+            in_range && self.plan.passes(segment, end.row())
         };
         earlier && self.intake.store.segment(end).is_some_and(matches)
     }

@@ -72,6 +72,11 @@ impl Intake {
         self.names.get(&source).map_or("", String::as_str)
     }
 
+    /// What each log is called.
+    pub(super) fn names(&self) -> &BTreeMap<SourceId, String> {
+        &self.names
+    }
+
     /// The segment to drop next, when more than `memory` bytes are held.
     pub(super) fn excess(&self, memory: u64) -> Option<u32> {
         let held = self.store.memory_bytes() as u64;

@@ -1,6 +1,7 @@
 //! `kauditui query`: the rows of the timeline, in time order once everything has been read, or as they come.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::follow::Follower;
@@ -11,8 +12,8 @@ use crate::cli::{QueryOutput, StageChoice};
 use crate::error::Result;
 use crate::ingest::IngestMessage;
 use crate::model::{EventId, Micros, TimeZoneChoice};
-use crate::query::Plan;
-use crate::settings::TimeRange;
+use crate::query::{Context, Expression, Plan, Rows};
+use crate::settings::{Reference, TimeRange};
 use crate::store::{Bitset, Entry, Store};
 
 /// Rows are flushed, and a request to stop is heeded, at least this often.
@@ -21,7 +22,7 @@ const ROWS_AT_ONCE: usize = 10_000;
 /// What `query` prints, and how.
 pub struct QueryOptions<'a> {
     /// Which records match.
-    pub plan: &'a Plan,
+    pub filter: &'a Expression,
     /// Whether an original line holds secret values.
     pub holds_secret: fn(&[u8]) -> bool,
     /// Form of the output.
@@ -58,23 +59,46 @@ impl QueryOptions<'_> {
 
     /// Whether the pipeline must keep the original text, see [`crate::ingest::IngestOptions::keep_text`].
     pub fn needs_text(&self) -> bool {
-        self.output == QueryOutput::Raw || self.reveal
+        self.output == QueryOutput::Raw || self.reveal || Plan::new(self.filter).reads_text()
     }
 
-    /// Rows of a segment that are to be printed.
-    pub(super) fn selected(&self, entry: &Entry, range: Option<(Micros, Micros)>) -> Bitset {
+    /// The filter compiled, once what it may refer to is known.
+    pub(super) fn plan(&self, intake: &Intake) -> Plan {
+        let newest = intake.store.order().last_time();
+        let context = Context {
+            reference: Reference::choose(newest, self.now).moment(),
+            newest: newest.unwrap_or(self.now).min(self.now),
+            zone: self.zone,
+            sources: intake.names().clone(),
+            marks: Arc::default(),
+            revealed: self.reveal,
+        };
+        Plan::compile(self.filter, &context)
+    }
+
+    /// Rows of a segment, from `first` on, that are to be printed.
+    pub(super) fn selected(
+        &self,
+        plan: &Plan,
+        number: u32,
+        entry: &Entry,
+        range: Option<(Micros, Micros)>,
+        first: u32,
+    ) -> Bitset {
         let segment = entry.segment();
-        let mut rows = self.plan.rows(segment);
-        rows.and_not(entry.dropped());
+        let mut wanted = Bitset::from_fn(segment.rows(), |row| row as u32 >= first);
+        wanted.and_not(entry.dropped());
         if self.is_by_request() {
-            rows.and_not(entry.hidden());
+            wanted.and_not(entry.hidden());
         }
         if let Some((from, to)) = range
             && (segment.min_time() < from || segment.max_time() >= to)
         {
-            rows.and(&segment.stage_times().rows_where(|time| (from..to).contains(&time)));
+            wanted.and(&segment.stage_times().rows_where(|time| (from..to).contains(&time)));
         }
-        rows
+        let mut scan = plan.scan(Rows::held(number, entry), Some(&wanted));
+        scan.advance(segment, || true);
+        scan.into_matched()
     }
 }
 
@@ -101,7 +125,8 @@ pub fn query(
     // Whoever stops a query before it has read everything does not want a part of it that looks like all.
     if !stop.load(Ordering::Relaxed) {
         let range = time_range(options, &intake.store, streams)?;
-        for (count, id) in rows_in_order(&intake.store, options, range).into_iter().enumerate() {
+        let plan = options.plan(&intake);
+        for (count, id) in rows_in_order(&intake.store, &plan, options, range).into_iter().enumerate() {
             printer.print(&intake, id, streams)?;
             if count % ROWS_AT_ONCE == 0 && stop.load(Ordering::Relaxed) {
                 break;
@@ -131,11 +156,14 @@ pub(super) fn time_range(
 /// Matching rows in time order: all, or the newest ones up to the limit.
 pub(super) fn rows_in_order(
     store: &Store,
+    plan: &Plan,
     options: &QueryOptions<'_>,
     range: Option<(Micros, Micros)>,
 ) -> Vec<EventId> {
-    let selected: HashMap<u32, Bitset> =
-        store.entries().map(|(number, entry)| (number, options.selected(entry, range))).collect();
+    let selected: HashMap<u32, Bitset> = store
+        .entries()
+        .map(|(number, entry)| (number, options.selected(plan, number, entry, range, 0)))
+        .collect();
     let newest_first = store.order().chunks().iter().rev().flat_map(|chunk| chunk.ids().iter().rev());
     let mut rows: Vec<EventId> = newest_first
         .filter(|id| selected.get(&id.segment()).is_some_and(|rows| rows.get(id.row())))

@@ -11,7 +11,7 @@ use crate::ingest::{FileReport, IngestMessage, SourceDescription};
 use crate::model::{
     Decision, Event, Level, Micros, ObjectRef, SECOND, SourceId, Stage, TimeZoneChoice, parse_rfc3339,
 };
-use crate::query::Plan;
+use crate::query::Expression;
 use crate::store::{Batch, SegmentBuilder};
 
 const LOG: SourceId = SourceId(0);
@@ -59,9 +59,9 @@ fn live(events: &[Event<'_>]) -> IngestMessage {
     IngestMessage::Live(batch(events, 1))
 }
 
-fn options(plan: &Plan) -> QueryOptions<'_> {
+fn options(filter: &Expression) -> QueryOptions<'_> {
     QueryOptions {
-        plan,
+        filter,
         holds_secret: |text| text.ends_with(b"secret"),
         output: QueryOutput::Jsonl,
         stages: StageChoice::Request,
@@ -120,8 +120,8 @@ fn a_request_is_one_row_in_time_order_and_all_stages_are_all() {
             IngestMessage::End(LOG),
         ]
     };
-    let plan = Plan::everything();
-    let mut options = options(&plan);
+    let filter = Expression::default();
+    let mut options = options(&filter);
     let (output, _, outcome) = run(messages(), &options);
     let expected = pairs(&[
         ("a", Stage::ResponseComplete),
@@ -149,8 +149,8 @@ fn a_request_is_one_row_in_time_order_and_all_stages_are_all() {
 
 #[test]
 fn following_prints_each_request_once_at_its_first_answer() {
-    let plan = Plan::everything();
-    let mut options = options(&plan);
+    let filter = Expression::default();
+    let mut options = options(&filter);
     options.follow = true;
     let messages = || {
         vec![
@@ -185,8 +185,8 @@ fn following_prints_each_request_once_at_its_first_answer() {
 
 #[test]
 fn what_was_printed_stays_printed_when_memory_runs_out() {
-    let plan = Plan::everything();
-    let mut options = options(&plan);
+    let filter = Expression::default();
+    let mut options = options(&filter);
     (options.follow, options.memory) = (true, 1);
     let mut messages = vec![
         opened(),
@@ -202,8 +202,8 @@ fn what_was_printed_stays_printed_when_memory_runs_out() {
 
 #[test]
 fn raw_withholds_secrets_and_the_table_shows_no_control() {
-    let plan = Plan::everything();
-    let mut options = options(&plan);
+    let filter = Expression::default();
+    let mut options = options(&filter);
     options.output = QueryOutput::Raw;
     let messages = || {
         let mut hostile = event("x\u{1b}[2J", Stage::ResponseComplete, 2);
@@ -274,8 +274,8 @@ fn the_json_of_query_is_the_documented_one() {
     builder.push(&full(Stage::ResponseStarted, 1), b"", true);
     builder.push(&full(Stage::ResponseComplete, 3), b"", false);
     let messages = vec![opened(), IngestMessage::History(Box::new(builder.finish(1)))];
-    let plan = Plan::everything();
-    let (output, ..) = run(messages, &options(&plan));
+    let filter = Expression::default();
+    let (output, ..) = run(messages, &options(&filter));
     assert_eq!(
         output,
         "{\"time\":\"2026-11-20T12:00:01.000000Z\",\"received\":\"2026-11-20T12:00:00.000000Z\",\

@@ -19,6 +19,28 @@ pub enum ActorKind {
     ControlPlane,
 }
 
+impl ActorKind {
+    /// Every kind, people first.
+    pub const ALL: [ActorKind; 5] = [
+        ActorKind::Human,
+        ActorKind::Anonymous,
+        ActorKind::ServiceAccount,
+        ActorKind::Node,
+        ActorKind::ControlPlane,
+    ];
+
+    /// How it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            ActorKind::Human => "human",
+            ActorKind::Anonymous => "anonymous",
+            ActorKind::ServiceAccount => "serviceaccount",
+            ActorKind::Node => "node",
+            ActorKind::ControlPlane => "control-plane",
+        }
+    }
+}
+
 /// The kind of identity that `username` claims.
 pub fn actor_kind(username: &str) -> ActorKind {
     match username.strip_prefix("system:") {

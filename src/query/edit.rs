@@ -1,7 +1,7 @@
 //! Changing a filter by key: include, exclude or keep only the value under the cursor.
 
 use super::fields::FieldName;
-use super::syntax::{Expression, Node, Term, Value};
+use super::syntax::{Expression, Node, Target, Term, Value};
 
 /// What a key does with a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,7 +22,7 @@ pub fn with_value(expression: &Expression, field: FieldName, text: &str, change:
         Some(other) => vec![other.clone()],
     };
     let value = Value::exactly(text);
-    let has_value = |node: &Node| matches!(node, Node::Term(t) if t.field == Some(field));
+    let has_value = |node: &Node| matches!(node, Node::Term(t) if is_of(t, field));
     let is_exclusion = |node: &Node| matches!(node, Node::Not(inner) if has_value(inner));
     match change {
         Change::Only => {
@@ -66,12 +66,16 @@ pub fn with_value(expression: &Expression, field: FieldName, text: &str, change:
 }
 
 fn term(field: FieldName, value: Value) -> Node {
-    Node::Term(Term { field: Some(field), values: vec![value] })
+    Node::Term(Term { target: Some(Target::Field(field)), regex: false, values: vec![value] })
+}
+
+fn is_of(term: &Term, field: FieldName) -> bool {
+    term.target == Some(Target::Field(field)) && !term.regex
 }
 
 fn take_out(node: &mut Node, field: FieldName, value: &Value) {
     if let Node::Term(term) = node
-        && term.field == Some(field)
+        && is_of(term, field)
     {
         term.values.retain(|v| v != value);
     }

@@ -1,14 +1,22 @@
 //! The fields of the filter language: one table for the parser, the help and the documents.
 
 /// What can be asked for as `field:value`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum FieldName {
     /// The authenticated or the impersonated user.
     User,
+    /// The authenticated user of an impersonated request.
+    Impersonator,
     /// The impersonated user only.
     ImpersonatedUser,
+    /// Any of the groups of the authenticated or the impersonated user.
+    Group,
+    /// What kind of identity the authenticated or the impersonated user is.
+    Kind,
     /// `verb`
     Verb,
+    /// Read, write, failed, dry run, without effect, routine.
+    Is,
     /// `objectRef.resource`, with group and subresource where they are written
     Resource,
     /// `objectRef.subresource`
@@ -17,26 +25,58 @@ pub enum FieldName {
     Namespace,
     /// `objectRef.name`
     Name,
+    /// Namespace, resource and name together.
+    Object,
     /// `responseStatus.code`
     Code,
-    /// last of `sourceIPs`
-    SourceIp,
-    /// `userAgent`
-    UserAgent,
-    /// `requestURI`
-    RequestUri,
-    /// `stage`
-    Stage,
-    /// `level`
-    Level,
-    /// `auditID`
-    AuditId,
     /// `responseStatus.reason`
     Reason,
     /// annotation `authorization.k8s.io/decision`
     Decision,
-    /// read, write or failed
-    Is,
+    /// The binding named by annotation `authorization.k8s.io/reason`
+    Binding,
+    /// The role named by annotation `authorization.k8s.io/reason`
+    Role,
+    /// last of `sourceIPs`
+    SourceIp,
+    /// `userAgent`
+    UserAgent,
+    /// The tool that `userAgent` names.
+    Tool,
+    /// The field manager of a write.
+    Manager,
+    /// `requestURI`
+    RequestUri,
+    /// The command of an `exec`.
+    Command,
+    /// `level`
+    Level,
+    /// `stage`
+    Stage,
+    /// `auditID`
+    AuditId,
+    /// The credential that was used, or issued.
+    Credential,
+    /// The pod that the token is bound to.
+    TokenPod,
+    /// The node of that pod.
+    TokenNode,
+    /// The log a record was read from.
+    Source,
+    /// Time from arrival to end.
+    Duration,
+    /// Stage time at or after a moment.
+    Since,
+    /// Stage time before a moment.
+    Until,
+    /// Stage time within the minute (or second) that is written.
+    At,
+    /// Whether the row is marked.
+    Mark,
+    /// The release that removes the API version that was asked for.
+    Deprecated,
+    /// Any part of the whole line, escapes decoded.
+    Text,
 }
 
 /// How values of a field are compared.
@@ -50,6 +90,12 @@ pub enum FieldKind {
     Number,
     /// One of a few words.
     Word,
+    /// An address, a network in CIDR notation, or a pattern.
+    Address,
+    /// A length of time, compared.
+    Length,
+    /// A moment.
+    Moment,
 }
 
 /// One line of the table.
@@ -98,20 +144,70 @@ pub const FIELDS: &[FieldInfo] = &[
     line(FieldName::Name, "name", &[], FieldKind::Whole, "the object's name: novelapp, web-*"),
     line(FieldName::Code, "code", &["status"], FieldKind::Number, "the answer: 403, 4xx, >=400, 500-599"),
     line(
+        FieldName::Is,
+        "is",
+        &[],
+        FieldKind::Word,
+        "write, read, failed, dryrun, noop (a write without effect), routine",
+    ),
+    line(
+        FieldName::Kind,
+        "kind",
+        &[],
+        FieldKind::Word,
+        "kind of user: human, serviceaccount, node, control-plane, anonymous",
+    ),
+    line(
+        FieldName::Object,
+        "object",
+        &["obj"],
+        FieldKind::Whole,
+        "namespace/resource/name, or resource/name: prod/deploy/web",
+    ),
+    line(FieldName::Subresource, "subresource", &["sub"], FieldKind::Whole, "exec, scale, status, token"),
+    line(
         FieldName::SourceIp,
         "ip",
         &["sourceip", "address"],
+        FieldKind::Address,
+        "from where: 10.20.0.5, 10.0.0.0/8, 203.0.113.*",
+    ),
+    line(
+        FieldName::Tool,
+        "tool",
+        &[],
         FieldKind::Whole,
-        "from where: 10.20.0.5, 203.0.113.*",
+        "through which program, as its agent claims: kubectl, helm, argocd, terraform",
     ),
     line(
         FieldName::UserAgent,
         "agent",
         &["useragent"],
         FieldKind::Part,
-        "through which client: kubectl, Helm",
+        "part of the user agent: kubectl/v1.32, linux/arm64",
     ),
-    line(FieldName::Subresource, "subresource", &["sub"], FieldKind::Whole, "exec, scale, status, token"),
+    line(
+        FieldName::Manager,
+        "manager",
+        &["fieldmanager"],
+        FieldKind::Whole,
+        "the field manager of a write: kubectl-edit, argocd-controller",
+    ),
+    line(
+        FieldName::Command,
+        "command",
+        &["cmd"],
+        FieldKind::Part,
+        "part of what exec ran, decoded: /etc/shadow",
+    ),
+    line(
+        FieldName::Group,
+        "group",
+        &["groups"],
+        FieldKind::Whole,
+        "a group of the user: system:masters, oidc:*",
+    ),
+    line(FieldName::Impersonator, "impersonator", &[], FieldKind::Whole, "who acted as somebody else"),
     line(
         FieldName::ImpersonatedUser,
         "impersonated",
@@ -119,6 +215,41 @@ pub const FIELDS: &[FieldInfo] = &[
         FieldKind::Whole,
         "acted as whom",
     ),
+    line(FieldName::Decision, "decision", &[], FieldKind::Word, "of authorization: allow, forbid"),
+    line(
+        FieldName::Binding,
+        "binding",
+        &[],
+        FieldKind::Whole,
+        "the binding that allowed it: argocd-admin, staging's as ci/staging",
+    ),
+    line(FieldName::Role, "role", &[], FieldKind::Whole, "the role that allowed it: cluster-admin"),
+    line(FieldName::Reason, "reason", &[], FieldKind::Whole, "why it failed: Forbidden, NotFound, Conflict"),
+    line(
+        FieldName::Credential,
+        "credential",
+        &["cred"],
+        FieldKind::Whole,
+        "the token or certificate used, or issued: JTI=…, X509SHA256=…",
+    ),
+    line(FieldName::TokenPod, "pod", &[], FieldKind::Whole, "the pod that the token belongs to"),
+    line(FieldName::TokenNode, "node", &[], FieldKind::Whole, "the node that the token's pod runs on"),
+    line(
+        FieldName::Duration,
+        "duration",
+        &["took"],
+        FieldKind::Length,
+        "how long it took: >1s, 100ms-2s, <5ms",
+    ),
+    line(
+        FieldName::Since,
+        "since",
+        &["after"],
+        FieldKind::Moment,
+        "at or after: -15m, 03:00, 2026-01-14T03:00:00Z",
+    ),
+    line(FieldName::Until, "until", &["before"], FieldKind::Moment, "before; the same forms"),
+    line(FieldName::At, "at", &[], FieldKind::Moment, "within the minute or second written: 03:00, 03:00:41"),
     line(
         FieldName::RequestUri,
         "uri",
@@ -126,6 +257,7 @@ pub const FIELDS: &[FieldInfo] = &[
         FieldKind::Part,
         "part of path and query: dryRun=All",
     ),
+    line(FieldName::AuditId, "auditID", &["id"], FieldKind::Whole, "the request's id"),
     line(
         FieldName::Stage,
         "stage",
@@ -134,10 +266,22 @@ pub const FIELDS: &[FieldInfo] = &[
         "RequestReceived, ResponseStarted, ResponseComplete, Panic",
     ),
     line(FieldName::Level, "level", &[], FieldKind::Word, "Metadata, Request, RequestResponse"),
-    line(FieldName::AuditId, "auditID", &["id"], FieldKind::Whole, "the request's id"),
-    line(FieldName::Reason, "reason", &[], FieldKind::Whole, "why it failed: Forbidden, NotFound, Conflict"),
-    line(FieldName::Decision, "decision", &[], FieldKind::Word, "of authorization: allow, forbid"),
-    line(FieldName::Is, "is", &[], FieldKind::Word, "write, read, failed"),
+    line(
+        FieldName::Deprecated,
+        "deprecated",
+        &[],
+        FieldKind::Whole,
+        "asks for an API version that goes away: *, or the release, 1.32",
+    ),
+    line(FieldName::Source, "source", &["log"], FieldKind::Whole, "from which log, by its name"),
+    line(FieldName::Mark, "mark", &["marked"], FieldKind::Word, "whether the row is marked: yes, no"),
+    line(
+        FieldName::Text,
+        "text",
+        &["line"],
+        FieldKind::Part,
+        "part of the whole line, escapes decoded: \"a & b\"",
+    ),
 ];
 
 /// The field written as `name`, whatever the case.
@@ -149,6 +293,12 @@ pub fn field_named(name: &str) -> Option<&'static FieldInfo> {
 }
 
 impl FieldName {
+    /// Whether its values are strings that a regular expression can be tried on.
+    pub fn takes_regex(self) -> bool {
+        !matches!(self.info().kind, FieldKind::Word | FieldKind::Length | FieldKind::Moment)
+            && self != FieldName::Object
+    }
+
     /// Its line of the table.
     pub fn info(self) -> &'static FieldInfo {
         FIELDS.iter().find(|info| info.field == self).unwrap_or(&FIELDS[0])

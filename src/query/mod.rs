@@ -1,18 +1,32 @@
 //! Questions about the log: the filter language, its compilation against a segment's dictionaries, and live results.
 //!
-//! `fields` is the one table of what can be asked; `syntax` reads and prints expressions; `edit` changes them by key;
-//! `pattern` matches strings; `plan` turns an expression into row sets of a segment; `view` keeps the result of a
-//! plan over the whole [`crate::store::Store`] up to date, in time order.
+//! `syntax` is the language as a tree, `parser` reads it, `fields` is the one table of what can be asked, `check` and
+//! `names` say what values mean; `completion` tells what may be typed next; `edit` changes a filter by key, `narrow` tells when one only takes away from another.
+//! `compile` turns a tree into the tests of a `plan`, which finds the rows of a segment by columns (`pattern` matches
+//! strings) and, where it must, by text (`text_test`). `view` keeps the result of a plan over the whole
+//! [`crate::store::Store`] up to date, in time order.
 
+mod check;
+mod compile;
+mod completion;
+mod context;
 mod edit;
 mod fields;
+mod names;
+mod narrow;
+mod parser;
 mod pattern;
 mod plan;
 mod syntax;
+mod text_test;
 mod view;
 
+pub use completion::{Completion, Wanted, fields_for, fixed_values};
+pub use context::Context;
 pub use edit::{Change, with_value};
 pub use fields::{FIELDS, FieldKind, FieldName, field_named, nearest};
-pub use plan::Plan;
-pub use syntax::{Expression, Node, ParseError, Term, Value, parse};
+pub use narrow::narrows;
+pub use parser::{parse, parse_target};
+pub use plan::{Plan, Rows, Scan};
+pub use syntax::{Body, BodyPath, Expression, Node, ParseError, Step, Target, Term, Value};
 pub use view::{Bucket, View, ViewOptions};

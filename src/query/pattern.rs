@@ -13,8 +13,10 @@ pub(super) enum Pattern {
     Absent,
     /// The whole string.
     Whole(Regex),
-    /// Any part of the string.
+    /// Any part of the string: a fixed text.
     Part(Regex),
+    /// Any part of the string, or the whole of it: whatever the regular expression says.
+    Regex(Regex),
 }
 
 impl Pattern {
@@ -35,12 +37,48 @@ impl Pattern {
         Pattern::Part(compile(&regex::escape(text), text, quoted))
     }
 
+    /// A regular expression that matches any part of the string. Either case unless it holds a capital letter that
+    /// stands for itself, or was quoted.
+    ///
+    /// # Errors
+    /// Why it is none, in one line.
+    pub(super) fn regex(text: &str, quoted: bool) -> Result<Pattern, String> {
+        /// Enough for any question, little enough to be compiled at each key.
+        const MOST_BYTES: usize = 1 << 20;
+        let mut escaped = false;
+        let has_capital = text.chars().any(|c| {
+            let capital = c.is_uppercase() && !escaped;
+            escaped = c == '\\' && !escaped;
+            capital
+        });
+        RegexBuilder::new(text)
+            .case_insensitive(!quoted && !has_capital)
+            .size_limit(MOST_BYTES)
+            .build()
+            .map(Pattern::Regex)
+            .map_err(|error| {
+                let text = error.to_string();
+                let last = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("");
+                last.strip_prefix("error: ").unwrap_or(last).to_owned()
+            })
+    }
+
+    /// The pattern that nothing matches.
+    pub(super) fn never() -> Pattern {
+        Pattern::Whole(compile("a^", "a", true))
+    }
+
     /// Whether one string matches.
     pub(super) fn matches(&self, text: &str) -> bool {
+        self.matches_bytes(text.as_bytes())
+    }
+
+    /// Whether one string matches, which need not be UTF-8.
+    pub(super) fn matches_bytes(&self, text: &[u8]) -> bool {
         match self {
             Pattern::Present => !text.is_empty(),
             Pattern::Absent => text.is_empty(),
-            Pattern::Whole(regex) | Pattern::Part(regex) => regex.is_match(text.as_bytes()),
+            Pattern::Whole(regex) | Pattern::Part(regex) | Pattern::Regex(regex) => regex.is_match(text),
         }
     }
 

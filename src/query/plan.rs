@@ -1,13 +1,19 @@
 //! An expression compiled against columns: each string test runs once over a segment's dictionary, rows are then
-//! tested by symbol.
+//! tested by symbol. What only a record's text can answer is left open and read row by row, newest first, in a
+//! [`Scan`] that can be interrupted.
 
-use super::fields::FieldName;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use super::compile::compile;
+use super::context::Context;
+use super::names::matches_resource;
 use super::pattern::Pattern;
-use super::syntax::{Expression, Node, Term, Value, code_range};
-use crate::model::{
-    Decision, Level, Stage, is_mutating_subresource, is_write_verb, service_account, short_resource,
-};
-use crate::store::{Bitset, Field, Segment};
+use super::syntax::{Body, Expression};
+use super::text_test::TextTest;
+use crate::model::{Decision, EventId, Level, Micros, SourceId, Stage};
+use crate::store::{Bitset, Dictionary, Entry, Field, Segment};
 
 /// Columns in which a bare word is looked for.
 const WORD_FIELDS: [Field; 8] = [
@@ -24,35 +30,86 @@ const WORD_FIELDS: [Field; 8] = [
 /// A compiled filter.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    root: Option<Test>,
+    root: Option<Arc<Test>>,
+    revealed: bool,
 }
 
-#[derive(Clone, Debug)]
-enum Test {
+/// One test of a record.
+#[derive(Debug)]
+pub(super) enum Test {
     All(Vec<Test>),
     Any(Vec<Test>),
     Not(Box<Test>),
     /// The string of a column matches.
     Column(Field, Pattern),
-    /// Some way in which a username is written matches.
-    Username(Field, Pattern),
+    /// The string of a column passes.
+    Where(Field, Predicate),
     /// The resource, by any of its names.
     Resource(Pattern),
     /// A part of any of these columns matches.
     Word(Pattern),
+    /// The code lies between these.
     Code(u16, u16),
+    /// The code is one of these.
+    Codes(Vec<bool>),
     Stage(Stage),
     Level(Level),
     Decision(Decision),
+    Routine,
     /// With the one id that can pass, when it holds no star.
     AuditId(Pattern, Option<String>),
-    Write,
+    Source(BTreeSet<SourceId>),
+    /// The stage time is at or after the first and before the second.
+    Time(Micros, Micros),
+    /// The request took between these, both included.
+    Elapsed(Micros, Micros),
+    Marked(Arc<BTreeSet<EventId>>),
+    /// The record's text passes.
+    Text(Arc<TextTest>),
+}
+
+/// A test of one string.
+pub(super) struct Predicate(pub(super) Arc<dyn Fn(&str) -> bool + Send + Sync>);
+
+impl fmt::Debug for Predicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("predicate")
+    }
+}
+
+/// The records that a plan is asked about.
+#[derive(Clone, Copy)]
+pub struct Rows<'s> {
+    /// The columns.
+    pub segment: &'s Segment,
+    /// What became known about them later; without it no request has a later end.
+    pub entry: Option<&'s Entry>,
+    /// The segment's number, which marks name; without it no row is marked.
+    pub number: Option<u32>,
+}
+
+impl<'s> Rows<'s> {
+    /// The records of a segment that is held.
+    pub fn held(number: u32, entry: &'s Entry) -> Rows<'s> {
+        Rows { segment: entry.segment(), entry: Some(entry), number: Some(number) }
+    }
+}
+
+impl<'s> From<&'s Segment> for Rows<'s> {
+    fn from(segment: &'s Segment) -> Rows<'s> {
+        Rows { segment, entry: None, number: None }
+    }
 }
 
 impl Plan {
-    /// Compiles an expression.
+    /// Compiles an expression that asks nothing about the program's state.
     pub fn new(expression: &Expression) -> Plan {
-        Plan { root: expression.root.as_ref().map(compile_node) }
+        Plan::compile(expression, &Context::default())
+    }
+
+    /// Compiles an expression.
+    pub fn compile(expression: &Expression, context: &Context) -> Plan {
+        Plan { root: compile(expression, context).map(Arc::new), revealed: context.revealed }
     }
 
     /// The plan that every record passes.
@@ -65,143 +122,263 @@ impl Plan {
         self.root.is_none()
     }
 
-    /// The rows of a segment that pass.
-    pub fn rows(&self, segment: &Segment) -> Bitset {
-        match &self.root {
-            None => Bitset::all(segment.rows()),
-            Some(test) => test.rows(segment),
+    /// Whether records' texts must be read, so that they must have been kept.
+    pub fn reads_text(&self) -> bool {
+        self.root.as_ref().is_some_and(|root| root.reads_text())
+    }
+
+    /// The records that pass.
+    pub fn rows<'s>(&self, rows: impl Into<Rows<'s>>) -> Bitset {
+        let rows = rows.into();
+        let mut scan = self.scan(rows, None);
+        scan.advance(rows.segment, || true);
+        scan.into_matched()
+    }
+
+    /// Whether one record passes.
+    pub fn passes<'s>(&self, rows: impl Into<Rows<'s>>, row: u32) -> bool {
+        let rows = rows.into();
+        let mut only = Bitset::none(rows.segment.rows());
+        only.set(row, true);
+        let mut scan = self.scan(rows, Some(&only));
+        scan.advance(rows.segment, || true);
+        scan.matched().get(row)
+    }
+
+    /// Asks the columns, and leaves to [`Scan::advance`] what only texts can answer. Nothing outside of `within` is
+    /// found.
+    pub fn scan(&self, rows: Rows<'_>, within: Option<&Bitset>) -> Scan {
+        let residual = match &self.root {
+            None => Residual::Known(Bitset::all(rows.segment.rows())),
+            Some(test) => test.residual(rows),
+        };
+        let (mut matched, mut open) = residual.bounds(rows.segment.rows());
+        if let Some(within) = within {
+            matched.and(within);
+            open.and(within);
         }
+        open.and_not(&matched);
+        let end = open.len();
+        Scan { matched, open, end, residual, revealed: self.revealed, unreadable: 0 }
     }
 }
 
-fn compile_node(node: &Node) -> Test {
-    match node {
-        Node::And(parts) => Test::All(parts.iter().map(compile_node).collect()),
-        Node::Or(parts) => Test::Any(parts.iter().map(compile_node).collect()),
-        Node::Not(inner) => Test::Not(Box::new(compile_node(inner))),
-        Node::Term(term) => compile_term(term),
+/// A plan's answer for one segment, which may not be complete yet.
+#[derive(Debug)]
+pub struct Scan {
+    matched: Bitset,
+    /// Rows whose texts must still be read; all lie below `end`.
+    open: Bitset,
+    end: u32,
+    residual: Residual,
+    revealed: bool,
+    unreadable: u32,
+}
+
+impl Scan {
+    /// Rows that pass, as far as is known.
+    pub fn matched(&self) -> &Bitset {
+        &self.matched
+    }
+
+    /// Rows that pass, as far as is known.
+    pub fn into_matched(self) -> Bitset {
+        self.matched
+    }
+
+    /// Whether nothing is left to be read.
+    pub fn is_complete(&self) -> bool {
+        self.open.is_clear()
+    }
+
+    /// How many rows are left to be read.
+    pub fn open_rows(&self) -> u32 {
+        self.open.count()
+    }
+
+    /// Takes over what an earlier scan of the same segment, with the same plan, found out about its rows, except for
+    /// `anew`.
+    pub fn carry_over(&mut self, earlier: &Scan, anew: &Bitset) {
+        let known = earlier.matched.len().min(self.matched.len());
+        let mut keep = Bitset::from_fn(self.matched.len(), |row| (row as u32) < known);
+        keep.and_not(anew);
+        for (now, before) in [(&mut self.matched, &earlier.matched), (&mut self.open, &earlier.open)] {
+            let mut before = before.clone();
+            before.resize(now.len());
+            before.and(&keep);
+            now.and_not(&keep);
+            now.or(&before);
+        }
+    }
+
+    /// Reads texts, the last row first, until none is left or `more` says no, which is asked every few rows. Returns
+    /// whether none is left.
+    pub fn advance(&mut self, segment: &Segment, mut more: impl FnMut() -> bool) -> bool {
+        /// A row of a few KB takes some microseconds.
+        const ROWS_AT_ONCE: u32 = 16;
+        if self.open.is_clear() {
+            return true;
+        }
+        let mut texts = segment.texts();
+        let mut count = 0;
+        while let Some(row) = self.open.last_below(self.end) {
+            self.open.set(row, false);
+            self.end = row;
+            match texts.read(row) {
+                Ok(text) => {
+                    if self.residual.passes(row, text, self.revealed) {
+                        self.matched.set(row, true);
+                    }
+                }
+                Err(_) => self.unreadable += 1,
+            }
+            count += 1;
+            if count % ROWS_AT_ONCE == 0 && !more() {
+                break;
+            }
+        }
+        self.open.is_clear()
     }
 }
 
-fn compile_term(term: &Term) -> Test {
-    let mut tests: Vec<Test> = term.values.iter().map(|value| compile_value(term.field, value)).collect();
-    if tests.len() == 1 { tests.remove(0) } else { Test::Any(tests) }
+/// What is left of a plan once the columns of a segment have answered.
+#[derive(Debug)]
+enum Residual {
+    Known(Bitset),
+    All(Vec<Residual>),
+    Any(Vec<Residual>),
+    Not(Box<Residual>),
+    Text(Arc<TextTest>),
 }
 
-fn compile_value(field: Option<FieldName>, value: &Value) -> Test {
-    let text = value.text.as_str();
-    let whole = || Pattern::whole(text, value.quoted);
-    let part = || Pattern::part(text, value.quoted);
-    let Some(field) = field else {
-        // Every text has the empty one as a part.
-        return if text.is_empty() { Test::All(Vec::new()) } else { Test::Word(part()) };
-    };
-    match field {
-        // Most requests are not impersonated: nobody at all is a question about the authenticated user.
-        FieldName::User if text.is_empty() => Test::Column(Field::User, whole()),
-        FieldName::User => Test::Any(vec![
-            Test::Username(Field::User, whole()),
-            Test::Username(Field::ImpersonatedUser, whole()),
-        ]),
-        FieldName::ImpersonatedUser => Test::Username(Field::ImpersonatedUser, whole()),
-        FieldName::Verb => Test::Column(Field::Verb, whole()),
-        FieldName::Resource => compile_resource(value),
-        FieldName::Subresource => Test::Column(Field::Subresource, whole()),
-        FieldName::Namespace => Test::Column(Field::Namespace, whole()),
-        FieldName::Name => Test::Column(Field::Name, whole()),
-        FieldName::SourceIp => Test::Column(Field::SourceIp, whole()),
-        FieldName::UserAgent => Test::Column(Field::UserAgent, part()),
-        FieldName::RequestUri => Test::Column(Field::RequestUri, part()),
-        FieldName::Reason => Test::Column(Field::Reason, whole()),
-        FieldName::AuditId => {
-            let is_one = !text.is_empty() && (value.quoted || !text.contains('*'));
-            Test::AuditId(whole(), is_one.then(|| text.to_owned()))
+impl Residual {
+    /// Rows that surely pass, and rows that may.
+    fn bounds(&self, rows: u32) -> (Bitset, Bitset) {
+        match self {
+            Residual::Known(bits) => (bits.clone(), bits.clone()),
+            Residual::Text(_) => (Bitset::none(rows), Bitset::all(rows)),
+            Residual::All(parts) => {
+                let mut bounds = (Bitset::all(rows), Bitset::all(rows));
+                for part in parts {
+                    let (sure, possible) = part.bounds(rows);
+                    bounds.0.and(&sure);
+                    bounds.1.and(&possible);
+                }
+                bounds
+            }
+            Residual::Any(parts) => {
+                let mut bounds = (Bitset::none(rows), Bitset::none(rows));
+                for part in parts {
+                    let (sure, possible) = part.bounds(rows);
+                    bounds.0.or(&sure);
+                    bounds.1.or(&possible);
+                }
+                bounds
+            }
+            Residual::Not(inner) => {
+                let (mut sure, mut possible) = inner.bounds(rows);
+                sure.invert();
+                possible.invert();
+                (possible, sure)
+            }
         }
-        FieldName::Code if text.is_empty() => Test::Code(0, 0),
-        FieldName::Code => match code_range(text) {
-            Some((low, high)) => Test::Code(low, high),
-            // `*`: any answer at all.
-            None => Test::Code(1, u16::MAX),
-        },
-        FieldName::Stage => named(text, Stage::ALL, |s| s.name(), Test::Stage),
-        FieldName::Level => named(text, Level::ALL, |l| l.name(), Test::Level),
-        FieldName::Decision => {
-            named(text, [Decision::Absent, Decision::Allow, Decision::Forbid], |d| d.name(), Test::Decision)
-        }
-        FieldName::Is => match text.to_ascii_lowercase().as_str() {
-            "write" => Test::Write,
-            "failed" => Test::Code(400, u16::MAX),
-            _ => Test::Not(Box::new(Test::Write)),
-        },
     }
-}
 
-fn named<T: Copy, const N: usize>(
-    text: &str,
-    all: [T; N],
-    name: impl Fn(&T) -> &'static str,
-    wrap: fn(T) -> Test,
-) -> Test {
-    let is_wanted =
-        |t: &T| if text == "*" { !name(t).is_empty() } else { name(t).eq_ignore_ascii_case(text) };
-    Test::Any(all.into_iter().filter(is_wanted).map(wrap).collect())
-}
-
-/// `pods`, `pod`, `po`-like short names, `deployments.apps`, `deploy/scale`.
-fn compile_resource(value: &Value) -> Test {
-    let pattern = |text: &str| Pattern::whole(text, value.quoted);
-    let (resource, subresource) = match value.text.split_once('/') {
-        Some((resource, subresource)) => (resource, Some(subresource)),
-        None => (value.text.as_str(), None),
-    };
-    let (resource, group) = match resource.split_once('.') {
-        Some((resource, group)) => (resource, Some(group)),
-        None => (resource, None),
-    };
-    let mut tests = vec![Test::Resource(pattern(resource))];
-    tests.extend(group.map(|group| Test::Column(Field::ApiGroup, pattern(group))));
-    tests.extend(subresource.map(|subresource| Test::Column(Field::Subresource, pattern(subresource))));
-    if tests.len() == 1 { tests.remove(0) } else { Test::All(tests) }
+    fn passes(&self, row: u32, text: &[u8], revealed: bool) -> bool {
+        match self {
+            Residual::Known(bits) => bits.get(row),
+            Residual::All(parts) => parts.iter().all(|part| part.passes(row, text, revealed)),
+            Residual::Any(parts) => parts.iter().any(|part| part.passes(row, text, revealed)),
+            Residual::Not(inner) => !inner.passes(row, text, revealed),
+            Residual::Text(test) => test.matches(text, revealed),
+        }
+    }
 }
 
 impl Test {
-    fn rows(&self, segment: &Segment) -> Bitset {
-        let rows = segment.rows();
+    /// A test of the record's text.
+    pub(super) fn text(test: TextTest) -> Test {
+        Test::Text(Arc::new(test))
+    }
+
+    fn reads_text(&self) -> bool {
+        match self {
+            Test::Text(_) => true,
+            Test::All(parts) | Test::Any(parts) => parts.iter().any(Test::reads_text),
+            Test::Not(inner) => inner.reads_text(),
+            _ => false,
+        }
+    }
+
+    fn residual(&self, rows: Rows<'_>) -> Residual {
         match self {
             Test::All(parts) => {
-                let mut parts = parts.iter();
-                let mut found = parts.next().map_or_else(|| Bitset::all(rows), |part| part.rows(segment));
+                let mut known = Bitset::all(rows.segment.rows());
+                let mut left = Vec::new();
                 for part in parts {
-                    if found.is_clear() {
-                        break;
+                    match part.residual(rows) {
+                        Residual::Known(bits) => known.and(&bits),
+                        other => left.push(other),
                     }
-                    found.and(&part.rows(segment));
+                    if known.is_clear() {
+                        return Residual::Known(known);
+                    }
                 }
-                found
+                joined(known, left, Residual::All)
             }
             Test::Any(parts) => {
-                let mut found = Bitset::none(rows);
+                let mut known = Bitset::none(rows.segment.rows());
+                let mut left = Vec::new();
                 for part in parts {
-                    found.or(&part.rows(segment));
+                    match part.residual(rows) {
+                        Residual::Known(bits) => known.or(&bits),
+                        other => left.push(other),
+                    }
                 }
-                found
+                joined(known, left, Residual::Any)
             }
-            Test::Not(inner) => {
-                let mut found = inner.rows(segment);
-                found.invert();
-                found
+            Test::Not(inner) => match inner.residual(rows) {
+                Residual::Known(mut bits) => {
+                    bits.invert();
+                    Residual::Known(bits)
+                }
+                other => Residual::Not(Box::new(other)),
+            },
+            Test::Text(test) => {
+                let left = Residual::Text(Arc::clone(test));
+                if test.passes_without_body() {
+                    return left;
+                }
+                // The level says which bodies there are; a record of an unknown level may have any.
+                let wanted = |level| match (level, test.as_ref()) {
+                    (Level::Metadata, _) => false,
+                    (Level::Request, TextTest::Body(body)) => body.body() != Body::Response,
+                    (Level::Request, _) => false,
+                    (Level::RequestResponse | Level::Unknown, _) => true,
+                };
+                let known = Bitset::from_column(rows.segment.all_facts(), |facts| wanted(facts.level()));
+                joined(known, vec![left], Residual::All)
             }
-            Test::Column(field, pattern) => column_rows(segment, *field, |d| pattern.symbols(d)),
-            Test::Username(field, pattern) => column_rows(segment, *field, |dictionary| {
-                pattern.symbols_where(dictionary, |name| matches_username(pattern, name))
+            column => Residual::Known(column.column_rows(rows)),
+        }
+    }
+
+    /// The rows that pass a test of columns.
+    fn column_rows(&self, rows: Rows<'_>) -> Bitset {
+        let segment = rows.segment;
+        let facts = segment.all_facts();
+        match self {
+            Test::Column(field, pattern) => rows_of(segment, *field, |d| pattern.symbols(d)),
+            Test::Where(field, Predicate(test)) => rows_of(segment, *field, |d| {
+                Bitset::from_fn(d.len() as u32, |symbol| test(d.get(symbol as u16)))
             }),
-            Test::Resource(pattern) => column_rows(segment, Field::Resource, |dictionary| {
+            Test::Resource(pattern) => rows_of(segment, Field::Resource, |dictionary| {
                 pattern.symbols_where(dictionary, |name| matches_resource(pattern, name))
             }),
             Test::Word(pattern) => {
-                let mut found = Bitset::none(rows);
+                let mut found = Bitset::none(segment.rows());
                 for field in WORD_FIELDS {
-                    found.or(&column_rows(segment, field, |dictionary| match field {
+                    found.or(&rows_of(segment, field, |dictionary| match field {
                         Field::Resource => {
                             pattern.symbols_where(dictionary, |name| matches_resource(pattern, name))
                         }
@@ -213,90 +390,68 @@ impl Test {
             Test::Code(low, high) => {
                 Bitset::from_column(segment.codes(), |code| *low <= code && code <= *high)
             }
-            Test::Stage(stage) => Bitset::from_column(segment.all_facts(), |facts| facts.stage() == *stage),
-            Test::Level(level) => Bitset::from_column(segment.all_facts(), |facts| facts.level() == *level),
-            Test::Decision(decision) => {
-                Bitset::from_column(segment.all_facts(), |facts| facts.decision() == *decision)
-            }
+            Test::Codes(wanted) => Bitset::from_column(segment.codes(), |code| {
+                wanted.get(usize::from(code)).copied().unwrap_or(false)
+            }),
+            Test::Stage(stage) => Bitset::from_column(facts, |facts| facts.stage() == *stage),
+            Test::Level(level) => Bitset::from_column(facts, |facts| facts.level() == *level),
+            Test::Decision(decision) => Bitset::from_column(facts, |facts| facts.decision() == *decision),
+            Test::Routine => Bitset::from_column(facts, |facts| facts.is_routine()),
             Test::AuditId(pattern, exact) => {
                 segment.rows_by_audit_id(exact.as_deref(), |id| pattern.matches(id))
             }
-            Test::Write => {
-                let mut found = column_rows(segment, Field::Verb, |d| {
-                    Bitset::from_fn(d.len() as u32, |symbol| is_write_verb(d.get(symbol as u16)))
-                });
-                found.or(&column_rows(segment, Field::Subresource, |d| {
-                    Bitset::from_fn(d.len() as u32, |symbol| is_mutating_subresource(d.get(symbol as u16)))
-                }));
+            Test::Source(sources) if sources.contains(&segment.source()) => Bitset::all(segment.rows()),
+            Test::Source(_) => Bitset::none(segment.rows()),
+            Test::Time(from, until) if *from <= segment.min_time() && segment.max_time() < *until => {
+                Bitset::all(segment.rows())
+            }
+            Test::Time(from, until) if segment.max_time() < *from || *until <= segment.min_time() => {
+                Bitset::none(segment.rows())
+            }
+            Test::Time(from, until) => {
+                segment.stage_times().rows_where(|time| *from <= time && time < *until)
+            }
+            Test::Elapsed(low, high) => {
+                let wanted = |length: Micros| *low <= length && length <= *high;
+                let mut found = segment.elapsed_times().rows_where(wanted);
+                for (row, entry) in
+                    rows.entry.iter().flat_map(|entry| entry.ended_rows().map(move |r| (r, entry)))
+                {
+                    found.set(row, wanted(entry.elapsed(row)));
+                }
                 found
             }
+            Test::Marked(marks) => {
+                let mut found = Bitset::none(segment.rows());
+                if let Some(number) = rows.number {
+                    for id in marks.range(EventId::new(number, 0)..EventId::new(number + 1, 0)) {
+                        found.set(id.row(), true);
+                    }
+                }
+                found
+            }
+            // These are taken apart before columns are asked.
+            Test::All(_) | Test::Any(_) | Test::Not(_) | Test::Text(_) => Bitset::none(segment.rows()),
         }
     }
 }
 
-fn column_rows(
-    segment: &Segment,
-    field: Field,
-    symbols: impl Fn(&crate::store::Dictionary) -> Bitset,
-) -> Bitset {
+/// What is known and what is left, put together without needless parts.
+fn joined(known: Bitset, mut left: Vec<Residual>, join: fn(Vec<Residual>) -> Residual) -> Residual {
+    if left.is_empty() {
+        return Residual::Known(known);
+    }
+    left.insert(0, Residual::Known(known));
+    join(left)
+}
+
+fn rows_of(segment: &Segment, field: Field, symbols: impl Fn(&Dictionary) -> Bitset) -> Bitset {
     let column = segment.column(field);
     let wanted = symbols(&column.dictionary);
     if wanted.is_clear() {
         return Bitset::none(segment.rows());
     }
     column.symbols.rows_in(&wanted)
-}
-
-/// A user may be asked for by the whole name, by the part before the `@`, and a service account as `namespace:name`,
-/// `namespace/name` or `name`, a node by its name.
-fn matches_username(pattern: &Pattern, name: &str) -> bool {
-    if pattern.matches(name) {
-        return true;
-    }
-    if name.is_empty() {
-        return false;
-    }
-    if let Some((namespace, account)) = service_account(name) {
-        return pattern.matches(account)
-            || pattern.matches(&format!("{namespace}:{account}"))
-            || pattern.matches(&format!("{namespace}/{account}"));
-    }
-    if let Some(node) = name.strip_prefix("system:node:") {
-        return pattern.matches(node);
-    }
-    name.split_once('@').is_some_and(|(local, _)| pattern.matches(local))
-}
-
-/// Plural, singular or kubectl's short name.
-fn matches_resource(pattern: &Pattern, plural: &str) -> bool {
-    if plural.is_empty() {
-        return pattern.matches("");
-    }
-    pattern.matches(plural)
-        || pattern.matches(short_resource(plural))
-        || pattern.matches(&singular(plural))
-        || kubectl_name(plural).is_some_and(|name| pattern.matches(name))
-}
-
-/// kubectl's short name where a screen shows another one: `pod` tells more than `po`.
-fn kubectl_name(plural: &str) -> Option<&'static str> {
-    match plural {
-        "pods" => Some("po"),
-        "nodes" => Some("no"),
-        _ => None,
-    }
-}
-
-fn singular(plural: &str) -> String {
-    if let Some(stem) = plural.strip_suffix("ies") {
-        return format!("{stem}y");
-    }
-    for ending in ["sses", "shes", "ches", "xes"] {
-        if let Some(stem) = plural.strip_suffix(ending) {
-            return format!("{stem}{}", &ending[..ending.len() - 2]);
-        }
-    }
-    plural.strip_suffix('s').unwrap_or(plural).to_owned()
 }
 
 #[cfg(test)]
@@ -414,11 +569,158 @@ mod tests {
         }
     }
 
+    fn event() -> Event<'static> {
+        Event { stage: Stage::ResponseComplete, level: Level::RequestResponse, ..Event::default() }
+    }
+
     #[test]
-    fn singulars() {
-        for (plural, one) in [("pods", "pod"), ("ingresses", "ingress"), ("networkpolicies", "networkpolicy")]
-        {
-            assert_eq!(singular(plural), one);
+    fn fields_that_are_taken_out_of_columns() {
+        let mut builder = SegmentBuilder::new(SourceId(3), 0, true);
+        let exec = Event {
+            user: "alice".into(),
+            groups: r#"["oidc:sre","system:authenticated"]"#.into(),
+            verb: "get".into(),
+            object: ObjectRef {
+                resource: "pods".into(),
+                subresource: "exec".into(),
+                namespace: "prod".into(),
+                name: "web-1".into(),
+                ..ObjectRef::default()
+            },
+            request_uri: "/api/v1/namespaces/prod/pods/web-1/exec?command=cat&command=%2Fetc%2Fshadow".into(),
+            user_agent: "kubectl/v1.32".into(),
+            source_ip: "10.20.0.5".into(),
+            code: 101,
+            received: Some(1_000_000),
+            stage_time: Some(3_000_000),
+            ..event()
+        };
+        let apply = Event {
+            user: "system:serviceaccount:argocd:server".into(),
+            impersonated_user: "bob".into(),
+            impersonated_groups: r#"["dev"]"#.into(),
+            verb: "patch".into(),
+            object: ObjectRef {
+                resource: "deployments".into(),
+                api_group: "apps".into(),
+                namespace: "prod".into(),
+                name: "web".into(),
+                ..ObjectRef::default()
+            },
+            request_uri: "/apis/apps/v1/x?fieldManager=argocd-controller&dryRun=All".into(),
+            user_agent: "argocd-application-controller/v2.13.2".into(),
+            source_ip: "2001:db8::7".into(),
+            code: 200,
+            decision_reason: r#"RBAC: allowed by RoleBinding "ci/prod" of ClusterRole "edit" to User "bob""#
+                .into(),
+            credential: "JTI=1".into(),
+            token_pod: "server-0".into(),
+            token_node: "n1".into(),
+            deprecated: "1.32".into(),
+            received: Some(60_000_000),
+            stage_time: Some(60_050_000),
+            ..event()
+        };
+        let update = Event {
+            verb: "update".into(),
+            user_agent: "Helm/3".into(),
+            source_ip: "::ffff:10.1.2.3".into(),
+            issued_credential: "JTI=1".into(),
+            received: Some(120_000_000),
+            stage_time: Some(120_000_000),
+            ..event()
+        };
+        builder.push(&exec, b"{}", false);
+        builder.push(&apply, br#"{"requestObject":{"spec":{"replicas":0}}}"#, false);
+        builder.push(
+            &update,
+            br#"{"requestObject":{"metadata":{"resourceVersion":"7"}},"responseObject":{"metadata":{"resourceVersion":"7"}}}"#,
+            false,
+        );
+        let segment = builder.finish(0).segment;
+        let context = Context {
+            reference: 120_000_000,
+            newest: 120_000_000,
+            sources: [(SourceId(3), "/var/log/audit.log".to_owned())].into(),
+            marks: Arc::new([EventId::new(5, 1)].into()),
+            ..Context::default()
+        };
+        for (question, wanted) in [
+            ("group:oidc:sre", vec![0]),
+            ("group:dev", vec![1]),
+            (r#"group:"""#, vec![1, 2]),
+            ("kind:human", vec![0, 1]),
+            ("kind:serviceaccount", vec![1]),
+            ("kind:anonymous", vec![2]),
+            ("impersonator:argocd/server", vec![1]),
+            (r#"impersonator:"""#, vec![0, 2]),
+            ("command:/etc/shadow", vec![0]),
+            (r#"command:"cat /etc""#, vec![0]),
+            ("command:*", vec![0]),
+            (r#"command:"""#, vec![1, 2]),
+            ("tool:kubectl,helm", vec![0, 2]),
+            ("tool:argocd", vec![1]),
+            ("manager:argocd-controller", vec![1]),
+            ("manager:helm", vec![2]),
+            ("manager:*", vec![1, 2]),
+            ("ip:10.0.0.0/8", vec![0, 2]),
+            ("ip:10.1.2.3", vec![2]),
+            ("ip:2001:db8::/32", vec![1]),
+            ("ip:10.20.*", vec![0]),
+            ("ip~^10", vec![0]),
+            ("binding:ci", vec![1]),
+            ("binding:RoleBinding/ci/prod role:edit", vec![1]),
+            (r#"role:"""#, vec![0, 2]),
+            ("credential:jti=1", vec![1, 2]),
+            ("pod:server-0 node:n1", vec![1]),
+            ("deprecated:*", vec![1]),
+            ("is:dryrun", vec![1]),
+            ("is:noop", vec![2]),
+            ("object:prod/deploy/web", vec![1]),
+            ("object:deployments.apps/w*", vec![1]),
+            ("object:pod/exec/x", vec![]),
+            ("duration:>1s", vec![0]),
+            ("duration:10ms-100ms", vec![1]),
+            ("since:-1m", vec![1, 2]),
+            ("until:1970-01-01T00:00:04Z", vec![0]),
+            ("at:00:01", vec![1]),
+            ("source:audit.log", vec![0, 1, 2]),
+            ("source:other", vec![]),
+            ("mark:yes", vec![1]),
+            ("mark:no", vec![0, 2]),
+            ("code~^1", vec![0]),
+            ("verb~^(get|patch)$", vec![0, 1]),
+            ("request.spec.replicas:0", vec![1]),
+            ("-request.spec.replicas:0 verb:patch", vec![]),
+            ("request.spec.replicas:* or command:*", vec![0, 1]),
+            ("text:replicas", vec![1]),
+        ] {
+            let plan = Plan::compile(&parse(question).expect(question), &context);
+            let rows = Rows { segment: &segment, entry: None, number: Some(5) };
+            assert_eq!(plan.rows(rows).iter().collect::<Vec<_>>(), wanted, "{question}");
         }
+        assert!(Plan::new(&parse("text:x").unwrap()).reads_text());
+        assert!(!Plan::new(&parse("command:x").unwrap()).reads_text());
+    }
+
+    #[test]
+    fn an_interrupted_scan_goes_on_and_keeps_what_it_knows() {
+        let mut builder = SegmentBuilder::new(SourceId(0), 0, true);
+        for i in 0..100 {
+            builder.push(&event(), if i % 10 == 0 { br#"{"a":"novelapp"}"# } else { b"{}" }, false);
+        }
+        let segment = builder.finish(0).segment;
+        let plan = Plan::new(&parse("text:novelapp").unwrap());
+        let mut scan = plan.scan((&segment).into(), None);
+        assert!(!scan.advance(&segment, || false), "stopped after a few rows");
+        assert_eq!(scan.matched().iter().collect::<Vec<_>>(), [90], "the newest first");
+        let mut anew = plan.scan((&segment).into(), None);
+        anew.carry_over(&scan, &Bitset::from_fn(100, |row| row == 90));
+        assert_eq!((anew.open_rows(), anew.matched().count()), (scan.open_rows() + 1, 0));
+        assert!(anew.advance(&segment, || true) && anew.matched().count() == 10);
+        let within = Bitset::from_fn(100, |row| row < 25);
+        let mut narrowed = plan.scan((&segment).into(), Some(&within));
+        assert_eq!(narrowed.open_rows(), 25);
+        assert!(narrowed.advance(&segment, || true) && narrowed.matched().count() == 3);
     }
 }

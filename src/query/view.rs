@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::plan::Plan;
+use super::plan::{Plan, Rows, Scan};
 use crate::model::{EventId, Micros};
 use crate::store::{Bitset, Changes, Chunk, Entry, Segment, Store};
 
@@ -36,6 +36,10 @@ pub struct Bucket {
 /// What a plan finds in one segment.
 #[derive(Debug)]
 struct Found {
+    /// The plan's own answer, kept where texts are read: a segment that is touched again need not be read again.
+    scan: Option<Scan>,
+    /// What the plan found, whether shown or not.
+    matched: Bitset,
     shown: Bitset,
     failed: Bitset,
     /// Records left out only because they are routine.
@@ -55,8 +59,10 @@ pub struct View {
     plan: Plan,
     options: ViewOptions,
     found: HashMap<u32, Found>,
-    /// Segments that were not looked at yet.
+    /// Segments that were not looked at yet, or not to the end.
     pending: BTreeSet<u32>,
+    /// What a wider question found: nothing else can be found in these segments.
+    bounds: HashMap<u32, Bitset>,
     chunks: Vec<ChunkCount>,
     /// Shown records before each chunk, and in all.
     starts: Vec<usize>,
@@ -72,11 +78,17 @@ impl View {
             options,
             found: HashMap::new(),
             pending: BTreeSet::new(),
+            bounds: HashMap::new(),
             chunks: Vec::new(),
             starts: vec![0],
             failed: 0,
             version: 0,
         }
+    }
+
+    /// Whether the plan asks for nothing.
+    pub fn is_everything(&self) -> bool {
+        self.plan.is_everything()
     }
 
     /// What is shown besides what the plan asks.
@@ -92,6 +104,17 @@ impl View {
         self.recount(store, &BTreeSet::new());
     }
 
+    /// Starts again with a question that only takes away from what was found: every record that passes the new plan
+    /// passes the old one. What was found bounds what is looked at. With other options it is a new start.
+    pub fn narrow(&mut self, store: &Store, plan: Plan, options: ViewOptions) {
+        if !self.is_complete() || self.options != options {
+            return self.restart(store, plan, options);
+        }
+        let before = std::mem::take(&mut self.found);
+        self.restart(store, plan, options);
+        self.bounds = before.into_iter().map(|(number, found)| (number, found.matched)).collect();
+    }
+
     /// Takes in what changed in the store. Segments that were looked at before are looked at again at once; new ones
     /// when [`Self::advance`] comes to them, but for the small ones of live lines.
     pub fn update(&mut self, store: &Store, changes: &Changes) {
@@ -101,13 +124,16 @@ impl View {
         for number in &changes.removed {
             self.found.remove(number);
             self.pending.remove(number);
+            self.bounds.remove(number);
         }
         let mut looked_at = BTreeSet::new();
         for number in &changes.touched {
             let Some(entry) = store.entry(*number) else { continue };
+            // Bounds were taken before these records came.
+            self.bounds.remove(number);
             if self.found.contains_key(number) || entry.sealed().is_none() {
                 self.pending.remove(number);
-                self.found.insert(*number, self.evaluate(*number, entry));
+                self.begin(*number, entry);
                 looked_at.insert(*number);
             } else {
                 self.pending.insert(*number);
@@ -133,12 +159,12 @@ impl View {
                 self.pending.clear();
                 break;
             };
-            self.pending.remove(&number);
-            if let Some(entry) = store.entry(number) {
-                self.found.insert(number, self.evaluate(number, entry));
-                looked_at.insert(number);
+            looked_at.insert(number);
+            let complete = store.entry(number).is_none_or(|entry| self.look_at(number, entry, &mut more));
+            if complete {
+                self.pending.remove(&number);
             }
-            if self.pending.is_empty() || !more() {
+            if self.pending.is_empty() || !complete || !more() {
                 break;
             }
         }
@@ -147,8 +173,42 @@ impl View {
         self.pending.is_empty()
     }
 
-    fn evaluate(&self, number: u32, entry: &Entry) -> Found {
+    /// Goes on with a pending segment. Returns whether nothing of it is left.
+    fn look_at(&mut self, number: u32, entry: &Entry, more: &mut impl FnMut() -> bool) -> bool {
+        let begun = self.found.get(&number).is_some_and(|found| found.scan.is_some());
+        if !begun {
+            self.begin(number, entry);
+        }
+        let Some(mut scan) = self.found.get_mut(&number).and_then(|found| found.scan.take()) else {
+            return true;
+        };
+        let complete = scan.advance(entry.segment(), more);
+        let found = self.found_by(number, entry, scan);
+        self.found.insert(number, found);
+        complete
+    }
+
+    /// Asks the columns of a segment; what its texts must tell is left pending.
+    fn begin(&mut self, number: u32, entry: &Entry) {
+        let mut scan = self.plan.scan(Rows::held(number, entry), self.bounds.get(&number));
+        let earlier = self.found.remove(&number).and_then(|found| found.scan);
+        if let Some(earlier) = earlier.filter(|_| self.plan.reads_text()) {
+            let mut ended = Bitset::none(entry.segment().rows());
+            entry.ended_rows().for_each(|row| ended.set(row, true));
+            scan.carry_over(&earlier, &ended);
+        }
+        if !scan.is_complete() {
+            self.pending.insert(number);
+        }
+        let found = self.found_by(number, entry, scan);
+        self.found.insert(number, found);
+    }
+
+    /// What is shown of what a scan has found so far.
+    fn found_by(&self, number: u32, entry: &Entry, scan: Scan) -> Found {
         let segment = entry.segment();
+        let matched = scan.matched().clone();
+        let scan = Some(scan).filter(|_| self.plan.reads_text());
         if let Some(only) = &self.options.only {
             let mut shown = Bitset::none(segment.rows());
             for id in only.range(EventId::new(number, 0)..EventId::new(number + 1, 0)) {
@@ -156,9 +216,9 @@ impl View {
             }
             let mut failed = segment.failed_rows();
             failed.and(&shown);
-            return Found { shown, failed, folded: 0 };
+            return Found { scan, matched, shown, failed, folded: 0 };
         }
-        let mut shown = self.plan.rows(segment);
+        let mut shown = matched.clone();
         shown.and_not(entry.dropped());
         if !self.options.all_stages {
             shown.and_not(entry.hidden());
@@ -176,7 +236,7 @@ impl View {
         }
         let mut failed = segment.failed_rows();
         failed.and(&shown);
-        Found { shown, failed, folded }
+        Found { scan, matched, shown, failed, folded }
     }
 
     /// Counts the chunks whose content or segments changed.
@@ -230,7 +290,10 @@ impl View {
 
     /// Share of the held records that was looked at, 0 to 1.
     pub fn scanned(&self, store: &Store) -> f64 {
-        let rows = |number: &u32| store.entry(*number).map_or(0, |entry| u64::from(entry.segment().rows()));
+        let rows = |number: &u32| match self.found.get(number).and_then(|found| found.scan.as_ref()) {
+            Some(scan) => u64::from(scan.open_rows()),
+            None => store.entry(*number).map_or(0, |entry| u64::from(entry.segment().rows())),
+        };
         let pending: u64 = self.pending.iter().map(rows).sum();
         let all: u64 = store.entries().map(|(_, entry)| u64::from(entry.segment().rows())).sum();
         if all == 0 { 1.0 } else { 1.0 - pending as f64 / all as f64 }
@@ -259,6 +322,11 @@ impl View {
     /// Changes whenever the result may have changed.
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// The records of a segment that are shown, as far as it was looked at.
+    pub fn shown_in(&self, segment: u32) -> Option<&Bitset> {
+        self.found.get(&segment).map(|found| &found.shown)
     }
 
     /// Whether a record is shown.

@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::named_filter::is_name;
-use super::{Surroundings, check_threads, compile_filter, parse_memory};
+use super::{Surroundings, check_threads, parse_memory, read_filter};
 use crate::error::{Error, Result};
 use crate::model::TimeZoneChoice;
 use crate::query::nearest;
@@ -238,7 +238,7 @@ impl Document<'_> {
             let tip = format!(r#"write what it finds, as in {name} = "verb:delete""#);
             return Err(self.wrong(value.span().start, format!("@{name} is empty"), tip));
         }
-        match compile_filter(Some(expression)) {
+        match read_filter(Some(expression)) {
             Ok(_) => Ok((name.to_owned(), expression.to_owned())),
             Err(error) => {
                 let message = format!("@{name} cannot be understood\n{error}");

@@ -1,17 +1,17 @@
-//! `--filter` as a plan, or as an error that points at the character.
+//! `--filter` as an expression, or as an error that points at the character.
 
 use crate::error::{Error, Result};
-use crate::query::{Plan, parse};
+use crate::query::{Expression, parse};
 use crate::text::{sanitise, width};
 
-/// Compiles a filter as typed; without one, everything matches.
+/// Reads a filter as typed; without one, everything matches.
 ///
 /// # Errors
 /// [`Error::Filter`] when it is none.
-pub fn compile_filter(expression: Option<&str>) -> Result<Plan> {
-    let Some(text) = expression else { return Ok(Plan::everything()) };
+pub fn read_filter(expression: Option<&str>) -> Result<Expression> {
+    let Some(text) = expression else { return Ok(Expression::default()) };
     match parse(text) {
-        Ok(expression) => Ok(Plan::new(&expression)),
+        Ok(expression) => Ok(expression),
         Err(error) => {
             let before: String = text.chars().take(error.position).collect();
             Err(Error::Filter {
@@ -31,9 +31,9 @@ mod tests {
 
     #[test]
     fn errors_point_at_the_character() {
-        assert!(compile_filter(None).unwrap().is_everything());
-        assert!(!compile_filter(Some("verb:delete")).unwrap().is_everything());
-        let told = compile_filter(Some("verb:get usr:alice")).unwrap_err().to_string();
+        assert!(read_filter(None).unwrap().root.is_none());
+        assert!(read_filter(Some("verb:delete")).unwrap().root.is_some());
+        let told = read_filter(Some("verb:get usr:alice")).unwrap_err().to_string();
         let lines: Vec<&str> = told.lines().collect();
         assert!(lines[0].ends_with("at character 10"), "{told}");
         assert_eq!(lines[1].find("usr"), lines[2].find('^'), "{told}");

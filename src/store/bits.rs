@@ -155,6 +155,20 @@ impl Bitset {
         self.clear_tail();
     }
 
+    /// The greatest number in the set that is below `limit`.
+    pub fn last_below(&self, limit: u32) -> Option<u32> {
+        let highest = limit.min(self.len).checked_sub(1)?;
+        let mut index = highest as usize / 64;
+        let mut word = self.words.get(index)? & (u64::MAX >> (63 - highest % 64));
+        loop {
+            if word != 0 {
+                return Some(index as u32 * 64 + 63 - word.leading_zeros());
+            }
+            index = index.checked_sub(1)?;
+            word = self.words[index];
+        }
+    }
+
     /// The numbers in the set, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.words.iter().enumerate().flat_map(|(i, word)| {
@@ -193,6 +207,9 @@ mod tests {
         assert_eq!(inverse.count(), 133, "bits past the length stay zero");
         inverse.and(&set);
         assert!(inverse.is_clear());
+        for limit in [0, 1, 3, 4, 64, 65, 128, 199, 500] {
+            assert_eq!(set.last_below(limit), set.iter().filter(|i| *i < limit).last(), "{limit}");
+        }
         assert_eq!(set.iter().take(3).collect::<Vec<_>>(), [0, 3, 6]);
         assert_eq!(Bitset::all(70).count(), 70);
     }

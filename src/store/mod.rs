@@ -21,5 +21,5 @@ pub use dictionary::{Dictionary, EMPTY, SEPARATOR, Symbol, SymbolTable, hash_byt
 pub use order::{CHUNK, Chunk, OrderIndex};
 pub use requests::{Slot, StageIds};
 pub use ring::{Changes, Entry, Store, StoreCounts};
-pub use segment::{Facts, Field, Segment, StringColumn};
-pub use text_blocks::{BLOCK_BYTES, TextBlocks};
+pub use segment::{Facts, Field, Segment, StringColumn, Texts};
+pub use text_blocks::{BLOCK_BYTES, BlockReader, TextBlocks};

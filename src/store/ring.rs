@@ -33,8 +33,15 @@ pub struct Entry {
     body: Body,
     hidden: Bitset,
     dropped: Bitset,
-    endings: HashMap<u32, EventId>,
+    endings: HashMap<u32, Ending>,
     origin: u32,
+}
+
+/// The later record that ended a request, and when.
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    id: EventId,
+    time: Micros,
 }
 
 impl Entry {
@@ -64,12 +71,25 @@ impl Entry {
         &self.dropped
     }
 
+    /// Time from a request's arrival to its end, or to the record's own stage where no end is known.
+    pub fn elapsed(&self, row: u32) -> Micros {
+        match self.endings.get(&row) {
+            Some(end) => end.time.saturating_sub(self.segment().received(row)),
+            None => self.segment().elapsed(row),
+        }
+    }
+
+    /// Rows whose request was ended by a later record.
+    pub fn ended_rows(&self) -> impl Iterator<Item = u32> + '_ {
+        self.endings.keys().copied()
+    }
+
     fn memory_bytes(&self) -> usize {
         let body = match &self.body {
             Body::Sealed(segment) => segment.memory_bytes(),
             Body::Open(builder) => builder.memory_bytes(),
         };
-        body + self.hidden.memory_bytes() + self.dropped.memory_bytes() + self.endings.capacity() * 24
+        body + self.hidden.memory_bytes() + self.dropped.memory_bytes() + self.endings.capacity() * 32
     }
 }
 
@@ -162,7 +182,7 @@ impl Store {
 
     /// The later record that ended a request whose row is `id`.
     pub fn ending(&self, id: EventId) -> Option<EventId> {
-        self.entries.get(&id.segment())?.endings.get(&id.row()).copied()
+        self.entries.get(&id.segment())?.endings.get(&id.row()).map(|end| end.id)
     }
 
     /// Every record of the request that `id` belongs to, in time order; at least `id` itself.
@@ -230,13 +250,9 @@ impl Store {
         self.counts.records += u64::from(rows - repeated);
         self.counts.requests += visible(&hidden, &dropped);
         let run = run_of(&segment, &order, number, 0);
-        let entry = Entry {
-            body: Body::Sealed(Arc::new(segment)),
-            hidden,
-            dropped,
-            endings: endings.into_iter().map(|(row, end)| (row, EventId::new(number, end))).collect(),
-            origin,
-        };
+        let ending = |end| Ending { id: EventId::new(number, end), time: segment.stage_time(end) };
+        let endings = endings.into_iter().map(|(row, end)| (row, ending(end))).collect();
+        let entry = Entry { body: Body::Sealed(Arc::new(segment)), hidden, dropped, endings, origin };
         self.sealed_bytes += entry.memory_bytes();
         self.entries.insert(number, entry);
         self.index(&run);
@@ -266,7 +282,8 @@ impl Store {
             entry.dropped.push(dropped.get(row));
         }
         for (row, end) in endings {
-            entry.endings.insert(base + row, EventId::new(number, base + end));
+            let id = EventId::new(number, base + end);
+            entry.endings.insert(base + row, Ending { id, time: segment.stage_time(end) });
         }
         let repeated = dropped.count();
         self.counts.duplicates += u64::from(repeated);
@@ -363,10 +380,11 @@ impl Store {
         for id in stages.rows() {
             self.set_hidden(id, id != shown);
         }
-        if let Some(end) = stages.ending()
+        if let Some(id) = stages.ending()
+            && let time = self.stage_time(id)
             && let Some(entry) = self.entries.get_mut(&shown.segment())
         {
-            entry.endings.insert(shown.row(), end);
+            entry.endings.insert(shown.row(), Ending { id, time });
             self.changes.touched.insert(shown.segment());
         }
     }
@@ -453,7 +471,7 @@ impl Store {
         });
         // What ended in a segment that is still held is the first that is left of its request.
         let orphans: Vec<EventId> =
-            entry.endings.values().copied().filter(|end| end.segment() != number).collect();
+            entry.endings.values().map(|end| end.id).filter(|id| id.segment() != number).collect();
         for end in orphans {
             self.set_hidden(end, false);
             // It was counted already, as the row that is gone.

@@ -8,7 +8,7 @@ use std::io;
 use super::bits::Bitset;
 use super::column::{NumberColumn, SymbolColumn};
 use super::dictionary::{Dictionary, Symbol};
-use super::text_blocks::TextBlocks;
+use super::text_blocks::{BlockReader, TextBlocks};
 use crate::model::{Decision, EventId, Level, Micros, SourceId, Stage};
 
 /// A column of strings, by its Kubernetes name.
@@ -335,6 +335,11 @@ impl Segment {
         self.text.read(start, end)
     }
 
+    /// Reads the texts of many rows one after the other: rows that lie together cost one unpacking.
+    pub fn texts(&self) -> Texts<'_> {
+        Texts { segment: self, reader: self.text.reader() }
+    }
+
     /// Length of a row's original text in bytes.
     pub fn text_len(&self, row: u32) -> u32 {
         let (start, end) = self.text_range(row);
@@ -423,6 +428,23 @@ impl Segment {
     /// The id of a row of this segment when it is stored under `number`.
     pub fn id(number: u32, row: u32) -> EventId {
         EventId::new(number, row)
+    }
+}
+
+/// Reads the texts of a segment's rows, see [`Segment::texts`].
+pub struct Texts<'s> {
+    segment: &'s Segment,
+    reader: BlockReader<'s>,
+}
+
+impl Texts<'_> {
+    /// The original text of a row, byte for byte, without its line end.
+    ///
+    /// # Errors
+    /// When the text cannot be unpacked, or was not kept.
+    pub fn read(&mut self, row: u32) -> io::Result<&[u8]> {
+        let (start, end) = self.segment.text_range(row);
+        self.reader.read(start, end)
     }
 }
 

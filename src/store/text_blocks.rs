@@ -88,22 +88,12 @@ impl TextBlocks {
     /// # Errors
     /// When a block cannot be unpacked, or the range is not that of stored text.
     pub fn read(&self, start: u32, end: u32) -> io::Result<Vec<u8>> {
-        let out_of_range = || io::Error::new(io::ErrorKind::InvalidInput, "no such text in this segment");
-        if start > end || end > self.len() {
-            return Err(out_of_range());
-        }
-        if start >= self.open_start {
-            let from = (start - self.open_start) as usize;
-            return Ok(self.open[from..from + (end - start) as usize].to_vec());
-        }
-        let index = self
-            .blocks
-            .partition_point(|(first, _)| *first <= start)
-            .checked_sub(1)
-            .ok_or_else(out_of_range)?;
-        let text = self.unpack(index)?;
-        let from = (start - self.blocks[index].0) as usize;
-        text.get(from..from + (end - start) as usize).map(<[u8]>::to_vec).ok_or_else(out_of_range)
+        self.reader().read(start, end).map(<[u8]>::to_vec)
+    }
+
+    /// Reads many texts; those of one block cost one unpacking as long as they come together.
+    pub fn reader(&self) -> BlockReader<'_> {
+        BlockReader { blocks: self, unpacked: None }
     }
 
     fn unpack(&self, index: usize) -> io::Result<Vec<u8>> {
@@ -129,6 +119,39 @@ impl TextBlocks {
         self.blocks.capacity() * size_of::<(u32, Box<[u8]>)>()
             + self.blocks.iter().map(|(_, packed)| packed.len()).sum::<usize>()
             + self.open.capacity()
+    }
+}
+
+/// Reads texts and keeps the block that it unpacked last.
+pub struct BlockReader<'b> {
+    blocks: &'b TextBlocks,
+    unpacked: Option<(usize, Vec<u8>)>,
+}
+
+impl BlockReader<'_> {
+    /// The text in `start..end`, see [`TextBlocks::read`].
+    ///
+    /// # Errors
+    /// When a block cannot be unpacked, or the range is not that of stored text.
+    pub fn read(&mut self, start: u32, end: u32) -> io::Result<&[u8]> {
+        let blocks = self.blocks;
+        let out_of_range = || io::Error::new(io::ErrorKind::InvalidInput, "no such text in this segment");
+        if start > end || end > blocks.len() {
+            return Err(out_of_range());
+        }
+        let (first, text) = if start >= blocks.open_start {
+            (blocks.open_start, blocks.open.as_slice())
+        } else {
+            let before = blocks.blocks.partition_point(|(first, _)| *first <= start);
+            let index = before.checked_sub(1).ok_or_else(out_of_range)?;
+            if self.unpacked.as_ref().is_none_or(|(kept, _)| *kept != index) {
+                self.unpacked = Some((index, blocks.unpack(index)?));
+            }
+            let text = self.unpacked.as_ref().map_or(&[][..], |(_, text)| text.as_slice());
+            (blocks.blocks[index].0, text)
+        };
+        let from = (start - first) as usize;
+        text.get(from..from + (end - start) as usize).ok_or_else(out_of_range)
     }
 }
 

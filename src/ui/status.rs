@@ -7,6 +7,7 @@ use crate::app::geometry::Area;
 use crate::app::keymap::key_label;
 use crate::app::{App, Focus, Mode};
 use crate::model::{format_clock, format_duration, format_local_offset, format_stamp};
+use crate::query::Node;
 use crate::text;
 
 /// Log, size, window, and how live it is.
@@ -97,15 +98,8 @@ pub fn draw_filter(app: &App, canvas: &mut Canvas<'_>, area: Area) -> Option<(u1
     canvas.put(area.x, area.y, 3, " / ", Role::Key);
     let editing = matches!(app.mode, Mode::Filter);
     if !editing {
-        let filter = app.filter_bar.text();
-        let (shown, role) = match filter.is_empty() {
-            true if app.marks_only => ("only marked rows".to_owned(), Role::Strong),
-            true => ("no filter".to_owned(), Role::Faint),
-            false if app.filter_bar.narrow => (filter, Role::Strong),
-            false => (filter, Role::Match),
-        };
         let mut x = area.x + 3;
-        x += canvas.put(x, area.y, room, &shown, role);
+        x += draw_conditions(app, canvas, Area { x, width: room, ..area });
         if let Some((since, until)) = app.range {
             let zone = app.zone();
             let since =
@@ -136,6 +130,39 @@ pub fn draw_filter(app: &App, canvas: &mut Canvas<'_>, area: Area) -> Option<(u1
     }
     let x = area.x + 3 + (input.visual_cursor().max(scroll) - scroll) as u16;
     Some((x.min(start.saturating_sub(1)), area.y))
+}
+
+/// The conditions one after the other; those that are switched off are faint and in brackets. Returns the columns used.
+fn draw_conditions(app: &App, canvas: &mut Canvas<'_>, area: Area) -> u16 {
+    let bar = &app.filter_bar;
+    let conditions = bar.applied.conditions();
+    if conditions.is_empty() {
+        let (text, role) = match app.marks_only {
+            true => ("only marked rows", Role::Strong),
+            false => ("no filter", Role::Faint),
+        };
+        return canvas.put(area.x, area.y, area.width, text, role);
+    }
+    // A lone "a or b" needs no brackets, beside others it does.
+    let alone = conditions.len() == 1;
+    let mut used = 0;
+    for condition in conditions {
+        let off = bar.is_off(condition);
+        let bracketed = !alone && matches!(condition, Node::Or(_));
+        let text = match (off, bracketed) {
+            (true, _) => format!("[off: {condition}]"),
+            (false, true) => format!("({condition})"),
+            (false, false) => condition.to_string(),
+        };
+        let role = match (off, bar.narrow) {
+            (true, _) => Role::Faint,
+            (false, true) => Role::Strong,
+            (false, false) => Role::Match,
+        };
+        used += canvas.put(area.x + used, area.y, area.width.saturating_sub(used), &text, role);
+        used = (used + 1).min(area.width);
+    }
+    used
 }
 
 fn counts_text(app: &App, width: u16) -> String {

@@ -1,0 +1,137 @@
+//! Changing the filter: as it is typed, by the value under the cursor, condition by condition.
+
+use crossterm::event::{Event, KeyCode, KeyEvent};
+use tui_input::backend::crossterm::EventHandler;
+
+use super::keymap::Key;
+use super::timeline::Column;
+use super::{App, Effect, Focus, Menu, Mode, menus};
+use crate::query::{Change, Expression, FieldName, Node, with_value};
+
+impl App {
+    /// Takes the value under the cursor into the filter.
+    pub(super) fn edit_by_value(&mut self, change: Change) {
+        let Some((field, value)) = self.value_under_cursor() else {
+            return self.say_wrong("there is no filter for this value".into());
+        };
+        if value.contains("‹masked") {
+            return self.say_wrong("this value is masked: it cannot be filtered by".into());
+        }
+        if value.is_empty() {
+            return self.say_wrong(format!("this event has no {}", field.info().name));
+        }
+        self.take_value(field, &value, change);
+    }
+
+    /// Takes a value into the filter: included, excluded, or the only one of its field.
+    pub(super) fn take_value(&mut self, field: FieldName, value: &str, change: Change) {
+        let expression = with_value(&self.filter_bar.applied, field, value, change);
+        self.set_filter(expression);
+        self.say(format!("filter: {}", self.filter_bar.text()));
+    }
+
+    /// Puts another filter in force, and remembers it.
+    pub(super) fn set_filter(&mut self, expression: Expression) {
+        self.filter_bar.set(expression);
+        self.filter_in_force();
+    }
+
+    /// The list of conditions, each of which can be switched off.
+    pub(super) fn conditions_menu(&self, cursor: usize) -> Menu {
+        let bar = &self.filter_bar;
+        let conditions: Vec<(String, bool)> =
+            bar.applied.conditions().iter().map(|c| (c.to_string(), !bar.is_off(c))).collect();
+        menus::conditions(&conditions, cursor)
+    }
+
+    /// Keys in the list of conditions. Returns whether the key was one of them.
+    pub(super) fn condition_key(&mut self, menu: &Menu, key: Key) -> bool {
+        let conditions = self.filter_bar.applied.conditions().to_vec();
+        let Some(condition) = conditions.get(menu.cursor) else { return false };
+        match key.code {
+            KeyCode::Char(' ') | KeyCode::Enter => self.filter_bar.toggle(condition),
+            KeyCode::Char('d') | KeyCode::Delete if !key.control => {
+                let kept = conditions.iter().enumerate().filter(|(at, _)| *at != menu.cursor);
+                let kept: Vec<Node> = kept.map(|(_, condition)| condition.clone()).collect();
+                self.filter_bar.set(Expression::all_of(kept));
+            }
+            _ => return false,
+        }
+        self.filter_in_force();
+        if !self.filter_bar.applied.conditions().is_empty() {
+            self.mode = Mode::Menu(self.conditions_menu(menu.cursor));
+        }
+        true
+    }
+
+    /// The field and value that `+`, `-` and `=` act on.
+    pub fn value_under_cursor(&self) -> Option<(FieldName, String)> {
+        if self.focus == Focus::Detail
+            && let Some(detail) = &self.detail
+        {
+            let line = detail.tree.lines().get(detail.line()?)?;
+            return Some((line.field?, line.value.clone()));
+        }
+        let id = self.timeline.selected()?;
+        let segment = self.store.segment(id)?;
+        let column = self.timeline.column;
+        let field = match column {
+            Column::Code => FieldName::Code,
+            Column::Verb => FieldName::Verb,
+            Column::Resource => FieldName::Resource,
+            Column::Namespace => FieldName::Namespace,
+            Column::Name => FieldName::Name,
+            Column::User => FieldName::User,
+            Column::SourceIp => FieldName::SourceIp,
+            Column::UserAgent => FieldName::UserAgent,
+        };
+        Some((field, column.value(segment, id.row())))
+    }
+
+    pub(super) fn filter_key(&mut self, event: KeyEvent) -> Vec<Effect> {
+        let key = Key::of(event);
+        match (key.code, key.control) {
+            (KeyCode::Enter, _) => {
+                if let Some(problem) = self.filter_bar.problem.clone() {
+                    // Staying here lets the mistake be mended; Esc leaves.
+                    let near = problem.suggestion.map(|s| format!("; did you mean {s}?")).unwrap_or_default();
+                    self.say_wrong(format!("{}{near}", problem.message));
+                    return Vec::new();
+                }
+                self.filter_bar.keep();
+                self.mode = Mode::Normal;
+            }
+            (KeyCode::Esc, _) => {
+                self.filter_bar.revert();
+                self.mode = Mode::Normal;
+                self.filter_in_force();
+            }
+            (KeyCode::Up, _) => {
+                self.filter_bar.recall(true);
+                self.filter_changed();
+            }
+            (KeyCode::Down, _) => {
+                self.filter_bar.recall(false);
+                self.filter_changed();
+            }
+            _ => {
+                if self.filter_bar.input.handle_event(&Event::Key(event)).is_some_and(|change| change.value) {
+                    self.filter_changed();
+                }
+            }
+        }
+        Vec::new()
+    }
+
+    pub(super) fn filter_changed(&mut self) {
+        if self.filter_bar.typed() {
+            self.filter_in_force();
+        }
+    }
+
+    /// Shows what passes the filter now. Where it only takes away from what was shown, that bounds the search.
+    pub(super) fn filter_in_force(&mut self) {
+        self.refilter();
+        self.after_view_change();
+    }
+}

@@ -1,0 +1,440 @@
+//! Tests of a record's original text: what no column holds. Whole lines with their JSON escapes decoded, annotations,
+//! places in the bodies, and whether a write changed anything.
+//!
+//! Secret values can be neither found nor told apart: a test that hits is asked again on the masked text, so that it
+//! must hold on what may be shown (see [`crate::redact`]).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use memchr::memmem::{self, Finder};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::check::{Comparison, comparison};
+use super::pattern::Pattern;
+use super::syntax::{Body, BodyPath, Step, Value};
+use crate::redact;
+
+/// A test of one record's text.
+#[derive(Debug)]
+pub(super) enum TextTest {
+    /// Any part of the line.
+    Line(Pattern),
+    /// The annotation with this key.
+    Annotation(String, ValueTest),
+    /// Places in the bodies.
+    Body(BodyTest),
+    /// A write whose answer has the resource version that the request was about.
+    NoEffect,
+}
+
+/// Places in the bodies, and what must hold of one of them.
+#[derive(Debug)]
+pub(super) struct BodyTest {
+    path: BodyPath,
+    test: ValueTest,
+    /// The last key of the path in quotes, when it cannot be escaped: a line without it has no such place.
+    key: Option<Finder<'static>>,
+}
+
+/// A test of a value, or of its absence.
+#[derive(Debug)]
+pub(super) enum ValueTest {
+    /// There is none, or only an empty one.
+    Absent,
+    /// There is one.
+    Present,
+    /// A number that compares so.
+    Number(Comparison, f64),
+    /// A text, or a number or boolean as it is written.
+    Text(Pattern),
+}
+
+impl ValueTest {
+    /// The test that a written value means.
+    pub(super) fn new(value: &Value) -> ValueTest {
+        match (value.text.as_str(), value.quoted) {
+            ("", _) => ValueTest::Absent,
+            ("*", false) => ValueTest::Present,
+            (text, false) => match comparison(text).and_then(|(sign, n)| Some((sign, n.parse().ok()?))) {
+                Some((sign, number)) => ValueTest::Number(sign, number),
+                None => ValueTest::Text(Pattern::whole(text, false)),
+            },
+            (text, true) => ValueTest::Text(Pattern::whole(text, true)),
+        }
+    }
+
+    /// Whether a record passes that has no such value.
+    fn passes_absence(&self) -> bool {
+        matches!(self, ValueTest::Absent)
+    }
+
+    fn passes(&self, leaf: &Leaf<'_>) -> bool {
+        match (self, leaf) {
+            (ValueTest::Absent, _) => false,
+            (ValueTest::Present, Leaf::Structure) => true,
+            (ValueTest::Present, Leaf::Scalar(text)) => !text.is_empty(),
+            (ValueTest::Number(sign, wanted), Leaf::Scalar(text)) => {
+                text.parse::<f64>().is_ok_and(|number| sign.holds(number, *wanted))
+            }
+            (ValueTest::Text(pattern), Leaf::Scalar(text)) => pattern.matches(text),
+            (ValueTest::Number(..) | ValueTest::Text(_), Leaf::Structure) => false,
+        }
+    }
+
+    /// Whether one of the values passes; for absence, whether none says anything.
+    fn passes_any(&self, visit: impl FnOnce(&mut dyn FnMut(&Leaf<'_>))) -> bool {
+        let mut found = false;
+        let asked = if self.passes_absence() { &ValueTest::Present } else { self };
+        visit(&mut |leaf| found |= asked.passes(leaf));
+        found != self.passes_absence()
+    }
+}
+
+impl BodyTest {
+    pub(super) fn new(path: BodyPath, test: ValueTest) -> BodyTest {
+        let last = path.steps.iter().rev().find_map(|step| match step {
+            Step::Key(key) => Some(key),
+            Step::Any | Step::Index(_) => None,
+        });
+        let plain =
+            |key: &&String| key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        let key = last.filter(plain).map(|key| Finder::new(format!("\"{key}\"").as_bytes()).into_owned());
+        BodyTest { path, test, key }
+    }
+
+    /// In which body it looks.
+    pub(super) fn body(&self) -> Body {
+        self.path.body
+    }
+
+    fn holds(&self, line: &[u8]) -> bool {
+        if let Some(key) = &self.key
+            && key.find(line).is_none()
+            && memmem::find(line, b"\\u00").is_none()
+        {
+            return self.test.passes_absence();
+        }
+        self.test.passes_any(|visit| {
+            for name in body_members(self.path.body) {
+                if let Some(body) = member(line, name) {
+                    walk(body, &self.path.steps, visit);
+                }
+            }
+        })
+    }
+}
+
+fn body_members(body: Body) -> &'static [&'static str] {
+    match body {
+        Body::Request => &["requestObject"],
+        Body::Response => &["responseObject"],
+        Body::Either => &["requestObject", "responseObject"],
+    }
+}
+
+impl TextTest {
+    /// Whether a record without any body passes.
+    pub(super) fn passes_without_body(&self) -> bool {
+        match self {
+            TextTest::Body(body) => body.test.passes_absence(),
+            TextTest::NoEffect => false,
+            TextTest::Line(_) | TextTest::Annotation(..) => true,
+        }
+    }
+
+    /// Whether a record's text passes.
+    pub(super) fn matches(&self, line: &[u8], revealed: bool) -> bool {
+        let hit = self.holds(line);
+        if !hit || revealed || matches!(self, TextTest::NoEffect) {
+            return hit;
+        }
+        // The legacy format is no JSON.
+        if !line.trim_ascii_start().starts_with(b"{") {
+            return self.holds(redact::mask_text(&String::from_utf8_lossy(line)).as_bytes());
+        }
+        !redact::holds_secret(line) || self.holds(redact::masked_json(line).as_bytes())
+    }
+
+    fn holds(&self, line: &[u8]) -> bool {
+        match self {
+            TextTest::Line(pattern) => pattern.matches_bytes(&decoded(line)),
+            TextTest::Annotation(key, test) => test.passes_any(|visit| {
+                if let Some(annotations) = member(line, "annotations") {
+                    walk(annotations, &[Step::Key(key.clone())], visit);
+                }
+            }),
+            TextTest::Body(body) => body.holds(line),
+            TextTest::NoEffect => has_no_effect(line),
+        }
+    }
+}
+
+/// Both bodies name the same resource version (FORMATS.md: a no-op update).
+fn has_no_effect(line: &[u8]) -> bool {
+    let version = |body: &str| {
+        let mut version = None;
+        let path = ["metadata", "resourceVersion"].map(|key| Step::Key(key.to_owned()));
+        walk(member(line, body)?, &path, &mut |leaf| {
+            if let Leaf::Scalar(text) = leaf {
+                version = Some(text.clone().into_owned());
+            }
+        });
+        version.filter(|version| !version.is_empty())
+    };
+    version("requestObject").is_some_and(|before| version("responseObject") == Some(before))
+}
+
+/// What stands at the end of a path.
+#[derive(Debug)]
+enum Leaf<'a> {
+    /// A text, decoded, or a number or boolean as it is written.
+    Scalar(Cow<'a, str>),
+    /// An object.
+    Structure,
+}
+
+/// The last member of an object that has this key.
+fn member<'a>(object: &'a [u8], key: &str) -> Option<&'a RawValue> {
+    let mut deserializer = serde_json::Deserializer::from_slice(object);
+    deserializer.deserialize_any(Member { key }).ok().flatten()
+}
+
+/// Visits every place that the steps lead to.
+fn walk(value: &RawValue, steps: &[Step], visit: &mut dyn FnMut(&Leaf<'_>)) {
+    let text = value.get();
+    match (steps.split_first(), text.as_bytes().first()) {
+        (None, Some(b'{')) => visit(&Leaf::Structure),
+        // A path that ends at an array means its elements.
+        (None, Some(b'[')) => elements(text, &mut |element| walk(element, &[], visit)),
+        (None, Some(b'"')) => {
+            if let Ok(text) = serde_json::from_str::<Cow<'_, str>>(text) {
+                visit(&Leaf::Scalar(text));
+            }
+        }
+        (None, Some(b'n') | None) => {}
+        (None, Some(_)) => visit(&Leaf::Scalar(Cow::Borrowed(text))),
+        (Some((Step::Key(key), rest)), Some(b'{')) => {
+            if let Some(value) = member(text.as_bytes(), key) {
+                walk(value, rest, visit);
+            }
+        }
+        (Some((Step::Key(_), _)), Some(b'[')) => elements(text, &mut |element| walk(element, steps, visit)),
+        (Some((Step::Any, rest)), Some(b'[')) => elements(text, &mut |element| walk(element, rest, visit)),
+        (Some((Step::Index(index), rest)), Some(b'[')) => {
+            let mut at = 0u32;
+            elements(text, &mut |element| {
+                if at == *index {
+                    walk(element, rest, visit);
+                }
+                at = at.saturating_add(1);
+            });
+        }
+        _ => {}
+    }
+}
+
+fn elements(array: &str, visit: &mut dyn FnMut(&RawValue)) {
+    // What is broken behind the elements that were visited changes nothing about them.
+    let _ = serde_json::Deserializer::from_str(array).deserialize_seq(Elements(visit));
+}
+
+struct Member<'k> {
+    key: &'k str,
+}
+
+impl<'de> Visitor<'de> for Member<'_> {
+    type Value = Option<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = None;
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            if key == self.key {
+                found = Some(map.next_value::<&'de RawValue>()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+struct Elements<'v>(&'v mut dyn FnMut(&RawValue));
+
+impl<'de> Visitor<'de> for Elements<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while let Some(element) = seq.next_element::<&'de RawValue>()? {
+            (self.0)(element);
+        }
+        Ok(())
+    }
+}
+
+/// A line with its JSON escapes decoded; what is no escape stays as it stands.
+fn decoded(line: &[u8]) -> Cow<'_, [u8]> {
+    let Some(first) = memchr::memchr(b'\\', line) else { return Cow::Borrowed(line) };
+    let mut out = Vec::with_capacity(line.len());
+    let (before, mut rest) = line.split_at(first);
+    out.extend_from_slice(before);
+    loop {
+        let used = unescape(rest, &mut out);
+        rest = &rest[used..];
+        let Some(next) = memchr::memchr(b'\\', rest) else { break };
+        out.extend_from_slice(&rest[..next]);
+        rest = &rest[next..];
+    }
+    out.extend_from_slice(rest);
+    Cow::Owned(out)
+}
+
+/// Appends what the escape at the beginning of `text` stands for; the bytes it takes.
+fn unescape(text: &[u8], out: &mut Vec<u8>) -> usize {
+    let simple = match text.get(1) {
+        Some(b'n') => Some(b'\n'),
+        Some(b't') => Some(b'\t'),
+        Some(b'r') => Some(b'\r'),
+        Some(b'b') => Some(0x08),
+        Some(b'f') => Some(0x0c),
+        Some(sign @ (b'"' | b'\\' | b'/')) => Some(*sign),
+        _ => None,
+    };
+    if let Some(byte) = simple {
+        out.push(byte);
+        return 2;
+    }
+    let unit = |text: &[u8]| {
+        let digits = text.strip_prefix(b"\\u").and_then(|rest| rest.get(..4))?;
+        digits.iter().try_fold(0u32, |n, b| Some(n * 16 + char::from(*b).to_digit(16)?))
+    };
+    let (decoded, used) = match unit(text) {
+        Some(high @ 0xd800..0xdc00) => match text.get(6..).and_then(unit) {
+            Some(low @ 0xdc00..0xe000) => {
+                (char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00)), 12)
+            }
+            _ => (None, 6),
+        },
+        Some(code) => (char::from_u32(code), 6),
+        None => (None, 1),
+    };
+    match decoded {
+        Some(decoded) => out.extend_from_slice(decoded.encode_utf8(&mut [0; 4]).as_bytes()),
+        None => out.extend_from_slice(text.get(..used).unwrap_or(text)),
+    }
+    used.min(text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::{Node, Target, parse};
+
+    /// The test of `target:value`.
+    fn test(question: &str) -> TextTest {
+        let Some(Node::Term(term)) = parse(question).expect(question).root else { panic!("{question}") };
+        let value = if term.regex {
+            ValueTest::Text(Pattern::regex(&term.values[0].text, term.values[0].quoted).unwrap())
+        } else {
+            ValueTest::new(&term.values[0])
+        };
+        match term.target {
+            Some(Target::Body(path)) => TextTest::Body(BodyTest::new(path, value)),
+            Some(Target::Annotation(key)) => TextTest::Annotation(key, value),
+            _ => TextTest::Line(Pattern::part(&term.values[0].text, term.values[0].quoted)),
+        }
+    }
+
+    const LINE: &str = concat!(
+        r#"{"requestURI":"/x?a=1\u0026b=2","requestObject":{"spec":{"replicas":0,"paused":true,"name":"Web","#,
+        r#""containers":[{"image":"a/b:1","args":["-c","x y"]},{"image":"c"}],"empty":"","none":null}},"#,
+        r#""responseObject":{"spec":{"replicas":3},"metadata":{"labels":{"app.kubernetes.io/name":"w"}}},"#,
+        r#""annotations":{"k8s.io/removed-release":"1.32","a:b":"\ud83d\ude00"}}"#
+    );
+
+    #[test]
+    fn places_in_bodies() {
+        for (question, holds) in [
+            ("request.spec.replicas:0", true),
+            ("request.spec.replicas:>0", false),
+            ("body.spec.replicas:>=3", true),
+            ("response.spec.replicas:*", true),
+            ("request.spec:*", true),
+            ("request.spec:x", false),
+            ("request.spec.paused:true", true),
+            ("request.spec.name:web", true),
+            (r#"request.spec.name:"web""#, false),
+            ("request.spec.containers[].image:c", true),
+            ("request.spec.containers.image:a/*", true),
+            ("request.spec.containers[1].image:c", true),
+            ("request.spec.containers[0].image:c", false),
+            ("request.spec.containers[].args:-c", true),
+            ("request.spec.containers[].image~^.$", true),
+            ("request.spec.empty:*", false),
+            (r#"request.spec.empty:"""#, true),
+            (r#"request.spec.nothing:"""#, true),
+            (r#"request.spec.none:"""#, true),
+            ("request.spec.none:*", false),
+            (r#"response.metadata.labels["app.kubernetes.io/name"]:w"#, true),
+            ("annotation.k8s.io/removed-release:1.32", true),
+            ("annotation.k8s.io/other:*", false),
+            (r#"annotation.k8s.io/other:"""#, true),
+            (r#"annotation["a:b"]:😀"#, true),
+        ] {
+            assert_eq!(test(question).matches(LINE.as_bytes(), false), holds, "{question}");
+        }
+        for broken in ["", "{", "[]", "{\"requestObject\":{\"spec\":", "nonsense"] {
+            assert!(!test("request.spec:*").matches(broken.as_bytes(), true), "{broken}");
+        }
+    }
+
+    #[test]
+    fn lines_are_searched_decoded() {
+        for (question, holds) in [
+            ("text:a=1&b", true),
+            ("text:A=1", false),
+            (r#"text:"Web""#, true),
+            (r#"text:"\"replicas\":0""#, true),
+            ("text:😀", true),
+            ("text:u0026", false),
+        ] {
+            assert_eq!(test(question).matches(LINE.as_bytes(), false), holds, "{question}");
+        }
+        assert_eq!(decoded(br#"a\u00e4\ud800x\q\"#).as_ref(), "aä\\ud800x\\q\\".as_bytes());
+        assert_eq!(decoded(br#"\\u0041\"\/"#).as_ref(), br#"\u0041"/"#);
+        assert_eq!(decoded(br"\").as_ref(), br"\");
+    }
+
+    #[test]
+    fn secrets_are_not_found_unless_revealed() {
+        let secret = br#"{"objectRef":{"resource":"secrets"},"requestObject":{"kind":"Secret","data":{"password":"aHVudGVyMg=="}}}"#;
+        for question in ["request.data.password:aHVudGVyMg==", "request.data.password~^aH", "text:aHVudGVyMg"]
+        {
+            assert!(!test(question).matches(secret, false), "{question}");
+            assert!(test(question).matches(secret, true), "{question}");
+        }
+        assert!(test("request.data.password:*").matches(secret, false), "that there is one may be known");
+        assert!(test("request.kind:secret").matches(secret, false));
+    }
+
+    #[test]
+    fn a_write_without_effect() {
+        let line = |before: &str, after: &str| {
+            format!(
+                r#"{{"requestObject":{{"metadata":{{"resourceVersion":"{before}"}}}},"responseObject":{{"metadata":{{"resourceVersion":"{after}"}}}}}}"#
+            )
+        };
+        assert!(TextTest::NoEffect.matches(line("7", "7").as_bytes(), false));
+        assert!(!TextTest::NoEffect.matches(line("7", "8").as_bytes(), false));
+        assert!(!TextTest::NoEffect.matches(line("", "").as_bytes(), false));
+    }
+}
