@@ -14,6 +14,7 @@ const FILTER: &str = "Filter and time";
 const DISPLAY: &str = "Display";
 const OUTPUT: &str = "Output";
 const RESOURCES: &str = "Resources";
+const CONFIGURATION: &str = "Configuration";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -32,6 +33,20 @@ Exit codes:
   1      query matched nothing
   2      wrong usage, cannot start, or one of several sources failed
   128+n  stopped by signal n
+
+Configuration:
+  The first of these that is there, or the file of --config, is read and never written:
+    $XDG_CONFIG_HOME/kauditui/config.toml, or ~/.config/kauditui/config.toml without that variable
+    /etc/kauditui/config.toml
+  memory = \"512MiB\"      as --memory
+  threads = 2            as --threads
+  time = \"utc\"           or \"local\", as --utc and --local
+  ascii = false          true as --ascii
+  rotated = true         false as --no-rotated
+  [filters]
+  deletions = \"verb:delete,deletecollection\"
+                         used by -f @deletions, and never by itself
+  The environment stands above the file, options above both.
 
 Environment:
   NO_COLOR             when set and not empty: no colours
@@ -78,6 +93,9 @@ pub struct Cli {
     /// What it may take.
     #[command(flatten)]
     pub resources: ResourceArgs,
+    /// What else says what to do.
+    #[command(flatten)]
+    pub configuration: ConfigArgs,
 }
 
 /// Subcommands.
@@ -111,6 +129,9 @@ pub struct InfoArgs {
     /// What it may take.
     #[command(flatten)]
     pub resources: ResourceArgs,
+    /// What else says what to do.
+    #[command(flatten)]
+    pub configuration: ConfigArgs,
 }
 
 /// Arguments of `kauditui query`.
@@ -143,6 +164,9 @@ pub struct QueryArgs {
     /// What it may take.
     #[command(flatten)]
     pub resources: ResourceArgs,
+    /// What else says what to do.
+    #[command(flatten)]
+    pub configuration: ConfigArgs,
 }
 
 /// What to read.
@@ -162,7 +186,8 @@ pub struct SourceArgs {
 /// Which rows are shown.
 #[derive(Args, Clone, Debug, Default)]
 pub struct FilterArgs {
-    /// Show what matches, as in: user:alice verb:delete,patch -ns:kube-system code:>=400
+    /// Show what matches, as in: user:alice verb:delete,patch -ns:kube-system code:>=400; or @NAME for a filter that
+    /// the configuration file names.
     #[arg(short, long, value_name = "EXPR", allow_hyphen_values = true, help_heading = FILTER)]
     pub filter: Option<String>,
     /// Show nothing before: 15m, 03:00, 2026-01-14T03:00:00Z
@@ -201,6 +226,15 @@ pub struct ResourceArgs {
     /// Threads that read history [default: 2, or 1 on a single core].
     #[arg(long, value_name = "N", help_heading = RESOURCES)]
     pub threads: Option<usize>,
+}
+
+/// What else says what to do.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ConfigArgs {
+    /// Read settings and named filters from FILE [default: ~/.config/kauditui/config.toml, else
+    /// /etc/kauditui/config.toml]; /dev/null for none.
+    #[arg(long, value_name = "FILE", help_heading = CONFIGURATION)]
+    pub config: Option<PathBuf>,
 }
 
 /// Views that can be opened.

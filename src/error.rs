@@ -62,6 +62,16 @@ pub enum Error {
         /// What was given.
         expression: String,
     },
+    /// A configuration file that cannot be read or understood.
+    #[error("{place}: {message}")]
+    Config {
+        /// The file, with line and column (in characters, both counted from 1) where the mistake has a place.
+        place: String,
+        /// What is wrong there.
+        message: String,
+        /// What to write instead.
+        tip: String,
+    },
     /// Any other wrong argument.
     #[error("{message}")]
     Usage {
@@ -135,7 +145,7 @@ impl Error {
                     "to open the file write: kauditui {expression}; to search for the word: -f '\"{expression}\"'"
                 )
             }
-            Error::Usage { tip, .. } => tip.clone(),
+            Error::Config { tip, .. } | Error::Usage { tip, .. } => tip.clone(),
             Error::NoTerminal { .. } => {
                 "to print rows instead, use kauditui query; to count them, kauditui info".into()
             }

@@ -63,6 +63,8 @@ pub mod text;
 pub mod ui;
 
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use cli::Parsed;
@@ -83,6 +85,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
+/// Reads a file that is small by its nature. A larger one, such as a device without end, is refused before it fills
+/// the memory.
+fn read_small_file(path: &Path) -> io::Result<Vec<u8>> {
+    const MOST_BYTES: u64 = 1 << 20;
+    let mut content = Vec::new();
+    File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut content)?;
+    match content.len() as u64 {
+        0..=MOST_BYTES => Ok(content),
+        _ => Err(io::ErrorKind::FileTooLarge.into()),
+    }
+}
+
 fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     let cli = match cli::parse(arguments)? {
         Parsed::Run(cli) => cli,
@@ -97,7 +111,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         *cli,
         &Surroundings {
             variable: &|name| std::env::var(name).ok(),
-            read_file: &|path: &Path| std::fs::read_to_string(path).ok(),
+            read_file: &read_small_file,
             is_file: &|path: &Path| path.is_file(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         },

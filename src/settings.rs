@@ -1,12 +1,17 @@
-//! What the program was told to do: defaults, below the environment, below the command line. Pure: whatever lies
-//! outside is asked through [`Surroundings`]. [`crate::cli`] has the words, this module their meaning.
+//! What the program was told to do: defaults, below the configuration file, below the environment, below the command
+//! line. Pure: whatever lies outside is asked through [`Surroundings`]. [`crate::cli`] has the words, this module
+//! their meaning; `config` reads the configuration file, `named_filter` finds a filter in it.
 
+mod config;
 mod filter;
 mod memory;
+mod named_filter;
 mod time_range;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
+use config::ConfigFile;
 pub use filter::read_filter;
 pub use memory::{default_memory, parse_memory};
 pub use time_range::{NO_LONGER_WRITTEN, Reference, TimeRange, check_time};
@@ -26,8 +31,8 @@ const MOST_THREADS: usize = 64;
 pub struct Surroundings<'a> {
     /// Value of an environment variable.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
-    /// Content of a small file, such as those of `/proc` and `/sys`.
-    pub read_file: &'a dyn Fn(&Path) -> Option<String>,
+    /// Content of a small file, such as those of `/proc` and `/sys` and the configuration; a large one is an error.
+    pub read_file: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
     /// Whether a file has this name.
     pub is_file: &'a dyn Fn(&Path) -> bool,
     /// Processor cores this process may use.
@@ -47,8 +52,10 @@ pub struct Settings {
     pub rotated: bool,
     /// Whether to go on reading what is appended.
     pub follow: bool,
-    /// The filter as typed.
+    /// The filter as typed; for `@NAME`, the expression of that name.
     pub filter: Option<String>,
+    /// Names and expressions of the filters in the configuration file, in its order. None applies by itself.
+    pub named_filters: Vec<(String, String)>,
     /// Start of the window as typed; [`TimeRange::resolve`] makes it a moment once the newest event is known.
     pub since: Option<String>,
     /// End of the window as typed.
@@ -91,11 +98,11 @@ pub enum Task {
 }
 
 impl Settings {
-    /// Merges the command line over the environment over the defaults.
+    /// Merges the command line over the environment over the configuration file over the defaults.
     ///
     /// # Errors
     /// [`Error::Usage`] for a value that means nothing, [`Error::FilterIsFile`] for a filter that names a file,
-    /// [`Error::Filter`] for one that is none.
+    /// [`Error::Filter`] for one that is none, [`Error::Config`] for a configuration file that is wrong.
     pub fn new(cli: Cli, around: &Surroundings<'_>) -> Result<Settings> {
         match cli.command {
             None => {
@@ -105,6 +112,7 @@ impl Settings {
                     filter: cli.filter,
                     display: cli.display,
                     resources: cli.resources,
+                    config: cli.configuration.config,
                     follow: !cli.no_follow,
                     reveal: cli.reveal_secrets,
                 };
@@ -116,6 +124,7 @@ impl Settings {
                     filter: FilterArgs::default(),
                     display: info.display,
                     resources: info.resources,
+                    config: info.configuration.config,
                     follow: false,
                     reveal: false,
                 };
@@ -128,6 +137,7 @@ impl Settings {
                     filter: query.filter,
                     display: query.display,
                     resources: query.resources,
+                    config: query.configuration.config,
                     follow: query.follow,
                     reveal: query.reveal_secrets,
                 };
@@ -143,6 +153,7 @@ struct Parts {
     filter: FilterArgs,
     display: DisplayArgs,
     resources: ResourceArgs,
+    config: Option<PathBuf>,
     follow: bool,
     reveal: bool,
 }
@@ -150,39 +161,46 @@ struct Parts {
 impl Parts {
     fn merge(self, task: Task, around: &Surroundings<'_>) -> Result<Settings> {
         check_sources(&self.sources.sources, around)?;
+        let config = ConfigFile::load(self.config.as_deref(), around)?;
         if let Some(expression) = &self.filter.filter
             && (around.is_file)(Path::new(expression))
         {
             return Err(Error::FilterIsFile { expression: expression.clone() });
         }
-        read_filter(self.filter.filter.as_deref())?;
-        let zone = if self.display.local { TimeZoneChoice::Local } else { TimeZoneChoice::Utc };
+        let filter = match self.filter.filter {
+            Some(typed) => Some(named_filter::resolve(typed, &config.filters)?),
+            None => None,
+        };
+        read_filter(filter.as_deref())?;
+        let zone = match (self.display.utc, self.display.local) {
+            (true, _) => TimeZoneChoice::Utc,
+            (false, true) => TimeZoneChoice::Local,
+            (false, false) => config.zone.unwrap_or(TimeZoneChoice::Utc),
+        };
         check_time("--since", self.filter.since.as_deref(), zone)?;
         check_time("--until", self.filter.until.as_deref(), zone)?;
-        let memory = match &self.resources.memory {
-            Some(text) => parse_memory(text)?,
-            None => default_memory(around.read_file),
+        let memory = match (&self.resources.memory, config.memory) {
+            (Some(text), _) => parse_memory("--memory", text)?,
+            (None, Some(bytes)) => bytes,
+            (None, None) => default_memory(&|path| String::from_utf8((around.read_file)(path).ok()?).ok()),
         };
-        let threads = match self.resources.threads {
-            Some(threads) if (1..=MOST_THREADS).contains(&threads) => threads,
-            Some(threads) => {
-                return Err(Error::Usage {
-                    message: format!("--threads {threads} is not between 1 and {MOST_THREADS}"),
-                    tip: "two threads read faster than most disks".into(),
-                });
-            }
+        let threads = match (self.resources.threads, config.threads) {
+            (Some(threads), _) => check_threads("--threads", threads, &threads.to_string())?,
+            (None, Some(threads)) => threads,
             // etcd and the API server share the node: one core stays theirs.
-            None => around.cores.clamp(1, 2),
+            (None, None) => around.cores.clamp(1, 2),
         };
+        // A locale without UTF-8 says what the terminal cannot show, so a file that asks for more does not get it.
         let mut capabilities = Capabilities::detect(around.variable);
-        capabilities.utf8 &= !self.display.ascii;
+        capabilities.utf8 &= !(self.display.ascii || config.ascii.unwrap_or(false));
         Ok(Settings {
             task,
             sources: self.sources.sources,
             demo: self.sources.demo,
-            rotated: !self.sources.no_rotated,
+            rotated: !self.sources.no_rotated && config.rotated.unwrap_or(true),
             follow: self.follow,
-            filter: self.filter.filter,
+            filter,
+            named_filters: config.filters,
             since: self.filter.since,
             until: self.filter.until,
             zone,
@@ -193,6 +211,17 @@ impl Parts {
             reveal: self.reveal,
         })
     }
+}
+
+/// Refuses more threads than make sense. `called` is what stands before the number where it was `written`.
+fn check_threads(called: &str, threads: usize, written: &str) -> Result<usize> {
+    if (1..=MOST_THREADS).contains(&threads) {
+        return Ok(threads);
+    }
+    Err(Error::Usage {
+        message: format!("{called} {written} is not between 1 and {MOST_THREADS}"),
+        tip: "two threads read faster than most disks".into(),
+    })
 }
 
 /// A subcommand behind an option is read as the name of a file; say so rather than that the file is missing.

@@ -13,6 +13,8 @@ use serde_json::Value;
 fn kauditui(arguments: &[&str]) -> Command {
     let mut command = Command::cargo_bin("kauditui").expect("the binary is built with its tests");
     command.args(arguments).env_remove("NO_COLOR").env("LANG", "C.UTF-8").env_remove("LC_ALL");
+    // Whoever runs the tests may have a configuration.
+    command.env("XDG_CONFIG_HOME", "/does/not/exist");
     command
 }
 
@@ -67,11 +69,13 @@ fn audit_ids(output: &str) -> Vec<String> {
 fn help_is_grouped_and_version_is_said() {
     let (code, help, _) = run(&["-h"]);
     assert_eq!(code, 0);
-    for heading in ["Sources:", "Filter and time:", "Display:", "Resources:", "Examples:"] {
+    for heading in ["Sources:", "Filter and time:", "Display:", "Resources:", "Configuration:", "Examples:"] {
         assert!(help.contains(heading), "{heading} in {help}");
     }
     let (_, long, _) = run(&["--help"]);
-    for fact in ["KAUDITUI_NO_INOTIFY", "NO_COLOR", "Exit codes:", "128+n"] {
+    for fact in
+        ["KAUDITUI_NO_INOTIFY", "NO_COLOR", "Exit codes:", "128+n", "--config <FILE>", "@NAME", "[filters]"]
+    {
         assert!(long.contains(fact), "{fact} in {long}");
     }
     assert!(run(&["--version"]).1.starts_with("kauditui 0."));
@@ -115,6 +119,59 @@ fn query_prints_requests_or_all_stages() {
     assert_eq!((code, out.as_str()), (1, ""), "{err}");
     let (_, _, err) = run(&["query", "--since", "1h", text(&log)]);
     assert!(err.contains("counted from the newest event, 2026-01-14 03:00:03Z"), "{err}");
+}
+
+#[test]
+fn a_filter_of_the_configuration_is_used_by_name_only() {
+    let (folder, log) = small_log();
+    let config = folder.path().join("kauditui").join("config.toml");
+    fs::create_dir(config.parent().expect("a folder")).expect("make the folder");
+    fs::write(&config, "time = 'utc'\n[filters]\nsecond = 'name:two'\n").expect("write the configuration");
+    let named = |filter| run(&["query", "--config", text(&config), "-o", "jsonl", "-f", filter, text(&log)]);
+    let (code, out, err) = named("@second");
+    assert_eq!((code, audit_ids(&out)), (0, vec!["two".to_owned()]), "{err}");
+    let (_, out, _) = run(&["query", "--config", text(&config), "-o", "jsonl", text(&log)]);
+    assert_eq!(audit_ids(&out), ["one", "two"], "nothing is applied by itself");
+    let found = kauditui(&["query", "-o", "jsonl", "-f", "@second", text(&log)])
+        .env("XDG_CONFIG_HOME", folder.path())
+        .output()
+        .expect("run query with a configuration in its usual place");
+    assert_eq!(audit_ids(&String::from_utf8_lossy(&found.stdout)), ["two"]);
+    let (code, out, err) = named("@sekond");
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(
+        err.starts_with("error: there is no filter @sekond\ntip: did you mean @second? known are @second;"),
+        "{err}"
+    );
+    let left = fs::read_dir(config.parent().expect("a folder")).expect("list the folder").count();
+    assert_eq!(left, 1, "the folder of the configuration is only read");
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_with_its_place() {
+    let (folder, log) = small_log();
+    let config = folder.path().join("mine.toml");
+    let refused = |content: &str| {
+        fs::write(&config, content).expect("write the configuration");
+        let (code, out, err) = run(&["info", "--config", text(&config), text(&log)]);
+        assert_eq!((code, out.as_str()), (2, ""), "{err}");
+        err
+    };
+    let err = refused("# mine\nthread = 2\n");
+    assert!(err.starts_with(&format!("error: {}:2:1: unknown key 'thread'\n", text(&config))), "{err}");
+    assert!(err.contains("\ntip: did you mean threads? known here are memory, "), "{err}");
+    let err = refused("[filters]\nbad = 'verb:get usr:alice'\n");
+    assert!(err.contains(":2:7: @bad cannot be understood\n") && err.contains("at character 10\n"), "{err}");
+    let err = refused("memory = \u{1b}[31m");
+    assert!(!err.contains('\u{1b}'), "{err:?}");
+    fs::remove_file(&config).expect("remove the configuration");
+    let (code, _, err) = run(&["query", "--config", text(&config), text(&log)]);
+    assert_eq!(code, 2);
+    assert!(err.contains("mine.toml: cannot be read: ") && err.contains("\ntip: check the path"), "{err}");
+    let (code, _, err) = run(&["query", "--config", "/dev/zero", text(&log)]);
+    assert_eq!(code, 2, "a file without end: {err}");
+    assert!(err.starts_with("error: /dev/zero: cannot be read: "), "{err}");
+    assert_eq!(run(&["query", "--config", "/dev/null", text(&log)]).0, 0);
 }
 
 #[test]

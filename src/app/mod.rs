@@ -54,6 +54,8 @@ pub struct Config {
     pub reveal: bool,
     /// The filter at the start.
     pub filter: Expression,
+    /// Filters that the configuration file names, in its order. None is applied by itself.
+    pub named_filters: Vec<(String, Expression)>,
     /// `--since`, as written.
     pub since: Option<String>,
     /// `--until`, as written.
@@ -78,6 +80,7 @@ impl Default for Config {
             zone: TimeZoneChoice::Utc,
             reveal: false,
             filter: Expression::default(),
+            named_filters: Vec::new(),
             since: None,
             until: None,
             memory_limit: 512 << 20,

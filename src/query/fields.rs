@@ -306,7 +306,7 @@ impl FieldName {
 }
 
 /// The name or word nearest to what was written, if it is near enough to be a slip of the finger.
-pub(super) fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_ascii_lowercase();
     let limit = match written.len() {
         0..=2 => 1,

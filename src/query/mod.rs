@@ -27,7 +27,7 @@ mod view;
 pub use completion::{Completion, Wanted, fields_for, fixed_values};
 pub use context::Context;
 pub use edit::{Change, condition_for, with_condition, with_value};
-pub use fields::{FIELDS, FieldKind, FieldName, field_named};
+pub use fields::{FIELDS, FieldKind, FieldName, field_named, nearest};
 pub use group::{Group, Grouping, MOST_DISTINCT, MOST_GROUPS, SortBy, Stats, sort_groups};
 pub use keys::{Keys, ValueId, has_values};
 pub use narrow::narrows;

@@ -98,8 +98,10 @@ pub fn interactive(settings: Settings) -> Result<u8> {
 
 fn config_of(settings: &Settings, greeting: Option<String>) -> Result<Config> {
     let filter = settings.filter.as_deref().unwrap_or_default();
-    // Settings checked it already.
+    // Settings checked it already, and the named ones.
     let filter = parse(filter).unwrap_or_default();
+    let named = settings.named_filters.iter();
+    let named_filters = named.filter_map(|(name, text)| Some((name.clone(), parse(text).ok()?))).collect();
     let (view, at) = match &settings.task {
         Task::Interactive { view, at } => (Some(view.name().to_owned()), at.clone()),
         _ => (None, None),
@@ -114,6 +116,7 @@ fn config_of(settings: &Settings, greeting: Option<String>) -> Result<Config> {
         zone: settings.zone,
         reveal: settings.reveal,
         filter,
+        named_filters,
         since: settings.since.clone(),
         until: settings.until.clone(),
         memory_limit: usize::try_from(settings.memory).unwrap_or(usize::MAX),

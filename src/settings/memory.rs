@@ -11,10 +11,11 @@ const DEFAULT: u64 = 512 * MIB;
 const LEAST: u64 = 32 * MIB;
 
 /// Reads `512MiB`, `512M`, `1g`, `1.5GiB`. Units are powers of 1024 however they are spelled, as memory is bought.
+/// `called` is what stands before the size where it was written, for errors: `--memory` or `memory =`.
 ///
 /// # Errors
 /// [`Error::Usage`] when it is no size, or too small to work with.
-pub fn parse_memory(text: &str) -> Result<u64> {
+pub fn parse_memory(called: &str, text: &str) -> Result<u64> {
     let trimmed = text.trim();
     let split = trimmed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(trimmed.len());
     let (number, unit) = trimmed.split_at(split);
@@ -26,15 +27,15 @@ pub fn parse_memory(text: &str) -> Result<u64> {
         _ => None,
     };
     let wrong = || Error::Usage {
-        message: format!("--memory '{text}' is not a size"),
-        tip: "write a number with its unit, as in --memory 512MiB or --memory 1g".into(),
+        message: format!("{called} '{text}' is not a size"),
+        tip: "write a number with its unit, as in 512MiB or 1g".into(),
     };
     let (Some(unit), Ok(number)) = (unit, number.parse::<f64>()) else { return Err(wrong()) };
     // Saturates: what no machine has is no limit.
     let bytes = (number * unit as f64) as u64;
     if bytes < LEAST {
         return Err(Error::Usage {
-            message: format!("--memory {text} is too little to work with"),
+            message: format!("{called} {text} is too little to work with"),
             tip: format!("give it {} MiB or more", LEAST / MIB),
         });
     }
@@ -89,10 +90,10 @@ mod tests {
             ("1.5 GiB", 1536 * MIB),
             ("99999999999999t", u64::MAX),
         ] {
-            assert_eq!(parse_memory(text).unwrap(), bytes, "{text}");
+            assert_eq!(parse_memory("--memory", text).unwrap(), bytes, "{text}");
         }
         for wrong in ["", "512", "MiB", "1x", "-1g", "1k", "1..2g", "0g"] {
-            let error = parse_memory(wrong).unwrap_err();
+            let error = parse_memory("--memory", wrong).unwrap_err();
             assert!(matches!(error, Error::Usage { .. }), "{wrong}");
         }
     }

@@ -4,6 +4,11 @@ use super::*;
 use crate::cli::{Parsed, parse};
 
 fn settings_in(environment: &[(&str, &str)], arguments: &[&str]) -> Result<Settings> {
+    settings_with("", environment, arguments)
+}
+
+/// Settings where the configuration file of all users has this content.
+fn settings_with(config: &str, environment: &[(&str, &str)], arguments: &[&str]) -> Result<Settings> {
     let arguments = std::iter::once("kauditui").chain(arguments.iter().copied()).map(Into::into);
     let Parsed::Run(cli) = parse(arguments)? else { panic!("help was asked for") };
     Settings::new(
@@ -12,7 +17,11 @@ fn settings_in(environment: &[(&str, &str)], arguments: &[&str]) -> Result<Setti
             variable: &|name| {
                 environment.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
             },
-            read_file: &|_| None,
+            read_file: &|path| match path.to_str() {
+                Some("/etc/kauditui/config.toml") => Ok(config.as_bytes().to_vec()),
+                Some("/dev/null") => Ok(Vec::new()),
+                _ => Err(io::ErrorKind::NotFound.into()),
+            },
             is_file: &|path| path == Path::new("audit.log"),
             cores: 8,
         },
@@ -38,6 +47,46 @@ fn flags_stand_above_the_environment() {
     assert_eq!((settings.follow, settings.memory), (false, 1 << 30));
     let plain = settings_in(&[("NO_COLOR", "1"), ("TERM", "xterm"), ("LANG", "C.UTF-8")], &[]).unwrap();
     assert!(!plain.capabilities.color && !plain.ascii);
+}
+
+#[test]
+fn the_configuration_stands_between_defaults_and_the_rest() {
+    let config = "memory = '1g'\nthreads = 4\ntime = 'local'\nascii = true\nrotated = false\n\
+                  [filters]\ndeletions = 'verb:delete'\nby-alice = 'user:alice'\n";
+    let settings = settings_with(config, &XTERM, &[]).unwrap();
+    assert_eq!((settings.memory, settings.threads), (1 << 30, 4));
+    assert_eq!((settings.zone, settings.ascii), (TimeZoneChoice::Local, true));
+    assert!(!settings.rotated && !settings.capabilities.utf8);
+    let names: Vec<&str> = settings.named_filters.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["deletions", "by-alice"]);
+    assert_eq!(settings.filter, None, "no named filter applies by itself");
+
+    let flags = ["--memory", "64MiB", "--threads", "1", "--utc"];
+    for twin in [&[][..], &["query"], &["info"]] {
+        let settings = settings_with(config, &XTERM, &[twin, &flags].concat()).unwrap();
+        assert_eq!((settings.memory, settings.threads), (64 << 20, 1), "{twin:?}");
+        assert_eq!(settings.zone, TimeZoneChoice::Utc, "{twin:?}");
+        let without = settings_with(config, &XTERM, &[twin, &["--config", "/dev/null"]].concat()).unwrap();
+        assert_eq!((without.memory, without.rotated, without.named_filters), (512 << 20, true, vec![]));
+    }
+    let wanted =
+        settings_with("ascii = false\nrotated = true", &XTERM, &["--ascii", "--no-rotated"]).unwrap();
+    assert!(wanted.ascii && !wanted.rotated, "a flag stands above the file");
+    let locale = settings_with("ascii = false", &[("TERM", "xterm"), ("LANG", "C")], &[]).unwrap();
+    assert!(locale.ascii, "the environment stands above the file");
+}
+
+#[test]
+fn a_named_filter_is_used_by_its_name() {
+    let config = "[filters]\ndeletions = 'verb:delete'";
+    for twin in [&[][..], &["query"]] {
+        let filter = |text| settings_with(config, &XTERM, &[twin, &["-f", text]].concat());
+        assert_eq!(filter("@deletions").unwrap().filter.as_deref(), Some("verb:delete"), "{twin:?}");
+        assert_eq!(filter("user:alice").unwrap().filter.as_deref(), Some("user:alice"), "{twin:?}");
+        assert_eq!(filter("@foo").unwrap_err().to_string(), "there is no filter @foo", "{twin:?}");
+    }
+    let wrong = settings_with("[filters]\nbad = 'usr:x'", &XTERM, &["info"]).unwrap_err();
+    assert!(wrong.to_string().starts_with("/etc/kauditui/config.toml:2:7: @bad "), "{wrong}");
 }
 
 #[test]
