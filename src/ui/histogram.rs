@@ -23,8 +23,9 @@ const ASCII_BARS: [&str; 8] = [".", ".", ":", ":", "|", "|", "#", "#"];
 pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     let Some(counts) = app.histogram.counts() else { return };
     let rows = area.height.saturating_sub(1);
-    // Two rows of bars at least: in one, words must do.
-    let earlier = counts.day_ago.as_deref().filter(|_| rows >= 2);
+    // In one row, or without a log, words must do.
+    let has_log = |bars: &&[Bucket]| bars.iter().any(|bar| bar.records > 0);
+    let earlier = counts.day_ago.as_deref().filter(|_| rows >= 2).filter(has_log);
     let below = if earlier.is_some() { rows / 2 } else { 0 };
     let now = Series { bars: &counts.bars, bucket: counts.axis.bucket };
     let selected = (app.focus == Focus::Histogram).then(|| app.histogram.selected_bars(&counts.axis));

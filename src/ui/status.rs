@@ -210,10 +210,10 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
             (Action::Open, "set range"),
             (Action::ZoomIn, "in"),
             (Action::ZoomOut, "out"),
+            (Action::Back, "leave"),
             (Action::ShiftBack, "earlier"),
             (Action::ShiftForward, "later"),
             (Action::CompareDayAgo, "day ago"),
-            (Action::Back, "leave"),
         ],
         (_, Focus::Rows) => &[
             (Action::Open, "detail"),

@@ -2,7 +2,7 @@
 //! the same question is then asked a second time, without the range, for as long as the comparison is on.
 
 use super::{App, Axis, Sum};
-use crate::model::{Micros, SECOND};
+use crate::model::{Micros, SECOND, format_clock};
 use crate::query::{Bucket, Expression, Plan, View, ViewOptions};
 use crate::store::{Changes, Store};
 use crate::text;
@@ -80,21 +80,21 @@ impl App {
         let now = Sum::of(counts.bars.get(from..=until)?);
         let earlier = Sum::of(counts.day_ago.as_ref()?.get(from..=until)?);
         let begins = counts.axis.bar(from).start.saturating_sub(DAY);
-        let is_whole = self.store.order().first_time()? <= begins;
-        Some(compared(now, earlier, is_whole, self.is_loading()))
+        let first = self.store.order().first_time().filter(|first| *first > begins);
+        let so_far = match first {
+            None => String::new(),
+            Some(_) if self.is_loading() => ", still being read".to_owned(),
+            Some(_) if earlier.records == 0 => String::new(),
+            Some(first) => format!(", log begins {}", format_clock(first, self.zone(), false)),
+        };
+        Some(compared(now, earlier, &so_far))
     }
 }
 
-/// The sentence about two counts.
-fn compared(now: Sum, earlier: Sum, is_whole: bool, loading: bool) -> String {
+/// The sentence about two counts, the earlier one being as whole as `so_far` says.
+fn compared(now: Sum, earlier: Sum, so_far: &str) -> String {
     let count = |sum: Sum| text::thousands(sum.matched);
-    let so_far = match (is_whole, loading) {
-        (true, _) => "",
-        (false, true) => ", still being read",
-        (false, false) => ", log begins within",
-    };
     if earlier.records == 0 {
-        let so_far = if loading { " so far" } else { "" };
         return format!("now {} · no log a day ago{so_far}", count(now));
     }
     let ratio = match (now.matched, earlier.matched) {
@@ -125,19 +125,17 @@ mod tests {
 
     #[test]
     fn the_comparison_is_told_in_words() {
-        assert_eq!(compared(sum(412, 500), sum(38, 900), true, false), "now 412 · a day ago 38 (×10.8)");
-        assert_eq!(compared(sum(0, 5), sum(38, 38), true, false), "now 0 · a day ago 38 (×0)");
-        assert_eq!(compared(sum(1, 5), sum(38, 38), true, true), "now 1 · a day ago 38 (×0.03)");
-        assert_eq!(compared(sum(7, 7), sum(0, 3), true, false), "now 7 · a day ago 0");
-        assert_eq!(compared(sum(7, 7), sum(0, 0), false, false), "now 7 · no log a day ago");
-        assert_eq!(compared(sum(7, 7), sum(0, 0), false, true), "now 7 · no log a day ago so far");
-        assert_eq!(
-            compared(sum(8, 8), sum(4, 4), false, false),
-            "now 8 · a day ago 4 (×2.0), log begins within"
-        );
-        assert_eq!(
-            compared(sum(8, 8), sum(4, 4), false, true),
-            "now 8 · a day ago 4 (×2.0), still being read"
-        );
+        for (now, earlier, so_far, told) in [
+            (412, (38, 900), "", "now 412 · a day ago 38 (×10.8)"),
+            (0, (38, 38), "", "now 0 · a day ago 38 (×0)"),
+            (1, (38, 38), "", "now 1 · a day ago 38 (×0.03)"),
+            (9500, (38, 38), "", "now 9,500 · a day ago 38 (×250)"),
+            (7, (0, 3), "", "now 7 · a day ago 0"),
+            (8, (4, 4), ", log begins 10:00:00", "now 8 · a day ago 4 (×2.0), log begins 10:00:00"),
+            (7, (0, 0), "", "now 7 · no log a day ago"),
+            (7, (0, 0), ", still being read", "now 7 · no log a day ago, still being read"),
+        ] {
+            assert_eq!(compared(sum(now, now), sum(earlier.0, earlier.1), so_far), told);
+        }
     }
 }
