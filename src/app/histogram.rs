@@ -152,7 +152,7 @@ impl App {
         }
         self.ask_without_range();
         // While a search goes on, every slice of it finds something: then each frame counts once.
-        if !self.has_work() {
+        if self.view.is_complete() && !self.histogram.has_work() {
             self.count_histogram();
         }
     }

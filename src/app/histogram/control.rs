@@ -25,6 +25,7 @@ impl App {
             Action::First => self.move_bar(isize::MIN),
             Action::Follow => self.move_bar(isize::MAX),
             Action::Open => self.take_selection(),
+            Action::Back => return self.back_in_histogram(),
             _ => return false,
         }
         true
