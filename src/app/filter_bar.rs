@@ -131,6 +131,16 @@ impl FilterBar {
         self.input = Input::new(text);
     }
 
+    /// Whether an earlier filter is in the bar.
+    pub fn is_recalling(&self) -> bool {
+        self.recalled.is_some()
+    }
+
+    /// Puts another text into the bar.
+    pub fn replace(&mut self, text: String, cursor: usize) {
+        self.input = Input::new(text).with_cursor(cursor);
+    }
+
     /// Inserts pasted text at the cursor.
     pub fn insert(&mut self, text: &str) {
         insert(&mut self.input, text);

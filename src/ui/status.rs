@@ -5,7 +5,7 @@ use super::theme::Role;
 use crate::app::action::Action;
 use crate::app::geometry::Area;
 use crate::app::keymap::key_label;
-use crate::app::{App, Focus, Mode};
+use crate::app::{App, Focus, Mode, Screen};
 use crate::model::{format_clock, format_duration, format_local_offset, format_stamp};
 use crate::query::Node;
 use crate::text;
@@ -16,9 +16,15 @@ pub fn draw_status(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     let narrow = area.width < 100;
     let separator = canvas.theme.sign(" │ ", " | ");
     let mut left: Vec<String> = Vec::new();
-    if !narrow {
-        left.push("kauditui".to_owned());
-    }
+    let screens: Vec<String> = Screen::ALL
+        .iter()
+        .map(|(key, screen)| match (*screen == app.screen, narrow) {
+            (true, _) => format!("[{key} {}]", screen.name()),
+            (false, true) => key.to_string(),
+            (false, false) => format!("{key} {}", screen.name()),
+        })
+        .collect();
+    left.push(screens.join(" "));
     left.push(sources_text(app));
     let held = app.store.held_records();
     let count = if narrow { text::human_count(held) } else { text::thousands(held) };
@@ -203,6 +209,19 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     }
     let hints: &[(Action, &str)] = match (&app.mode, app.focus) {
         (Mode::Filter, _) => &[],
+        _ if app.screen != Screen::Timeline => &[
+            (Action::Open, "events"),
+            (Action::ColumnRight, "sort"),
+            (Action::NextStage, "reverse"),
+            (Action::EditFilter, "filter"),
+            (Action::Include, "include"),
+            (Action::Exclude, "exclude"),
+            (Action::Facets, "facets"),
+            (Action::ToggleRoutine, "routine"),
+            (Action::NextPane, "next table"),
+            (Action::Back, "timeline"),
+            (Action::Help, "help"),
+        ],
         (_, Focus::Detail) => &[
             (Action::Open, "fold"),
             (Action::EditFilter, "find"),
@@ -215,6 +234,7 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
         (_, Focus::Rows) => &[
             (Action::Open, "detail"),
             (Action::EditFilter, "filter"),
+            (Action::Facets, "facets"),
             (Action::Include, "include"),
             (Action::Exclude, "exclude"),
             (Action::ToggleRoutine, "routine"),
@@ -230,8 +250,7 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
         ],
     };
     if matches!(app.mode, Mode::Filter) {
-        let text =
-            "Enter keeps · Esc reverts · ↑ earlier · user: verb: resource: ns: name: code: ip: agent: is:";
+        let text = "Tab takes · ↓ next offer · Enter keeps · Esc reverts · ↑ earlier filters · :help filter";
         let text = canvas.words(text);
         canvas.put(x, area.y, area.width - 1, &text, Role::Faint);
         return;
