@@ -7,7 +7,7 @@ use tui_input::Input;
 use super::action::Action;
 use super::filter_bar::insert;
 use super::keymap::{KEYMAP, Section};
-use super::{App, Effect};
+use super::{App, Effect, Screen};
 use crate::model::{EventId, format_rfc3339};
 use crate::query::Expression;
 use crate::redact;
@@ -470,7 +470,7 @@ impl App {
     /// The command line that opens this log with this filter at this event.
     pub fn reopening_command(&self) -> String {
         let mut words = vec!["kauditui".to_owned()];
-        let filter = self.filter_bar.text();
+        let filter = self.filter_bar.effective().to_string();
         if !filter.is_empty() {
             words.extend(["-f".to_owned(), quoted(&filter)]);
         }
@@ -490,9 +490,13 @@ impl App {
                 words.extend(["--at".to_owned(), quoted(&audit_id)]);
             }
         }
-        if self.opened {
-            words.extend(["--view".to_owned(), "detail".to_owned()]);
-        }
+        let view = match self.screen {
+            Screen::Timeline if self.opened => Some("detail"),
+            Screen::Timeline => None,
+            Screen::Users => Some("users"),
+            Screen::Statistics => Some("statistics"),
+        };
+        words.extend(view.into_iter().flat_map(|view| ["--view".to_owned(), view.to_owned()]));
         words.extend(self.config.arguments.iter().map(|argument| quoted(argument)));
         words.join(" ")
     }

@@ -77,7 +77,7 @@ pub struct Config {
     pub memory_limit: usize,
     /// Record to open at.
     pub at: Option<String>,
-    /// View to open: `timeline`, `detail`, `notices`, `sources`, `help`.
+    /// View to open: `timeline`, `detail`, `users`, `statistics`, `notices`, `sources`, `help`.
     pub view: Option<String>,
     /// Sources as they are written on the command line, to print the command that reopens a view.
     pub arguments: Vec<String>,

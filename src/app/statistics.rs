@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::side::Side;
 use super::table::TableCursor;
-use crate::model::{EventId, Micros, Stage};
+use crate::model::{EventId, Micros, Stage, is_mutating_subresource};
 use crate::query::{
     Context, Expression, FieldName, Group, Grouping, Node, SortBy, ViewOptions, condition_for, parse,
     with_condition,
@@ -58,7 +58,7 @@ impl Question {
     /// What people and outside systems changed since a moment: successful writes, without those that a cluster makes
     /// by itself.
     pub fn changes(since: &str) -> Question {
-        let fields = [FieldName::User, FieldName::Object, FieldName::Verb];
+        let fields = [FieldName::User, FieldName::Object, FieldName::Verb, FieldName::Subresource];
         let mut question = Question::new("changes", &fields, CHANGES, SortBy::Last, Shape::Changes);
         if let Ok(Expression { root: Some(moment) }) = parse(&format!("since:{since}")) {
             question.title = format!("changes since {since}");
@@ -124,7 +124,7 @@ pub struct Changed {
     pub user: Box<str>,
     /// `namespace/resource.group/name`
     pub object: Box<str>,
-    /// Verbs with how often each was used.
+    /// Verbs, or what was done through a subresource, with how often.
     pub verbs: Vec<(Box<str>, u64)>,
     /// When first.
     pub first: Micros,
@@ -426,7 +426,13 @@ impl Statistics {
 fn folded(groups: Vec<Group>) -> Vec<Changed> {
     let mut rows: BTreeMap<(Box<str>, Box<str>), Changed> = BTreeMap::new();
     for group in groups {
-        let Ok([user, object, verb]) = <[Box<str>; 3]>::try_from(group.values) else { continue };
+        let Ok([user, object, verb, subresource]) = <[Box<str>; 4]>::try_from(group.values) else { continue };
+        let verb = match subresource.as_ref() {
+            "" => verb,
+            // What was done to the pod tells more than the verb it was asked for with.
+            acting if is_mutating_subresource(acting) => subresource,
+            other => format!("{verb} {other}").into(),
+        };
         let stats = group.stats;
         let row = rows.entry((user.clone(), object.clone())).or_insert_with(|| Changed {
             user,

@@ -86,6 +86,11 @@ impl Suggestions {
         self.side.as_ref().is_some_and(|(_, side)| side.has_work(store))
     }
 
+    /// What kind of thing is offered.
+    pub fn wanted(&self) -> Option<Wanted> {
+        self.at.as_ref().map(|at| at.wanted)
+    }
+
     /// What is offered.
     pub fn items(&self) -> &[Suggestion] {
         &self.items

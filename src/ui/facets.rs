@@ -6,6 +6,7 @@ use super::theme::Role;
 use crate::app::App;
 use crate::app::facets::{Facets, Stage};
 use crate::app::geometry::Area;
+use crate::query::Wanted;
 use crate::text;
 
 /// Offers that are seen at once.
@@ -15,7 +16,8 @@ const OFFERS: usize = 8;
 pub fn draw(app: &App, facets: &Facets, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
     let screen = *canvas.buffer.area();
     let width = screen.width.saturating_sub(4).min(110);
-    let height = screen.height.saturating_sub(4).max(5);
+    let lines = u16::try_from(facets.len()).unwrap_or(u16::MAX).saturating_add(3);
+    let height = screen.height.saturating_sub(4).min(lines.max(10)).max(5);
     let area =
         Area { x: (screen.width - width) / 2, y: (screen.height.saturating_sub(height)) / 2, width, height };
     let scope: Vec<String> =
@@ -127,8 +129,13 @@ pub fn draw_suggestions(app: &App, canvas: &mut Canvas<'_>) {
         width: width.max(24).min(filter.width.saturating_sub(2)),
         height: shown as u16 + 2,
     };
+    let title = match app.suggestions.wanted() {
+        Some(Wanted::Value(field)) => field.info().name,
+        Some(Wanted::Named) => "named filters",
+        Some(Wanted::Field) | None => "fields",
+    };
     let right = format!("{} of {}, Tab takes", top + shown, items.len());
-    let inside = canvas.frame(area, "", &right, false);
+    let inside = canvas.frame(area, title, &right, false);
     for (offset, item) in visible.iter().enumerate() {
         let y = inside.y + offset as u16;
         let count = item.count.map_or_else(String::new, text::thousands);

@@ -8,7 +8,7 @@ use super::timeline::format_time;
 use crate::app::App;
 use crate::app::geometry::Area;
 use crate::app::statistics::{Changed, Shape, presets};
-use crate::model::{format_duration, short_resource};
+use crate::model::{Micros, format_duration, short_resource};
 use crate::query::{FieldName, Group, SortBy};
 use crate::store::Field;
 use crate::text;
@@ -246,9 +246,7 @@ fn draw_slowest(app: &App, canvas: &mut Canvas<'_>, heading: Area, rows: Area) {
                 .collect::<Vec<_>>()
                 .join(" "),
         };
-        let mut split: Vec<&(String, String)> = statistics.split(slow.id).iter().collect();
-        split.sort_by_key(|(_, length)| std::cmp::Reverse(go_duration(length)));
-        let split: Vec<String> = split.iter().map(|(part, length)| format!("{part} {length}")).collect();
+        let split = split_text(slow.took, statistics.split(slow.id));
         let cells = [
             (format_duration(slow.took).replace(' ', ""), Role::Strong),
             (format_time(app, segment.stage_time(slow.id.row()), false), Role::Plain),
@@ -256,11 +254,38 @@ fn draw_slowest(app: &App, canvas: &mut Canvas<'_>, heading: Area, rows: Area) {
             (get(Field::Verb).to_owned(), Role::Plain),
             (object, Role::Plain),
             (shorten::user(get(Field::User), true).into_owned(), Role::Plain),
-            (if split.is_empty() { "not logged".to_owned() } else { split.join(", ") }, Role::Faint),
+            (split, Role::Faint),
         ];
         let area = Area { y: rows.y + offset as u16, height: 1, ..rows };
         grid::row(canvas, area, &columns, &cells, top + offset == statistics.cursor.row);
     }
+}
+
+/// The parts of a request that took longest, and what no part accounts for.
+fn split_text(took: Micros, split: &[(String, String)]) -> String {
+    if split.is_empty() {
+        return "not logged".to_owned();
+    }
+    let mut parts: Vec<(&str, Micros)> = split
+        .iter()
+        .map(|(part, length)| {
+            let short = match part.as_str() {
+                "serialize-response-object" => "serialize",
+                "response-write" => "write",
+                "apf-queue-wait" => "queue",
+                other => other,
+            };
+            (short, Micros::try_from(go_duration(length) / 1000).unwrap_or(Micros::MAX))
+        })
+        .collect();
+    let accounted: Micros = parts.iter().map(|(_, length)| length).sum();
+    parts.push(("elsewhere", (took - accounted).max(0)));
+    parts.sort_by_key(|(_, length)| std::cmp::Reverse(*length));
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|(part, length)| format!("{part} {}", format_duration(*length).replace(' ', "")))
+        .collect();
+    parts.join(", ")
 }
 
 /// A length as Go writes it, `1.5ms`, in nanoseconds; 0 for what is none.
@@ -351,6 +376,9 @@ mod tests {
 
     #[test]
     fn lengths_as_go_writes_them() {
+        let split =
+            [("etcd".to_owned(), "38.2ms".to_owned()), ("apf-queue-wait".to_owned(), "10µs".to_owned())];
+        assert_eq!(split_text(50_000, &split), "etcd 38.2ms, elsewhere 11.8ms, queue 10µs");
         assert_eq!(go_duration("1.5ms"), 1_500_000);
         assert_eq!(go_duration("1m2s"), 62_000_000_000);
         assert_eq!((go_duration("10.125µs"), go_duration("x"), go_duration("")), (10_125, 0, 0));

@@ -283,7 +283,9 @@ pub fn draw_message(app: &App, canvas: &mut Canvas<'_>, area: Area) -> Option<(u
             if let Some(problem) = &app.filter_bar.problem {
                 let near =
                     problem.suggestion.as_ref().map(|s| format!("; did you mean {s}?")).unwrap_or_default();
-                let text = format!(" {}{near} (the last good result stays)", problem.message);
+                let shown =
+                    if problem.incomplete { "shown without it" } else { "the last good result stays" };
+                let text = format!(" {}{near} ({shown})", problem.message);
                 let role = if problem.incomplete { Role::Faint } else { Role::Failure };
                 canvas.put(area.x, area.y, area.width, &text, role);
                 return None;
