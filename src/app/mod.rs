@@ -174,7 +174,7 @@ pub enum Mode {
     /// To a list over the screen.
     Menu(Menu),
     /// To the facets.
-    Facets(Facets),
+    Facets(Box<Facets>),
 }
 
 /// What is known of one log.

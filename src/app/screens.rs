@@ -268,11 +268,11 @@ impl App {
         if let Some(field) = field {
             facets.open(field);
         }
-        self.mode = Mode::Facets(facets);
+        self.mode = Mode::Facets(Box::new(facets));
     }
 
     /// Keys in the facets.
-    pub(super) fn facets_key(&mut self, mut facets: Facets, event: KeyEvent) -> Vec<Effect> {
+    pub(super) fn facets_key(&mut self, mut facets: Box<Facets>, event: KeyEvent) -> Vec<Effect> {
         let key = Key::of(event);
         let page = self.facets_height() as isize;
         let typing = matches!(facets.stage, Stage::Fields) || facets.searching;
@@ -283,11 +283,8 @@ impl App {
             _ => None,
         };
         match (key.code, key.control) {
-            (KeyCode::Esc, _) => {
-                if !facets.back() {
-                    return Vec::new();
-                }
-            }
+            (KeyCode::Esc, _) if !facets.back() => return Vec::new(),
+            (KeyCode::Esc, _) => {}
             (KeyCode::Enter, _) if facets.searching => facets.searching = false,
             (KeyCode::Enter, _) => facets.enter(),
             (KeyCode::Down, _) | (KeyCode::Char('n'), true) => facets.move_by(1),
@@ -303,7 +300,8 @@ impl App {
             (KeyCode::Char('q'), false) if !typing => return Vec::new(),
             _ if !typing && change.is_some() => self.take_facet(&facets, change),
             _ if typing => {
-                if facets.input.handle_event(&Event::Key(event)).is_some_and(|change| change.value) {
+                let change = facets.input.handle_event(&Event::Key(event));
+                if change.is_some_and(|change| change.value) {
                     facets.typed();
                 }
             }
