@@ -16,15 +16,20 @@ pub fn draw_status(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     let narrow = area.width < 100;
     let separator = canvas.theme.sign(" │ ", " | ");
     let mut left: Vec<String> = Vec::new();
+    // Where hardly anything fits, only a screen that is not the first is named.
+    let tiny = area.width < 60;
     let screens: Vec<String> = Screen::ALL
         .iter()
+        .filter(|(_, screen)| !tiny || (*screen == app.screen && *screen != Screen::Timeline))
         .map(|(key, screen)| match (*screen == app.screen, narrow) {
             (true, _) => format!("[{key} {}]", screen.name()),
             (false, true) => key.to_string(),
             (false, false) => format!("{key} {}", screen.name()),
         })
         .collect();
-    left.push(screens.join(" "));
+    if !screens.is_empty() {
+        left.push(screens.join(" "));
+    }
     left.push(sources_text(app));
     let held = app.store.held_records();
     let count = if narrow { text::human_count(held) } else { text::thousands(held) };
