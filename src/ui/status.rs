@@ -41,7 +41,13 @@ pub fn draw_status(app: &App, canvas: &mut Canvas<'_>, area: Area) {
         left.push(if narrow {
             format!("{}{arrow}{}{offset}", format_clock(first, zone, false), format_clock(last, zone, false))
         } else {
-            format!("{}{arrow}{} {offset}", format_stamp(first, zone), format_stamp(last, zone))
+            let (from, until) = (format_stamp(first, zone), format_stamp(last, zone));
+            // A day that both have is written once.
+            let until = match (from.split_once(' '), until.split_once(' ')) {
+                (Some((day, _)), Some((same, time))) if day == same => time.to_owned(),
+                _ => until,
+            };
+            format!("{from}{arrow}{until} {offset}")
         });
     }
     let right = state_text(app, canvas);
