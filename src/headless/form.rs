@@ -299,10 +299,12 @@ mod tests {
         ];
         assert_eq!(
             printed(QueryOutput::Table, &lines),
-            "USER      COUNT LAST (UTC)\n\
-             a|b,\"c\"   1,234 1970-01-01 00:00:00.000\n\
-             =1+1          7 1970-01-01 00:00:01.500\n                 1969-12-31 23:59:59.999\n"
-                .replace("USER      COUNT", "USER      COUNT")
+            concat!(
+                "USER      COUNT LAST (UTC)\n",
+                "a|b,\"c\"   1,234 1970-01-01 00:00:00.000\n",
+                "=1+1          7 1970-01-01 00:00:01.500\n",
+                "                1969-12-31 23:59:59.999\n"
+            )
         );
         assert_eq!(
             printed(QueryOutput::Jsonl, &lines),

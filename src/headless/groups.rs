@@ -118,7 +118,7 @@ fn group_headings(fields: &[FieldName]) -> Vec<Heading> {
         number("bytes", "BYTES"),
         number("p50Micros", "P50"),
         number("p99Micros", "P99"),
-        words("first", " FIRST"),
+        words("first", "FIRST"),
         words("last", "LAST"),
     ];
     fields.iter().map(of_field).chain(counted).collect()
@@ -182,7 +182,7 @@ const USER_COLUMNS: [UserColumn; 15] = [
     user_column("namespaces", "NAMESPACES", true, true),
     user_column("sourceIPs", "ADDRESSES", true, true),
     user_column("tools", "TOOLS", true, true),
-    user_column("first", " FIRST", false, true),
+    user_column("first", "FIRST", false, true),
     user_column("last", "LAST", false, true),
     user_column("firstSeen", "FIRST SEEN", false, false),
     user_column("new", "NEW", false, true),
