@@ -312,6 +312,10 @@ pub enum ViewName {
     Timeline,
     /// The detail of the newest event, or of the one that --at names.
     Detail,
+    /// Who was active.
+    Users,
+    /// Ready-made tables, and counts by any fields.
+    Statistics,
     /// What could not be read, and what changed.
     Notices,
     /// The logs that are open.
@@ -326,6 +330,8 @@ impl ViewName {
         match self {
             ViewName::Timeline => "timeline",
             ViewName::Detail => "detail",
+            ViewName::Users => "users",
+            ViewName::Statistics => "statistics",
             ViewName::Notices => "notices",
             ViewName::Sources => "sources",
             ViewName::Help => "help",

@@ -5,7 +5,7 @@ use tui_input::backend::crossterm::EventHandler;
 
 use super::keymap::Key;
 use super::timeline::Column;
-use super::{App, Effect, Focus, Menu, Mode, menus};
+use super::{App, Effect, Focus, Menu, Mode, Screen, menus};
 use crate::query::{Change, Expression, FieldName, Node, with_value};
 
 impl App {
@@ -66,6 +66,9 @@ impl App {
 
     /// The field and value that `+`, `-` and `=` act on.
     pub fn value_under_cursor(&self) -> Option<(FieldName, String)> {
+        if self.screen != Screen::Timeline {
+            return self.value_in_table();
+        }
         if self.focus == Focus::Detail
             && let Some(detail) = &self.detail
         {
@@ -91,6 +94,8 @@ impl App {
     pub(super) fn filter_key(&mut self, event: KeyEvent) -> Vec<Effect> {
         let key = Key::of(event);
         match (key.code, key.control) {
+            (KeyCode::Tab, _) => self.take_suggestion(),
+            (KeyCode::Enter, _) if self.suggestions.moved => self.take_suggestion(),
             (KeyCode::Enter, _) => {
                 if let Some(problem) = self.filter_bar.problem.clone() {
                     // Staying here lets the mistake be mended; Esc leaves.
@@ -99,34 +104,67 @@ impl App {
                     return Vec::new();
                 }
                 self.filter_bar.keep();
-                self.mode = Mode::Normal;
+                self.leave_filter();
             }
             (KeyCode::Esc, _) => {
                 self.filter_bar.revert();
-                self.mode = Mode::Normal;
+                self.leave_filter();
                 self.filter_in_force();
             }
+            (KeyCode::Up, _) if self.suggestions.moved => self.suggestions.move_by(-1),
             (KeyCode::Up, _) => {
                 self.filter_bar.recall(true);
                 self.filter_changed();
             }
-            (KeyCode::Down, _) => {
+            (KeyCode::Down, _) if self.filter_bar.is_recalling() => {
                 self.filter_bar.recall(false);
                 self.filter_changed();
             }
+            // The first is chosen by Tab already.
+            (KeyCode::Down, _) | (KeyCode::Char('n'), true) => {
+                self.suggestions.move_by(isize::from(self.suggestions.moved));
+            }
+            (KeyCode::BackTab, _) | (KeyCode::Char('p'), true) => self.suggestions.move_by(-1),
             _ => {
-                if self.filter_bar.input.handle_event(&Event::Key(event)).is_some_and(|change| change.value) {
+                let before = self.filter_bar.input.cursor();
+                let change = self.filter_bar.input.handle_event(&Event::Key(event));
+                if change.is_some_and(|change| change.value) {
                     self.filter_changed();
+                } else if self.filter_bar.input.cursor() != before {
+                    self.suggest();
                 }
             }
         }
+        self.after_view_change();
         Vec::new()
+    }
+
+    fn leave_filter(&mut self) {
+        self.mode = Mode::Normal;
+        self.suggestions.close();
+    }
+
+    fn take_suggestion(&mut self) {
+        let text = self.filter_bar.input.value().to_owned();
+        if let Some((text, cursor)) = self.suggestions.take(&text, &self.config.named_filters) {
+            self.filter_bar.replace(text, cursor);
+            self.filter_changed();
+        }
+    }
+
+    /// Offers what may be typed next.
+    pub(super) fn suggest(&mut self) {
+        let (options, context) = (self.view_options(), self.context());
+        let input = &self.filter_bar.input;
+        self.suggestions.typed(input.value(), input.cursor(), &self.store, &options, &context);
+        self.after_view_change();
     }
 
     pub(super) fn filter_changed(&mut self) {
         if self.filter_bar.typed() {
             self.filter_in_force();
         }
+        self.suggest();
     }
 
     /// Shows what passes the filter now. Where it only takes away from what was shown, that bounds the search.

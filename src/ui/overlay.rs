@@ -22,6 +22,7 @@ pub fn draw(menu: &Menu, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
         MenuKind::Copy => "a letter or Enter copies, Esc closes",
         MenuKind::Palette => "type to search, Enter runs, Esc closes",
         MenuKind::Notices | MenuKind::Sources => "Esc closes",
+        MenuKind::Filters => "type to search, Enter uses it, Esc closes",
         MenuKind::Conditions => "Space on/off, d removes, Esc closes",
         MenuKind::Marks => "Enter goes there, Esc closes",
     };
