@@ -107,8 +107,24 @@ pub enum Action {
     NextPane,
     /// Reveal or mask secret values.
     ToggleReveal,
-    /// Next stage of the request, in the detail.
+    /// Next stage of the request, in the detail; the other order, in a table.
     NextStage,
+    /// The timeline.
+    ShowTimeline,
+    /// The users screen.
+    ShowUsers,
+    /// The statistics screen.
+    ShowStatistics,
+    /// The screen before.
+    PreviousScreen,
+    /// The values of any field, with their counts.
+    Facets,
+    /// Group the rows by fields.
+    GroupBy,
+    /// What people changed lately.
+    Changes,
+    /// The named filters of the configuration.
+    NamedFilters,
     /// The command line.
     Command,
     /// All commands, found by a few letters.

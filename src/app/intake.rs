@@ -109,6 +109,7 @@ impl App {
             matches.update(&self.store, &changes);
         }
         self.view.update(&self.store, &changes);
+        self.sides_changed(&changes);
         self.histogram.data_changed(&self.store, &changes);
         self.go_where_wanted();
         self.after_view_change();

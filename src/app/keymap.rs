@@ -61,6 +61,8 @@ impl Key {
 pub enum Section {
     /// Moving about.
     Move,
+    /// Going to another screen.
+    Screens,
     /// Jumping to something.
     Jump,
     /// Stretches of time.
@@ -77,8 +79,9 @@ pub enum Section {
 
 impl Section {
     /// All of them, as help shows them.
-    pub const ALL: [Section; 7] = [
+    pub const ALL: [Section; 8] = [
         Section::Move,
+        Section::Screens,
         Section::Jump,
         Section::Histogram,
         Section::Filter,
@@ -91,6 +94,7 @@ impl Section {
     pub fn title(self) -> &'static str {
         match self {
             Section::Move => "Move",
+            Section::Screens => "Screens",
             Section::Jump => "Jump",
             Section::Histogram => "Histogram and range of time",
             Section::Filter => "Filter",
@@ -154,11 +158,47 @@ pub const KEYMAP: &[Binding] = &[
         Section::Move,
         "newest event, and follow",
     ),
-    bind(&[named(KeyCode::Left)], Action::ColumnLeft, "column-left", Section::Move, "value to the left"),
-    bind(&[named(KeyCode::Right)], Action::ColumnRight, "column-right", Section::Move, "value to the right"),
-    bind(&[named(KeyCode::Enter)], Action::Open, "detail", Section::Move, "detail; fold or unfold in it"),
+    bind(
+        &[named(KeyCode::Left)],
+        Action::ColumnLeft,
+        "column-left",
+        Section::Move,
+        "value to the left; in a table sorts by it",
+    ),
+    bind(
+        &[named(KeyCode::Right)],
+        Action::ColumnRight,
+        "column-right",
+        Section::Move,
+        "value to the right; in a table sorts by it",
+    ),
+    bind(
+        &[named(KeyCode::Enter)],
+        Action::Open,
+        "detail",
+        Section::Move,
+        "detail; fold or unfold in it; in a table the rows behind a line",
+    ),
     bind(&[named(KeyCode::Esc)], Action::Back, "back", Section::Move, "one level back, never quits"),
-    bind(&[named(KeyCode::Tab)], Action::NextPane, "next-pane", Section::Move, "other pane"),
+    bind(
+        &[named(KeyCode::Tab)],
+        Action::NextPane,
+        "next-pane",
+        Section::Move,
+        "other pane; in the statistics the next table",
+    ),
+    bind(&[key('1')], Action::ShowTimeline, "timeline", Section::Screens, "timeline"),
+    bind(&[key('2')], Action::ShowUsers, "users", Section::Screens, "who was active"),
+    bind(
+        &[key('5')],
+        Action::ShowStatistics,
+        "statistics",
+        Section::Screens,
+        "ready-made tables, counts by any fields",
+    ),
+    bind(&[key('`')], Action::PreviousScreen, "previous-screen", Section::Screens, "screen before"),
+    bind(&[], Action::GroupBy, "by", Section::Screens, "counts by fields, as :by user,verb"),
+    bind(&[], Action::Changes, "changes", Section::Screens, "what people changed since, as :changes -10m"),
     bind(&[key('e')], Action::NextFailure, "next-failure", Section::Jump, "next failure (code 400 or more)"),
     bind(&[key('E')], Action::PreviousFailure, "previous-failure", Section::Jump, "previous failure"),
     bind(&[key('w')], Action::NextWrite, "next-write", Section::Jump, "next write"),
@@ -223,6 +263,8 @@ pub const KEYMAP: &[Binding] = &[
     bind(&[key('n')], Action::NextMatch, "next-match", Section::Jump, "next match"),
     bind(&[key('N')], Action::PreviousMatch, "previous-match", Section::Jump, "previous match"),
     bind(&[key('/')], Action::EditFilter, "filter", Section::Filter, "filter; in the detail, search"),
+    bind(&[key('f')], Action::Facets, "facets", Section::Filter, "values of any field with their counts"),
+    bind(&[], Action::NamedFilters, "filters", Section::Filter, "named filters of the configuration"),
     bind(&[key('p')], Action::Conditions, "conditions", Section::Filter, "switch conditions off and on"),
     bind(&[control('x')], Action::ClearFilter, "clear-filter", Section::Filter, "clear the filter"),
     bind(&[key('+')], Action::Include, "include", Section::Filter, "include the value under the cursor"),
@@ -238,7 +280,7 @@ pub const KEYMAP: &[Binding] = &[
         Action::NextStage,
         "next-stage",
         Section::Show,
-        "in the detail: the request's next stage",
+        "in the detail the request's next stage, in a table the other order",
     ),
     bind(&[key('r')], Action::ToggleReveal, "reveal", Section::Show, "reveal or mask secret values"),
     bind(&[control('l')], Action::Repaint, "repaint", Section::Show, "draw everything anew"),

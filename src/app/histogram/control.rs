@@ -280,11 +280,11 @@ impl App {
 fn range_text(range: (Micros, Micros), around: Span, zone: TimeZoneChoice) -> String {
     let (since, until) = range;
     let day = |time: Micros| format_stamp(time, zone).get(..10).unwrap_or_default().to_owned();
-    let bounds = [since, until].into_iter().filter(|bound| *bound > Micros::MIN && *bound < Micros::MAX);
+    let mut bounds = [since, until].into_iter().filter(|bound| *bound > Micros::MIN && *bound < Micros::MAX);
     let today = day(around.start);
     let one_day = bounds.clone().chain([around.end]).all(|time| day(time) == today);
     let shown = |time| if one_day { format_clock(time, zone, false) } else { format_stamp(time, zone) };
-    let offset = match format_local_offset(bounds.last().unwrap_or(around.end), zone) {
+    let offset = match format_local_offset(bounds.next_back().unwrap_or(around.end), zone) {
         offset if offset == "Z" => "UTC".to_owned(),
         offset => offset,
     };
