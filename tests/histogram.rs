@@ -5,7 +5,7 @@ mod common;
 
 use common::app::*;
 use kauditui::app::histogram::Axis;
-use kauditui::app::{App, Config, Effect, Focus, Msg};
+use kauditui::app::{App, Config, Effect, Focus, Msg, Screen};
 use kauditui::model::{Micros, SECOND, SourceId, parse_rfc3339};
 use ratatui::style::{Color, Modifier};
 
@@ -378,6 +378,25 @@ fn meaning_needs_neither_colour_nor_more_than_ascii() {
     }
     keys(&mut app, "i Space h h");
     assert!(screen(&app, 120, 36).contains("^=]"), "{}", screen(&app, 120, 36));
+}
+
+#[test]
+fn it_is_the_same_control_above_the_tables() {
+    let mut app = small_log(120, 36);
+    keys(&mut app, "2 i");
+    assert_eq!((app.screen, app.focus), (Screen::Users, Focus::Histogram));
+    keys(&mut app, "Space h Esc Esc");
+    assert_eq!(
+        (app.screen, app.focus),
+        (Screen::Users, Focus::Rows),
+        "Esc leaves the histogram, not the table"
+    );
+    keys(&mut app, "i Home Enter");
+    assert_eq!(app.range, Some((at("10:00:00"), at("10:00:02"))));
+    assert_eq!((app.screen, app.focus), (Screen::Users, Focus::Rows));
+    assert!(screen(&app, 120, 36).contains("[10:00:00-10:00:02 UTC]"), "{}", screen(&app, 120, 36));
+    keys(&mut app, "1 Esc");
+    assert_eq!((app.screen, app.range), (Screen::Timeline, None));
 }
 
 #[test]
