@@ -231,7 +231,7 @@ fn draw_slowest(app: &App, canvas: &mut Canvas<'_>, heading: Area, rows: Area) {
         Column::text("VERB", 7),
         Column::text("OBJECT", rest * 2 / 5),
         Column::text("USER", rest / 5),
-        Column::text("WHERE THE TIME WENT", rest - rest * 2 / 5 - rest / 5 - 3),
+        Column::text("WHERE IT WENT", (rest - rest * 2 / 5 - rest / 5).saturating_sub(3)),
     ];
     grid::heading(canvas, heading, &columns, Some((0, true)));
     let top = statistics.cursor.top;
