@@ -13,8 +13,8 @@ use super::users;
 use super::{App, Effect, Focus, Mode, menus};
 use crate::model::parse_user_time;
 use crate::query::{
-    Change, Expression, FieldName, Target, View, ViewOptions, condition_for, has_values, parse_target,
-    with_condition,
+    Change, Expression, FieldName, Node, Target, View, ViewOptions, condition_for, has_values, parse_target,
+    with_condition, with_value,
 };
 use crate::store::Changes;
 
@@ -45,6 +45,14 @@ impl Screen {
     }
 }
 
+/// The table that one came down from, and what was shown there.
+#[derive(Debug)]
+pub(super) struct CameFrom {
+    screen: Screen,
+    filter: Expression,
+    fold_routine: bool,
+}
+
 impl App {
     /// What is shown besides the filter.
     pub(super) fn view_options(&self) -> ViewOptions {
@@ -72,15 +80,29 @@ impl App {
         self.relayout();
     }
 
+    /// Goes to a screen by its own key: nothing leads back to the table that one came down from.
+    pub(super) fn switch_to(&mut self, screen: Screen) {
+        self.came_from = None;
+        self.show(screen);
+    }
+
     /// Asks a question on the statistics screen.
     pub(super) fn show_statistics(&mut self, question: Question) {
         self.statistics.open(question);
-        self.show(Screen::Statistics);
+        self.switch_to(Screen::Statistics);
     }
 
     /// Shows the rows behind a line of a table; [`Self::come_up`] leads back.
     fn go_down(&mut self, filter: Expression) {
-        self.came_from = Some((self.screen, self.filter_bar.applied.clone()));
+        self.came_from = Some(CameFrom {
+            screen: self.screen,
+            filter: self.filter_bar.applied.clone(),
+            fold_routine: self.fold_routine,
+        });
+        // What a table counted is shown, also where it is left out as routine otherwise.
+        if self.screen == Screen::Statistics && self.statistics.question.shape == Shape::Changes {
+            self.fold_routine = false;
+        }
         self.show(Screen::Timeline);
         self.set_filter(filter);
         self.timeline.follow();
@@ -89,7 +111,8 @@ impl App {
 
     /// Back to the table that one came from, with the filter as it was there. Returns whether there is one.
     pub(super) fn come_up(&mut self) -> bool {
-        let Some((screen, filter)) = self.came_from.take() else { return false };
+        let Some(CameFrom { screen, filter, fold_routine }) = self.came_from.take() else { return false };
+        self.fold_routine = fold_routine;
         self.set_filter(filter);
         self.show(screen);
         true
@@ -162,9 +185,6 @@ impl App {
         let mut filter = self.filter_bar.applied.clone();
         for condition in self.statistics.conditions() {
             filter = with_condition(&filter, condition);
-        }
-        if self.statistics.question.shape == Shape::Changes {
-            self.fold_routine = false;
         }
         self.go_down(filter);
     }
@@ -269,6 +289,8 @@ impl App {
             facets.open(field);
         }
         self.mode = Mode::Facets(Box::new(facets));
+        // What is listed must be counted now, not at the next key.
+        self.after_view_change();
     }
 
     /// Keys in the facets.
@@ -315,18 +337,25 @@ impl App {
     /// The value goes into the filter, and with it what was gone into on the way to it.
     fn take_facet(&mut self, facets: &Facets, change: Option<Change>) {
         let (Some((field, value)), Some(change)) = (facets.value(), change) else { return };
-        if value.contains("‹masked") {
+        if value.contains("‹masked") || facets.scope.iter().any(|(_, value)| value.contains("‹masked")) {
             return self.say_wrong("this value is masked: it cannot be filtered by".into());
         }
+        let scope = facets.scope.iter().map(|(field, value)| condition_for(*field, value));
+        let filter = self.filter_bar.applied.clone();
+        if change == Change::Exclude && !facets.scope.is_empty() {
+            // Only the rows that have all of it: the value alone would take more away than was counted.
+            let all = scope.chain([condition_for(field, &value)]).collect();
+            return self.set_filter(with_condition(&filter, Node::Not(Box::new(Node::And(all)))));
+        }
+        let filter = scope.fold(filter, |filter, condition| with_condition(&filter, condition));
         if value.is_empty() {
             // Absence is a condition of its own, which no list of values can hold.
             let absent = condition_for(field, "");
-            let condition =
-                if change == Change::Exclude { crate::query::Node::Not(Box::new(absent)) } else { absent };
-            let filter = with_condition(&self.filter_bar.applied, condition);
-            self.set_filter(filter);
+            let condition = if change == Change::Exclude { Node::Not(Box::new(absent)) } else { absent };
+            self.set_filter(with_condition(&filter, condition));
         } else {
-            self.take_value(field, &value, change);
+            self.set_filter(with_value(&filter, field, &value, change));
+            self.say(format!("filter: {}", self.filter_bar.text()));
         }
     }
 
