@@ -74,7 +74,8 @@ fn draw_fields(facets: &Facets, canvas: &mut Canvas<'_>, area: Area) {
     for (offset, field) in facets.fields().iter().skip(top).take(usize::from(area.height)).enumerate() {
         let y = area.y + offset as u16;
         canvas.put(area.x + 1, y, 14, field.info().name, Role::Key);
-        canvas.put(area.x + 16, y, area.width.saturating_sub(17), field.info().help, Role::Plain);
+        let help = canvas.words(field.info().help);
+        canvas.put(area.x + 16, y, area.width.saturating_sub(17), &help, Role::Plain);
         if top + offset == facets.cursor.row {
             canvas.fill(Area { y, height: 1, ..area }, Role::Cursor);
         }
@@ -155,7 +156,8 @@ pub fn draw_suggestions(app: &App, canvas: &mut Canvas<'_>) {
         let used = canvas.put(inside.x + 1, y, room, &item.text, Role::Plain);
         if !item.help.is_empty() {
             let x = inside.x + 2 + used.max(longest.min(16));
-            canvas.put(x, y, inside.width.saturating_sub(x - inside.x + 1), &item.help, Role::Faint);
+            let help = canvas.words(&item.help);
+            canvas.put(x, y, inside.width.saturating_sub(x - inside.x + 1), &help, Role::Faint);
         }
         if top + offset == app.suggestions.cursor {
             canvas.fill(Area { y, height: 1, ..inside }, Role::Cursor);
