@@ -57,6 +57,16 @@ impl FilterBar {
         }
     }
 
+    /// The conditions that are switched off.
+    pub fn off(&self) -> &[Node] {
+        &self.off
+    }
+
+    /// Switches these conditions off, and no others.
+    pub fn switch_off(&mut self, off: Vec<Node>) {
+        self.off = off;
+    }
+
     /// What is in force and what is switched off, as text.
     pub fn text(&self) -> String {
         self.applied.to_string()

@@ -9,7 +9,6 @@ use super::facets::{Facets, Stage};
 use super::keymap::Key;
 use super::side::Side;
 use super::statistics::{Question, Shape};
-use super::users;
 use super::{App, Effect, Focus, Mode, menus};
 use crate::model::parse_user_time;
 use crate::query::{
@@ -50,6 +49,7 @@ impl Screen {
 pub(super) struct CameFrom {
     screen: Screen,
     filter: Expression,
+    off: Vec<Node>,
     fold_routine: bool,
 }
 
@@ -93,10 +93,11 @@ impl App {
     }
 
     /// Shows the rows behind a line of a table; [`Self::come_up`] leads back.
-    fn go_down(&mut self, filter: Expression) {
+    fn go_down(&mut self, filter: Expression, wanted: &[Node]) {
         self.came_from = Some(CameFrom {
             screen: self.screen,
             filter: self.filter_bar.applied.clone(),
+            off: self.filter_bar.off().to_vec(),
             fold_routine: self.fold_routine,
         });
         // What a table counted is shown, also where it is left out as routine otherwise.
@@ -104,6 +105,9 @@ impl App {
             self.fold_routine = false;
         }
         self.show(Screen::Timeline);
+        // A condition that the row stands for may be there and switched off.
+        let off = self.filter_bar.off().iter().filter(|off| !wanted.contains(off)).cloned().collect();
+        self.filter_bar.switch_off(off);
         self.set_filter(filter);
         self.timeline.follow();
         self.say("Esc leads back".into());
@@ -111,8 +115,11 @@ impl App {
 
     /// Back to the table that one came from, with the filter as it was there. Returns whether there is one.
     pub(super) fn come_up(&mut self) -> bool {
-        let Some(CameFrom { screen, filter, fold_routine }) = self.came_from.take() else { return false };
+        let Some(CameFrom { screen, filter, off, fold_routine }) = self.came_from.take() else {
+            return false;
+        };
         self.fold_routine = fold_routine;
+        self.filter_bar.switch_off(off);
         self.set_filter(filter);
         self.show(screen);
         true
@@ -166,8 +173,9 @@ impl App {
             return;
         }
         if let Some(actor) = self.users.selected() {
-            let filter = users::filter_for(&self.filter_bar.applied, actor);
-            self.go_down(filter);
+            let condition = condition_for(FieldName::User, &actor.name);
+            let filter = with_condition(&self.filter_bar.applied, condition.clone());
+            self.go_down(filter, &[condition]);
         }
     }
 
@@ -175,7 +183,7 @@ impl App {
         if self.statistics.question.shape == Shape::Slowest {
             let Some(slow) = self.statistics.slow().get(self.statistics.cursor.row) else { return };
             let id = slow.id;
-            self.go_down(self.filter_bar.applied.clone());
+            self.go_down(self.filter_bar.applied.clone(), &[]);
             self.timeline.select(id, &self.store);
             return;
         }
@@ -183,10 +191,11 @@ impl App {
             return;
         }
         let mut filter = self.filter_bar.applied.clone();
-        for condition in self.statistics.conditions() {
-            filter = with_condition(&filter, condition);
+        let wanted = self.statistics.conditions();
+        for condition in &wanted {
+            filter = with_condition(&filter, condition.clone());
         }
-        self.go_down(filter);
+        self.go_down(filter, &wanted);
     }
 
     /// The field and value that `+`, `-` and `=` act on in a table.
