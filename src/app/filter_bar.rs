@@ -57,6 +57,16 @@ impl FilterBar {
         }
     }
 
+    /// The conditions that are switched off.
+    pub fn off(&self) -> &[Node] {
+        &self.off
+    }
+
+    /// Switches these conditions off, and no others.
+    pub fn switch_off(&mut self, off: Vec<Node>) {
+        self.off = off;
+    }
+
     /// What is in force and what is switched off, as text.
     pub fn text(&self) -> String {
         self.applied.to_string()
@@ -96,8 +106,9 @@ impl FilterBar {
         }
     }
 
-    /// Ends editing and remembers the filter.
+    /// Ends editing and remembers the filter. What is no longer asked for is not off when it is asked for again.
     pub fn keep(&mut self) {
+        self.off.retain(|off| self.applied.conditions().contains(off));
         let text = self.applied.to_string();
         if !text.is_empty() && self.history.last() != Some(&text) {
             self.history.push(text.clone());
@@ -119,7 +130,6 @@ impl FilterBar {
     /// Puts another expression in force.
     pub fn set(&mut self, expression: Expression) {
         self.applied = expression;
-        self.off.retain(|off| self.applied.conditions().contains(off));
         self.keep();
     }
 

@@ -47,6 +47,7 @@ use geometry::{Layout, Placement, layout};
 use histogram::Histogram;
 use keymap::Key;
 pub use menus::{CopyWhat, Menu, MenuItem, MenuKind, Prompt, PromptKind};
+use screens::CameFrom;
 pub use screens::Screen;
 use statistics::Statistics;
 use suggestions::Suggestions;
@@ -302,8 +303,8 @@ pub struct App {
     /// They must still be worked out.
     range_is_open: bool,
     screen_before: Screen,
-    /// The table that one came down from, and the filter there.
-    came_from: Option<(Screen, Expression)>,
+    /// The table that one came down from.
+    came_from: Option<CameFrom>,
     /// Another range was set since.
     range_is_own: bool,
     /// The filter that the view shows; everything where matches are only marked.

@@ -26,10 +26,10 @@ impl App {
         }
         let height = usize::from(self.layout.rows.height).max(1);
         match action {
-            Action::ShowTimeline => self.show(Screen::Timeline),
-            Action::ShowUsers => self.show(Screen::Users),
-            Action::ShowStatistics => self.show(Screen::Statistics),
-            Action::PreviousScreen => self.show(self.screen_before),
+            Action::ShowTimeline => self.switch_to(Screen::Timeline),
+            Action::ShowUsers => self.switch_to(Screen::Users),
+            Action::ShowStatistics => self.switch_to(Screen::Statistics),
+            Action::PreviousScreen => self.switch_to(self.screen_before),
             Action::Facets => self.open_facets(None),
             Action::GroupBy => self.say("name one or more fields: :by user,verb".into()),
             Action::Changes => self.changes_since(""),

@@ -9,12 +9,11 @@ use super::facets::{Facets, Stage};
 use super::keymap::Key;
 use super::side::Side;
 use super::statistics::{Question, Shape};
-use super::users;
 use super::{App, Effect, Focus, Mode, menus};
 use crate::model::parse_user_time;
 use crate::query::{
-    Change, Expression, FieldName, Target, View, ViewOptions, condition_for, has_values, parse_target,
-    with_condition,
+    Change, Expression, FieldName, Node, Target, View, ViewOptions, condition_for, has_values, parse_target,
+    with_condition, with_value,
 };
 use crate::store::Changes;
 
@@ -45,6 +44,15 @@ impl Screen {
     }
 }
 
+/// The table that one came down from, and what was shown there.
+#[derive(Debug)]
+pub(super) struct CameFrom {
+    screen: Screen,
+    filter: Expression,
+    off: Vec<Node>,
+    fold_routine: bool,
+}
+
 impl App {
     /// What is shown besides the filter.
     pub(super) fn view_options(&self) -> ViewOptions {
@@ -72,16 +80,34 @@ impl App {
         self.relayout();
     }
 
+    /// Goes to a screen by its own key: nothing leads back to the table that one came down from.
+    pub(super) fn switch_to(&mut self, screen: Screen) {
+        self.came_from = None;
+        self.show(screen);
+    }
+
     /// Asks a question on the statistics screen.
     pub(super) fn show_statistics(&mut self, question: Question) {
         self.statistics.open(question);
-        self.show(Screen::Statistics);
+        self.switch_to(Screen::Statistics);
     }
 
     /// Shows the rows behind a line of a table; [`Self::come_up`] leads back.
-    fn go_down(&mut self, filter: Expression) {
-        self.came_from = Some((self.screen, self.filter_bar.applied.clone()));
+    fn go_down(&mut self, filter: Expression, wanted: &[Node]) {
+        self.came_from = Some(CameFrom {
+            screen: self.screen,
+            filter: self.filter_bar.applied.clone(),
+            off: self.filter_bar.off().to_vec(),
+            fold_routine: self.fold_routine,
+        });
+        // What a table counted is shown, also where it is left out as routine otherwise.
+        if self.screen == Screen::Statistics && self.statistics.question.shape == Shape::Changes {
+            self.fold_routine = false;
+        }
         self.show(Screen::Timeline);
+        // A condition that the row stands for may be there and switched off.
+        let off = self.filter_bar.off().iter().filter(|off| !wanted.contains(off)).cloned().collect();
+        self.filter_bar.switch_off(off);
         self.set_filter(filter);
         self.timeline.follow();
         self.say("Esc leads back".into());
@@ -89,7 +115,11 @@ impl App {
 
     /// Back to the table that one came from, with the filter as it was there. Returns whether there is one.
     pub(super) fn come_up(&mut self) -> bool {
-        let Some((screen, filter)) = self.came_from.take() else { return false };
+        let Some(CameFrom { screen, filter, off, fold_routine }) = self.came_from.take() else {
+            return false;
+        };
+        self.fold_routine = fold_routine;
+        self.filter_bar.switch_off(off);
         self.set_filter(filter);
         self.show(screen);
         true
@@ -143,8 +173,9 @@ impl App {
             return;
         }
         if let Some(actor) = self.users.selected() {
-            let filter = users::filter_for(&self.filter_bar.applied, actor);
-            self.go_down(filter);
+            let condition = condition_for(FieldName::User, &actor.name);
+            let filter = with_condition(&self.filter_bar.applied, condition.clone());
+            self.go_down(filter, &[condition]);
         }
     }
 
@@ -152,7 +183,7 @@ impl App {
         if self.statistics.question.shape == Shape::Slowest {
             let Some(slow) = self.statistics.slow().get(self.statistics.cursor.row) else { return };
             let id = slow.id;
-            self.go_down(self.filter_bar.applied.clone());
+            self.go_down(self.filter_bar.applied.clone(), &[]);
             self.timeline.select(id, &self.store);
             return;
         }
@@ -160,13 +191,11 @@ impl App {
             return;
         }
         let mut filter = self.filter_bar.applied.clone();
-        for condition in self.statistics.conditions() {
-            filter = with_condition(&filter, condition);
+        let wanted = self.statistics.conditions();
+        for condition in &wanted {
+            filter = with_condition(&filter, condition.clone());
         }
-        if self.statistics.question.shape == Shape::Changes {
-            self.fold_routine = false;
-        }
-        self.go_down(filter);
+        self.go_down(filter, &wanted);
     }
 
     /// The field and value that `+`, `-` and `=` act on in a table.
@@ -269,6 +298,8 @@ impl App {
             facets.open(field);
         }
         self.mode = Mode::Facets(Box::new(facets));
+        // What is listed must be counted now, not at the next key.
+        self.after_view_change();
     }
 
     /// Keys in the facets.
@@ -315,18 +346,25 @@ impl App {
     /// The value goes into the filter, and with it what was gone into on the way to it.
     fn take_facet(&mut self, facets: &Facets, change: Option<Change>) {
         let (Some((field, value)), Some(change)) = (facets.value(), change) else { return };
-        if value.contains("‹masked") {
+        if value.contains("‹masked") || facets.scope.iter().any(|(_, value)| value.contains("‹masked")) {
             return self.say_wrong("this value is masked: it cannot be filtered by".into());
         }
+        let scope = facets.scope.iter().map(|(field, value)| condition_for(*field, value));
+        let filter = self.filter_bar.applied.clone();
+        if change == Change::Exclude && !facets.scope.is_empty() {
+            // Only the rows that have all of it: the value alone would take more away than was counted.
+            let all = scope.chain([condition_for(field, &value)]).collect();
+            return self.set_filter(with_condition(&filter, Node::Not(Box::new(Node::And(all)))));
+        }
+        let filter = scope.fold(filter, |filter, condition| with_condition(&filter, condition));
         if value.is_empty() {
             // Absence is a condition of its own, which no list of values can hold.
             let absent = condition_for(field, "");
-            let condition =
-                if change == Change::Exclude { crate::query::Node::Not(Box::new(absent)) } else { absent };
-            let filter = with_condition(&self.filter_bar.applied, condition);
-            self.set_filter(filter);
+            let condition = if change == Change::Exclude { Node::Not(Box::new(absent)) } else { absent };
+            self.set_filter(with_condition(&filter, condition));
         } else {
-            self.take_value(field, &value, change);
+            self.set_filter(with_value(&filter, field, &value, change));
+            self.say(format!("filter: {}", self.filter_bar.text()));
         }
     }
 

@@ -6,7 +6,7 @@ use fuzzy_matcher::skim::SkimMatcherV2;
 
 use super::side::{Side, by};
 use crate::query::{
-    Completion, Context, Expression, FieldName, Grouping, SortBy, ViewOptions, Wanted, fields_for,
+    Completion, Context, Expression, FieldName, Grouping, Node, SortBy, ViewOptions, Wanted, fields_for,
     fixed_values, has_values, parse,
 };
 use crate::store::Store;
@@ -147,7 +147,10 @@ impl Suggestions {
         if at.wanted == Wanted::Named {
             let name = chosen.text.strip_prefix('@')?;
             let (_, filter) = named.iter().find(|(known, _)| known == name)?;
-            return Some(at.take(text, &filter.to_string()));
+            // Beside other conditions it must stay one condition.
+            let alone = at.rest.is_empty() || !matches!(filter.root, Some(Node::Or(_)));
+            let written = if alone { filter.to_string() } else { format!("({filter})") };
+            return Some(at.take(text, &written));
         }
         Some(at.take(text, &chosen.text))
     }

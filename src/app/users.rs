@@ -314,11 +314,3 @@ fn key(lines: &[Line], actors: &[Actor], at: usize) -> String {
         None => String::new(),
     }
 }
-
-/// The filter that leaves the requests of an actor.
-pub fn filter_for(filter: &Expression, actor: &Actor) -> Expression {
-    if actor.name.is_empty() {
-        return with_condition(filter, condition_for(FieldName::User, ""));
-    }
-    with_condition(filter, condition_for(FieldName::User, &actor.name))
-}

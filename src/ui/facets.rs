@@ -22,9 +22,9 @@ pub fn draw(app: &App, facets: &Facets, canvas: &mut Canvas<'_>) -> Option<(u16,
         Area { x: (screen.width - width) / 2, y: (screen.height.saturating_sub(height)) / 2, width, height };
     let scope: Vec<String> =
         facets.scope.iter().map(|(field, value)| format!("{}:{value} > ", field.info().name)).collect();
-    let (title, close) = match facets.stage {
+    let (title, hint) = match facets.stage {
         Stage::Fields => {
-            ("Facets: which field?".to_owned(), "type to search, Enter lists its values, Esc back")
+            ("Facets: which field?".to_owned(), "letters search, Enter lists the values, Esc goes back")
         }
         Stage::Values(field) => {
             let total = text::thousands(facets.total() as u64);
@@ -32,14 +32,14 @@ pub fn draw(app: &App, facets: &Facets, canvas: &mut Canvas<'_>) -> Option<(u16,
             let values = text::thousands(facets.len() as u64);
             let title =
                 format!("{}{}: {values} values in {total} rows{counting}", scope.concat(), field.info().name);
-            (title, "+ - = filter, Enter goes in, / search, f field, Esc")
+            (title, "+ includes, - excludes, = only this, Enter goes in, / finds, f other field, Esc")
         }
     };
     let title = match facets.stage {
         Stage::Fields => format!("{}{title}", scope.concat()),
         Stage::Values(_) => title,
     };
-    let mut inside = canvas.frame(area, &title, close, true);
+    let mut inside = canvas.frame(area, &title, "", true);
     let mut cursor = None;
     let typing = facets.searching || matches!(facets.stage, Stage::Fields);
     if (typing || !facets.input.value().is_empty()) && inside.height > 1 {
@@ -55,7 +55,18 @@ pub fn draw(app: &App, facets: &Facets, canvas: &mut Canvas<'_>) -> Option<(u16,
         Stage::Fields => draw_fields(facets, canvas, inside),
         Stage::Values(_) => draw_values(app, facets, canvas, inside),
     }
+    draw_hint(app, canvas, hint);
     cursor
+}
+
+/// The keys of the facets, in the place of those of the screen beneath.
+fn draw_hint(app: &App, canvas: &mut Canvas<'_>, hint: &str) {
+    let area = app.layout.hints;
+    if area.height > 0 {
+        let blank = " ".repeat(usize::from(area.width));
+        canvas.put(area.x, area.y, area.width, &blank, Role::Plain);
+        canvas.put(area.x + 1, area.y, area.width.saturating_sub(1), hint, Role::Faint);
+    }
 }
 
 fn draw_fields(facets: &Facets, canvas: &mut Canvas<'_>, area: Area) {
@@ -63,7 +74,8 @@ fn draw_fields(facets: &Facets, canvas: &mut Canvas<'_>, area: Area) {
     for (offset, field) in facets.fields().iter().skip(top).take(usize::from(area.height)).enumerate() {
         let y = area.y + offset as u16;
         canvas.put(area.x + 1, y, 14, field.info().name, Role::Key);
-        canvas.put(area.x + 16, y, area.width.saturating_sub(17), field.info().help, Role::Plain);
+        let help = canvas.words(field.info().help);
+        canvas.put(area.x + 16, y, area.width.saturating_sub(17), &help, Role::Plain);
         if top + offset == facets.cursor.row {
             canvas.fill(Area { y, height: 1, ..area }, Role::Cursor);
         }
@@ -144,7 +156,8 @@ pub fn draw_suggestions(app: &App, canvas: &mut Canvas<'_>) {
         let used = canvas.put(inside.x + 1, y, room, &item.text, Role::Plain);
         if !item.help.is_empty() {
             let x = inside.x + 2 + used.max(longest.min(16));
-            canvas.put(x, y, inside.width.saturating_sub(x - inside.x + 1), &item.help, Role::Faint);
+            let help = canvas.words(&item.help);
+            canvas.put(x, y, inside.width.saturating_sub(x - inside.x + 1), &help, Role::Faint);
         }
         if top + offset == app.suggestions.cursor {
             canvas.fill(Area { y, height: 1, ..inside }, Role::Cursor);

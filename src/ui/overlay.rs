@@ -46,7 +46,10 @@ pub fn draw(menu: &Menu, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
         } else {
             let key = canvas.words(&item.key);
             canvas.put(x, y, key_width.max(1), &key, Role::Key);
-            canvas.put(x + key_width + 1, y, room.saturating_sub(key_width + 1), &item.text, Role::Plain);
+            // The words of help are our own; other lists may hold text from a log.
+            let own = (menu.kind == MenuKind::Help).then(|| canvas.words(&item.text));
+            let text = own.as_deref().unwrap_or(&item.text);
+            canvas.put(x + key_width + 1, y, room.saturating_sub(key_width + 1), text, Role::Plain);
         }
         if top + offset == menu.cursor && menu.kind != MenuKind::Help {
             canvas.fill(Area { y, height: 1, ..inside }, Role::Cursor);

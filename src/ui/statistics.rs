@@ -163,7 +163,10 @@ fn draw_groups(app: &App, canvas: &mut Canvas<'_>, heading: Area, rows: Area) {
                 Some(SortBy::Value(at)) => {
                     value_cell(canvas, group, &statistics.question.fields, *at, *column)
                 }
-                Some(by) => number_cell(app, group, *by, *column),
+                Some(by) => {
+                    let (number, role) = number_cell(app, group, *by, *column);
+                    (canvas.words(&number), role)
+                }
                 None => {
                     let chart = statistics.sparkline(group, span, usize::from(column.width));
                     (grid::bars(canvas, &chart), Role::Plain)
@@ -231,7 +234,7 @@ fn draw_slowest(app: &App, canvas: &mut Canvas<'_>, heading: Area, rows: Area) {
         Column::text("VERB", 7),
         Column::text("OBJECT", rest * 2 / 5),
         Column::text("USER", rest / 5),
-        Column::text("WHERE THE TIME WENT", rest - rest * 2 / 5 - rest / 5 - 3),
+        Column::text("WHERE IT WENT", (rest - rest * 2 / 5 - rest / 5).saturating_sub(3)),
     ];
     grid::heading(canvas, heading, &columns, Some((0, true)));
     let top = statistics.cursor.top;
@@ -246,9 +249,9 @@ fn draw_slowest(app: &App, canvas: &mut Canvas<'_>, heading: Area, rows: Area) {
                 .collect::<Vec<_>>()
                 .join(" "),
         };
-        let split = split_text(slow.took, statistics.split(slow.id));
+        let split = canvas.words(&split_text(slow.took, statistics.split(slow.id)));
         let cells = [
-            (format_duration(slow.took).replace(' ', ""), Role::Strong),
+            (canvas.words(&format_duration(slow.took).replace(' ', "")), Role::Strong),
             (format_time(app, segment.stage_time(slow.id.row()), false), Role::Plain),
             (segment.code(slow.id.row()).to_string(), Role::Plain),
             (get(Field::Verb).to_owned(), Role::Plain),

@@ -152,13 +152,15 @@ pub fn draw_profile(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     lines.push(("from", format!("{} · {}", listed(FieldName::SourceIp), listed(FieldName::Tool))));
     lines.push(("in", listed(FieldName::Namespace)));
     lines.push(("groups", listed(FieldName::Group)));
-    if actor.impersonating > 0 || actor.impersonated > 0 {
-        let text = format!(
-            "{} requests made as somebody else, {} made as this user by somebody else",
-            actor.impersonating, actor.impersonated
-        );
-        lines.insert(1, ("acting", text));
-    }
+    let acting: Vec<String> = [
+        (actor.impersonating, "made as somebody else"),
+        (actor.impersonated, "made as this user by somebody else"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, how)| format!("{} {how}", text::thousands(count)))
+    .collect();
+    lines.insert(1, ("acting", acting.join(", ")));
     let shown = lines.iter().filter(|(_, text)| !text.is_empty()).take(usize::from(inside.height));
     for (offset, (label, text)) in shown.enumerate() {
         let y = inside.y + offset as u16;
