@@ -1,5 +1,6 @@
 """`info` on a made-up log of 300 MiB, plain and gzip, must agree with its truth file to the last count; `query`
-prints one row a request; and every recorded log opens with the counts that are asserted here.
+prints one row a request, `query --group-by` counts them and `users` whose they are; and every recorded log opens with
+the counts that are asserted here.
 
 Usage: corpus.py PROGRAM SHARED WORK
 """
@@ -39,6 +40,12 @@ def truth_of(lines):
     return len(stages)
 
 
+def listed(*arguments, folder):
+    run = [program, *arguments, "-o", "jsonl", "--memory", "2GiB", folder / "audit.log"]
+    out = subprocess.run(run, capture_output=True, check=True).stdout
+    return [json.loads(line) for line in out.splitlines()]
+
+
 for name in RECORDED:
     lines = [l for l in (shared / "data/kube" / name).read_bytes().split(b"\n") if l]
     found = info(shared / "data/kube" / name)
@@ -70,3 +77,15 @@ for extra in ([], ["--gzip"]):
             if dict(seen[key]) != wanted:
                 sys.exit(f"{folder.name} {stages} by {key}: got {dict(seen[key])}, expected {wanted}")
         print(f"ok: {folder.name} rows by verb, user, namespace, code, stage with --stages {stages}")
+        for key, wanted in counts.items():
+            groups = listed("query", "--group-by", key, "--stages", stages, folder=folder)
+            found = {str(group.get(key, "")): group["count"] for group in groups}
+            if found != wanted:
+                sys.exit(f"{folder.name} {stages} --group-by {key}: got {found}, expected {wanted}")
+        print(f"ok: {folder.name} query --group-by with --stages {stages}")
+    # What somebody else did in a user's name counts for both.
+    made = {user.get("user", ""): user["events"] - user["impersonated"] for user in listed("users", folder=folder)}
+    made = {user: count for user, count in made.items() if count}
+    if made != truth["by_request"]["user"]:
+        sys.exit(f"{folder.name} users: got {made}, expected {truth['by_request']['user']}")
+    print(f"ok: {folder.name} users")

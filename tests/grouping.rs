@@ -402,7 +402,7 @@ proptest! {
             let filter = parse(&condition.to_string()).expect("a condition reads back");
             let found: Vec<u32> = Plan::compile(&filter, &context).rows(&segment).iter().collect();
             for row in 0..segment.rows() {
-                let has = values(field, &segment, row).iter().any(|value| value == *name);
+                let has = values(field, &segment, row).iter().any(|value| value == name);
                 // These fields also ask for the impersonated user.
                 let also = matches!(field, FieldName::User | FieldName::Kind)
                     && !segment.string(Field::ImpersonatedUser, row).is_empty();

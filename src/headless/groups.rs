@@ -209,3 +209,6 @@ fn user_cells(actor: &Actor) -> [Cell<'_>; USER_COLUMNS.len()] {
         Cell::Flag(actor.is_new),
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -129,6 +129,10 @@ impl<'a> Row<'a> {
             FieldName::Namespace => own(Field::Namespace),
             FieldName::Name => own(Field::Name),
             FieldName::Object => self.object().into(),
+            FieldName::ApiVersion => match (self.string(Field::ApiGroup), self.string(Field::ApiVersion)) {
+                ("", version) => version.into(),
+                (group, version) => format!("{group}/{version}").into(),
+            },
             FieldName::Code => match self.code() {
                 0 => "".into(),
                 code => code.to_string().into(),

@@ -126,7 +126,9 @@ fn compile_field(field: FieldName, asked: Asked<'_>, context: &Context) -> Test 
         FieldName::User => {
             Test::Any(vec![username(Field::User, asked), username(Field::ImpersonatedUser, asked)])
         }
-        FieldName::Impersonator if asked.is_absence() => absent(Field::ImpersonatedUser),
+        FieldName::Impersonator if asked.is_absence() => {
+            Test::Any(vec![absent(Field::ImpersonatedUser), absent(Field::User)])
+        }
         FieldName::Impersonator => {
             Test::All(vec![present(Field::ImpersonatedUser), username(Field::User, asked)])
         }
