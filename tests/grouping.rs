@@ -174,7 +174,7 @@ fn combinations(fields: &[FieldName], segment: &Segment, row: u32) -> Vec<Vec<St
         let values = values(*field, segment, row);
         known
             .iter()
-            .flat_map(|begun| values.iter().map(|v| [begun.as_slice(), &[v.clone()]].concat()))
+            .flat_map(|begun| values.iter().map(|v| [begun.as_slice(), std::slice::from_ref(v)].concat()))
             .collect()
     })
 }

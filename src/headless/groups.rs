@@ -126,10 +126,11 @@ fn group_headings(fields: &[FieldName]) -> Vec<Heading> {
 
 fn group_cells<'g>(fields: &[FieldName], group: &'g Group) -> Vec<Cell<'g>> {
     let Stats { count, failed, forbidden, writes, bytes, first, last, durations, .. } = &group.stats;
-    let value = |(field, value): (&FieldName, &'g Box<str>)| match (field, value.parse()) {
+    let value = |(field, value): (&FieldName, &'g str)| match (field, value.parse()) {
         (FieldName::Code, Ok(code)) => Cell::Number(code),
-        _ => Cell::text(value.as_ref()),
+        _ => Cell::text(value),
     };
+    let values = group.values.iter().map(AsRef::as_ref);
     let length = |share| durations.percentile(share).map_or(Cell::Absent, Cell::Length);
     let counted = [
         Cell::Count(*count),
@@ -142,7 +143,7 @@ fn group_cells<'g>(fields: &[FieldName], group: &'g Group) -> Vec<Cell<'g>> {
         Cell::Time(*first),
         Cell::Time(*last),
     ];
-    fields.iter().zip(&group.values).map(value).chain(counted).collect()
+    fields.iter().zip(values).map(value).chain(counted).collect()
 }
 
 /// A column of `users`.
