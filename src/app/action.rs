@@ -55,6 +55,26 @@ pub enum Action {
     ToggleStages,
     /// Go to a time.
     GoToTime,
+    /// The keys go to the histogram, or back.
+    FocusHistogram,
+    /// The bar to the left.
+    BarLeft,
+    /// The bar to the right.
+    BarRight,
+    /// Begin a selection of bars, or take it away.
+    SelectBars,
+    /// A shorter stretch of the histogram, or of the range.
+    ZoomIn,
+    /// A longer one.
+    ZoomOut,
+    /// An earlier one.
+    ShiftBack,
+    /// A later one.
+    ShiftForward,
+    /// Compare with the same stretch a day ago.
+    CompareDayAgo,
+    /// Show all times again.
+    ClearRange,
     /// Next way to show times.
     CycleTime,
     /// Next failure.

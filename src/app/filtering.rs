@@ -6,26 +6,26 @@ use tui_input::backend::crossterm::EventHandler;
 use super::keymap::Key;
 use super::timeline::Column;
 use super::{App, Effect, Focus, Menu, Mode, Screen, menus};
-use crate::query::{Change, Expression, FieldName, Node, with_value};
+use crate::query::{Change, Expression, FieldName, Node, Target, with_value};
 
 impl App {
     /// Takes the value under the cursor into the filter.
     pub(super) fn edit_by_value(&mut self, change: Change) {
-        let Some((field, value)) = self.value_under_cursor() else {
+        let Some((target, value)) = self.value_under_cursor() else {
             return self.say_wrong("there is no filter for this value".into());
         };
         if value.contains("‹masked") {
             return self.say_wrong("this value is masked: it cannot be filtered by".into());
         }
         if value.is_empty() {
-            return self.say_wrong(format!("this event has no {}", field.info().name));
+            return self.say_wrong(format!("this event has no {target}"));
         }
-        self.take_value(field, &value, change);
+        self.take_value(target, &value, change);
     }
 
     /// Takes a value into the filter: included, excluded, or the only one of its field.
-    pub(super) fn take_value(&mut self, field: FieldName, value: &str, change: Change) {
-        let expression = with_value(&self.filter_bar.applied, field, value, change);
+    pub(super) fn take_value(&mut self, target: impl Into<Target>, value: &str, change: Change) {
+        let expression = with_value(&self.filter_bar.applied, target, value, change);
         self.set_filter(expression);
         self.say(format!("filter: {}", self.filter_bar.text()));
     }
@@ -65,15 +65,15 @@ impl App {
     }
 
     /// The field and value that `+`, `-` and `=` act on.
-    pub fn value_under_cursor(&self) -> Option<(FieldName, String)> {
+    pub fn value_under_cursor(&self) -> Option<(Target, String)> {
         if self.screen != Screen::Timeline {
-            return self.value_in_table();
+            return self.value_in_table().map(|(field, value)| (field.into(), value));
         }
         if self.focus == Focus::Detail
             && let Some(detail) = &self.detail
         {
             let line = detail.tree.lines().get(detail.line()?)?;
-            return Some((line.field?, line.value.clone()));
+            return Some((line.target.clone()?, line.value.clone()));
         }
         let id = self.timeline.selected()?;
         let segment = self.store.segment(id)?;
@@ -88,7 +88,7 @@ impl App {
             Column::SourceIp => FieldName::SourceIp,
             Column::UserAgent => FieldName::UserAgent,
         };
-        Some((field, column.value(segment, id.row())))
+        Some((field.into(), column.value(segment, id.row())))
     }
 
     pub(super) fn filter_key(&mut self, event: KeyEvent) -> Vec<Effect> {

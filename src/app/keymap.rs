@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::Focus;
 use super::action::Action;
 
 /// A key with or without Ctrl.
@@ -64,6 +65,8 @@ pub enum Section {
     Screens,
     /// Jumping to something.
     Jump,
+    /// Stretches of time.
+    Histogram,
     /// Choosing what is shown.
     Filter,
     /// How things are shown.
@@ -76,10 +79,11 @@ pub enum Section {
 
 impl Section {
     /// All of them, as help shows them.
-    pub const ALL: [Section; 7] = [
+    pub const ALL: [Section; 8] = [
         Section::Move,
         Section::Screens,
         Section::Jump,
+        Section::Histogram,
         Section::Filter,
         Section::Show,
         Section::Keep,
@@ -92,6 +96,7 @@ impl Section {
             Section::Move => "Move",
             Section::Screens => "Screens",
             Section::Jump => "Jump",
+            Section::Histogram => "Histogram and range of time",
             Section::Filter => "Filter",
             Section::Show => "Show",
             Section::Keep => "Keep",
@@ -215,6 +220,46 @@ pub const KEYMAP: &[Binding] = &[
         "previous by the same user",
     ),
     bind(&[key('T')], Action::GoToTime, "time", Section::Jump, "go to a time"),
+    bind(
+        &[key('i')],
+        Action::FocusHistogram,
+        "histogram",
+        Section::Histogram,
+        "histogram: Enter takes the range of a bar",
+    ),
+    bind(&[key('h')], Action::BarLeft, "bar-left", Section::Histogram, "bar to the left"),
+    bind(&[key('l')], Action::BarRight, "bar-right", Section::Histogram, "bar to the right"),
+    bind(&[], Action::SelectBars, "select-bars", Section::Histogram, "Space there: select several bars"),
+    bind(
+        &[key('z')],
+        Action::ZoomIn,
+        "zoom-in",
+        Section::Histogram,
+        "zoom in; where a range is set, narrow it",
+    ),
+    bind(&[key('Z')], Action::ZoomOut, "zoom-out", Section::Histogram, "zoom out; widen the range"),
+    bind(
+        &[key('[')],
+        Action::ShiftBack,
+        "earlier",
+        Section::Histogram,
+        "half a window earlier, or half a range",
+    ),
+    bind(
+        &[key(']')],
+        Action::ShiftForward,
+        "later",
+        Section::Histogram,
+        "half a window later, or half a range",
+    ),
+    bind(&[key('D')], Action::CompareDayAgo, "day-ago", Section::Histogram, "compare with a day ago"),
+    bind(
+        &[],
+        Action::ClearRange,
+        "range",
+        Section::Histogram,
+        "all times; only some, as :range 03:00 03:10 or :range -10m",
+    ),
     bind(&[key('n')], Action::NextMatch, "next-match", Section::Jump, "next match"),
     bind(&[key('N')], Action::PreviousMatch, "previous-match", Section::Jump, "previous match"),
     bind(&[key('/')], Action::EditFilter, "filter", Section::Filter, "filter; in the detail, search"),
@@ -253,6 +298,15 @@ pub const KEYMAP: &[Binding] = &[
     bind(&[control('c')], Action::QuitNow, "quit-now", Section::Program, "quit at once"),
 ];
 
+/// Keys that mean something else while the histogram has them.
+const HISTOGRAM_KEYS: &[(Key, Action)] = &[(key(' '), Action::SelectBars)];
+
+/// What a key does in a pane.
+pub fn action_in(focus: Focus, key: Key) -> Option<Action> {
+    let own = HISTOGRAM_KEYS.iter().find(|(own, _)| focus == Focus::Histogram && *own == key);
+    own.map(|(_, action)| *action).or_else(|| action_of(key))
+}
+
 /// What a key does.
 pub fn action_of(key: Key) -> Option<Action> {
     KEYMAP.iter().find(|binding| binding.keys.contains(&key)).map(|binding| binding.action)
@@ -265,7 +319,9 @@ pub fn binding_of(action: Action) -> Option<&'static Binding> {
 
 /// The first key of an action, as help writes it.
 pub fn key_label(action: Action) -> String {
-    binding_of(action).and_then(|binding| binding.keys.first()).map(|key| key.label()).unwrap_or_default()
+    let own = || HISTOGRAM_KEYS.iter().find(|(_, own)| *own == action).map(|(key, _)| *key);
+    let first = binding_of(action).and_then(|binding| binding.keys.first()).copied();
+    first.or_else(own).map(Key::label).unwrap_or_default()
 }
 
 /// The line of the table whose command is `name`, or begins with it when only one does.
@@ -297,6 +353,10 @@ mod tests {
         }
         assert_eq!(action_of(control('d')), Some(Action::HalfPageDown));
         assert_eq!(action_of(key('ß')), None);
+        assert_eq!(action_in(Focus::Rows, key(' ')), Some(Action::PageDown));
+        assert_eq!(action_in(Focus::Histogram, key(' ')), Some(Action::SelectBars));
+        assert_eq!(action_in(Focus::Histogram, key('e')), Some(Action::NextFailure));
+        assert_eq!(key_label(Action::SelectBars), "Space");
     }
 
     #[test]

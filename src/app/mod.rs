@@ -3,7 +3,7 @@
 //! [`crate::runtime`] brings the messages and carries out the effects.
 //!
 //! `keymap` is the one table of keys and commands; `timeline` keeps the selected row where it is while data comes and
-//! goes; `filter_bar` edits the filter as one types, `filtering` is all that changes it; `detail`, `tree` and `summary` show one event; `menus` are the
+//! goes; `histogram` shows and sets stretches of time; `filter_bar` edits the filter as one types, `filtering` is all that changes it; `detail`, `tree` and `summary` show one event; `menus` are the
 //! lists that open over the screen; `screens` are the tables beside the timeline (`users`, `statistics`, `facets`, and `suggestions` while a filter is
 //! typed), each a question of its own (`side`) with a cursor that keeps its row (`table`); `intake` takes in data within the memory budget; `perform` is what each action does; `reasons` says why a result is empty.
 
@@ -13,6 +13,7 @@ pub mod facets;
 pub mod filter_bar;
 mod filtering;
 pub mod geometry;
+pub mod histogram;
 mod intake;
 pub mod keymap;
 mod menus;
@@ -43,6 +44,7 @@ use detail::Detail;
 use facets::Facets;
 use filter_bar::FilterBar;
 use geometry::{Layout, Placement, layout};
+use histogram::Histogram;
 use keymap::Key;
 pub use menus::{CopyWhat, Menu, MenuItem, MenuKind, Prompt, PromptKind};
 pub use screens::Screen;
@@ -160,6 +162,8 @@ pub enum Focus {
     Rows,
     /// The detail.
     Detail,
+    /// The histogram.
+    Histogram,
 }
 
 /// Where the keys go.
@@ -283,19 +287,25 @@ pub struct App {
     pub message: Option<(String, bool)>,
     /// The parts of the screen.
     pub layout: Layout,
-    /// Since and until, once they are known.
+    /// The range of time that is shown, from its first moment to before its second.
     pub range: Option<(Micros, Micros)>,
+    /// The histogram above the rows.
+    pub histogram: Histogram,
     /// How long the last filter took, in microseconds.
     pub filter_took: Option<Micros>,
     /// History was left unread because memory was full.
     pub memory_full: bool,
     /// The last moment that was passed in.
     pub now: Micros,
-    /// The range must still be worked out.
+    /// `--since` and `--until`, once they are known.
+    started_range: Option<(Micros, Micros)>,
+    /// They must still be worked out.
     range_is_open: bool,
     screen_before: Screen,
     /// The table that one came down from, and the filter there.
     came_from: Option<(Screen, Expression)>,
+    /// Another range was set since.
+    range_is_own: bool,
     /// The filter that the view shows; everything where matches are only marked.
     shown_filter: Expression,
     filter_began: Option<Micros>,
@@ -341,9 +351,12 @@ impl App {
             message: config.greeting.clone().map(|greeting| (greeting, false)),
             layout: Layout::default(),
             range: None,
+            histogram: Histogram::default(),
             filter_took: None,
             memory_full: false,
             now,
+            started_range: None,
+            range_is_own: false,
             range_is_open: config.since.is_some() || config.until.is_some(),
             shown_filter: Expression::default(),
             filter_began: None,
@@ -407,9 +420,13 @@ impl App {
         }
     }
 
-    /// Whether something changed since this was last asked.
+    /// Whether something changed since this was last asked, so that a frame must be drawn.
     pub fn take_dirty(&mut self) -> bool {
-        std::mem::take(&mut self.dirty)
+        let dirty = std::mem::take(&mut self.dirty);
+        if dirty {
+            self.count_histogram();
+        }
+        dirty
     }
 
     /// How often the screen must be drawn anew although nothing happens, in microseconds: while it shows how long
@@ -428,6 +445,7 @@ impl App {
     pub fn has_work(&self) -> bool {
         !self.view.is_complete()
             || self.matches.as_ref().is_some_and(|view| !view.is_complete())
+            || self.histogram.has_work()
             || self.tables_have_work()
     }
 
@@ -437,6 +455,7 @@ impl App {
             matches.advance(&self.store, &mut more);
         }
         self.view.advance(&self.store, &mut more);
+        self.histogram.work(&self.store, &mut more);
         if self.view.is_complete()
             && self.matches.as_ref().is_none_or(View::is_complete)
             && let Some(began) = self.filter_began.take()
@@ -505,6 +524,9 @@ impl App {
         self.filter_began = Some(self.now);
         let options = self.view_options();
         let filter = self.filter_bar.effective();
+        if depends_on_state(&filter) {
+            self.histogram.forget_unranged();
+        }
         let plan = Plan::compile(&filter, &self.context());
         let narrower =
             only_filter_changed && narrows(&filter, &self.shown_filter) && !depends_on_state(&filter);
@@ -535,6 +557,7 @@ impl App {
         }
         self.refresh_detail();
         self.settle_tables();
+        self.settle_histogram();
     }
 
     pub(crate) fn refresh_detail(&mut self) {
@@ -576,7 +599,7 @@ impl App {
         }
         self.message = None;
         match std::mem::replace(&mut self.mode, Mode::Normal) {
-            Mode::Normal => match keymap::action_of(key) {
+            Mode::Normal => match keymap::action_in(self.focus, key) {
                 Some(action) => self.perform(action),
                 None => Vec::new(),
             },

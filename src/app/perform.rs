@@ -16,6 +16,10 @@ impl App {
         if self.focus == Focus::Detail && self.detail.is_some() && self.perform_in_detail(action) {
             return Vec::new();
         }
+        if self.focus == Focus::Histogram && self.perform_in_histogram(action) {
+            self.after_view_change();
+            return Vec::new();
+        }
         if self.screen != Screen::Timeline && self.perform_in_table(action) {
             self.after_view_change();
             return Vec::new();
@@ -89,6 +93,19 @@ impl App {
                 self.say(if self.all_stages { "every stage is a row" } else { "one row a request" }.into());
             }
             Action::GoToTime => self.mode = Mode::Prompt(Prompt::new(PromptKind::Time)),
+            Action::FocusHistogram
+            | Action::BarLeft
+            | Action::BarRight
+            | Action::SelectBars
+            | Action::ZoomIn
+            | Action::ZoomOut
+            | Action::ShiftBack
+            | Action::ShiftForward
+            | Action::CompareDayAgo => self.perform_on_histogram(action),
+            Action::ClearRange if self.clear_range() => {}
+            Action::ClearRange => {
+                self.say("no range was set; :range 03:00 03:10 or :range -10m sets one".into())
+            }
             Action::CycleTime => self.cycle_time(),
             Action::NextFailure => self.jump(true, "failure", |s, row| s.code(row) >= 400),
             Action::PreviousFailure => self.jump(false, "failure", |s, row| s.code(row) >= 400),
@@ -202,6 +219,9 @@ impl App {
 
     /// One level back. Returns whether there was one.
     fn back(&mut self) -> bool {
+        if self.back_in_histogram() {
+            return true;
+        }
         if self.opened || self.focus == Focus::Detail {
             self.opened = false;
             self.focus = Focus::Rows;
@@ -218,7 +238,7 @@ impl App {
             self.toggle_marks_only();
             return true;
         }
-        false
+        self.clear_range()
     }
 
     fn move_rows(&mut self, rows: isize) {
@@ -410,6 +430,10 @@ impl App {
                 _ => self.say_wrong(format!("there is no field '{rest}' with values")),
             },
             "help" if rest.trim() == "filter" => self.mode = Mode::Menu(menus::filter_help()),
+            "range" if !rest.trim().is_empty() => {
+                self.range_command(rest);
+                self.after_view_change();
+            }
             _ => match super::keymap::command_named(name) {
                 Some(binding) => return self.perform(binding.action),
                 None => self.say_wrong(format!("there is no command '{name}'; ^p lists them")),

@@ -41,7 +41,13 @@ pub fn draw_status(app: &App, canvas: &mut Canvas<'_>, area: Area) {
         left.push(if narrow {
             format!("{}{arrow}{}{offset}", format_clock(first, zone, false), format_clock(last, zone, false))
         } else {
-            format!("{}{arrow}{} {offset}", format_stamp(first, zone), format_stamp(last, zone))
+            let (from, until) = (format_stamp(first, zone), format_stamp(last, zone));
+            // A day that both have is written once.
+            let until = match (from.split_once(' '), until.split_once(' ')) {
+                (Some((day, _)), Some((same, time))) if day == same => time.to_owned(),
+                _ => until,
+            };
+            format!("{from}{arrow}{until} {offset}")
         });
     }
     let right = state_text(app, canvas);
@@ -111,17 +117,8 @@ pub fn draw_filter(app: &App, canvas: &mut Canvas<'_>, area: Area) -> Option<(u1
     if !editing {
         let mut x = area.x + 3;
         x += draw_conditions(app, canvas, Area { x, width: room, ..area });
-        if let Some((since, until)) = app.range {
-            let zone = app.zone();
-            let since =
-                if since > i64::MIN { format!("since {}", format_stamp(since, zone)) } else { String::new() };
-            let until = if until < i64::MAX {
-                format!(" until {}", format_stamp(until, zone))
-            } else {
-                String::new()
-            };
-            let pill = format!("  [{}]", format!("{since}{until}").trim());
-            canvas.put(x, area.y, start.saturating_sub(x + 1), &pill, Role::Faint);
+        if let Some(range) = app.range_text() {
+            canvas.put(x, area.y, start.saturating_sub(x + 1), &format!("  [{range}]"), Role::Strong);
         }
         return None;
     }
@@ -236,6 +233,18 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
             (Action::CopyMenu, "copy"),
             (Action::Back, "back"),
         ],
+        (_, Focus::Histogram) => &[
+            (Action::BarLeft, "left"),
+            (Action::BarRight, "right"),
+            (Action::SelectBars, "select"),
+            (Action::Open, "set range"),
+            (Action::ZoomIn, "in"),
+            (Action::ZoomOut, "out"),
+            (Action::ShiftBack, "earlier"),
+            (Action::ShiftForward, "later"),
+            (Action::CompareDayAgo, "day ago"),
+            (Action::Back, "leave"),
+        ],
         (_, Focus::Rows) => &[
             (Action::Open, "detail"),
             (Action::EditFilter, "filter"),
@@ -301,6 +310,9 @@ pub fn draw_message(app: &App, canvas: &mut Canvas<'_>, area: Area) -> Option<(u
     if let Some((message, wrong)) = &app.message {
         let role = if *wrong { Role::Failure } else { Role::Plain };
         canvas.put(area.x + 1, area.y, area.width - 1, message, role);
+    } else if let Some(text) = app.selection_text() {
+        let text = canvas.words(&text);
+        canvas.put(area.x + 1, area.y, area.width - 1, &text, Role::Plain);
     }
     None
 }
