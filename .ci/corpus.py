@@ -1,5 +1,6 @@
 """`info` on a made-up log of 300 MiB, plain and gzip, must agree with its truth file to the last count; `query`
-prints one row a request; and every recorded log opens with the counts that are asserted here.
+prints one row a request, `query --group-by` counts them and `users` whose they are; and every recorded log opens with
+the counts that are asserted here.
 
 Usage: corpus.py PROGRAM SHARED WORK
 """
@@ -30,6 +31,12 @@ def expect(what, got, wanted):
     print(f"ok: {what} = {got}")
 
 
+def agree(what, got, wanted):
+    if got != wanted:
+        sys.exit(f"{what}: got {got}, expected {wanted}")
+    print(f"ok: {what}")
+
+
 def truth_of(lines):
     """Requests as the issue defines them: the first response stage of each auditID, RequestReceived only without."""
     stages = collections.defaultdict(set)
@@ -37,6 +44,12 @@ def truth_of(lines):
         event = json.loads(line)
         stages[event["auditID"]].add(event["stage"])
     return len(stages)
+
+
+def listed(*arguments, folder):
+    run = [program, *arguments, "-o", "jsonl", "--memory", "2GiB", folder / "audit.log"]
+    out = subprocess.run(run, capture_output=True, check=True).stdout
+    return [json.loads(line) for line in out.splitlines()]
 
 
 for name in RECORDED:
@@ -70,3 +83,12 @@ for extra in ([], ["--gzip"]):
             if dict(seen[key]) != wanted:
                 sys.exit(f"{folder.name} {stages} by {key}: got {dict(seen[key])}, expected {wanted}")
         print(f"ok: {folder.name} rows by verb, user, namespace, code, stage with --stages {stages}")
+        # Counting begins behind the reading: the plain log will do.
+        for key, wanted in () if extra else counts.items():
+            groups = listed("query", "--group-by", key, "--stages", stages, folder=folder)
+            agree(f"{folder.name} {stages} --group-by {key}", {str(g.get(key, "")): g["count"] for g in groups}, wanted)
+    if not extra:
+        # What somebody else did in a user's name counts for both.
+        made = {u.get("user", ""): u["events"] - u["impersonated"] for u in listed("users", folder=folder)}
+        made = {user: count for user, count in made.items() if count}
+        agree(f"{folder.name} users", made, truth["by_request"]["user"])

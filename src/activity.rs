@@ -50,11 +50,11 @@ pub struct Activity {
 
 impl Default for Activity {
     fn default() -> Self {
-        let by = |field| Grouping::new(vec![field], FURTHER.to_vec());
         Self {
-            by_user: by(FieldName::User),
-            by_impersonator: by(FieldName::Impersonator),
-            by_impersonated: by(FieldName::ImpersonatedUser),
+            by_user: Grouping::new(vec![FieldName::User], FURTHER.to_vec()),
+            // Only how many there are is asked.
+            by_impersonator: Grouping::of_present(FieldName::Impersonator, Vec::new()),
+            by_impersonated: Grouping::of_present(FieldName::ImpersonatedUser, FURTHER.to_vec()),
             seen: FirstSeen::default(),
         }
     }
@@ -103,16 +103,13 @@ impl Activity {
         }
         for group in self.by_impersonator.groups(SortBy::Value(0), false) {
             if let [name] = group.values.as_slice()
-                && let Some(actor) = actors.get_mut(name).filter(|_| !name.is_empty())
+                && let Some(actor) = actors.get_mut(name)
             {
                 actor.impersonating = group.stats.count;
             }
         }
         for group in self.by_impersonated.groups(SortBy::Value(0), false) {
             let [name] = group.values.as_slice() else { continue };
-            if name.is_empty() {
-                continue;
-            }
             let count = group.stats.count;
             let actor = match actors.get_mut(name) {
                 Some(actor) => {

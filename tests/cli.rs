@@ -80,6 +80,8 @@ fn help_is_grouped_and_version_is_said() {
     }
     assert!(run(&["--version"]).1.starts_with("kauditui 0."));
     assert!(run(&["query", "-h"]).1.contains("--stages <WHICH>"));
+    assert!(run(&["query", "-h"]).1.contains("kauditui query --group-by user,verb"));
+    assert!(run(&["users", "--help"]).1.contains("People come first"));
 }
 
 #[test]
@@ -94,6 +96,18 @@ fn wrong_usage_says_error_and_tip_and_exits_2() {
         &["query", "-f", text(&log), text(&log)],
         &["--utc", "--local"],
         &["info", "/does/not/exist"],
+        &["query", "--group-by", "verb", "--follow", text(&log)],
+        &["query", "--sort", "user", "--follow", text(&log)],
+        &["query", "-o", "json", "--follow", text(&log)],
+        &["query", "--group-by", "vrb", text(&log)],
+        &["query", "--columns", "user,", text(&log)],
+        &["query", "--columns", "user", "--group-by", "verb", text(&log)],
+        &["query", "-o", "raw", "--columns", "user", text(&log)],
+        &["query", "--group-by", "verb", "--sort", "user", text(&log)],
+        &["users", "-o", "raw", text(&log)],
+        &["users", "--follow", text(&log)],
+        &["users", "--sort", "size", text(&log)],
+        &["--local", "users"],
     ] {
         let (code, out, err) = run(wrong);
         assert_eq!((code, out.as_str()), (2, ""), "{wrong:?}: {err}");
@@ -119,6 +133,44 @@ fn query_prints_requests_or_all_stages() {
     assert_eq!((code, out.as_str()), (1, ""), "{err}");
     let (_, _, err) = run(&["query", "--since", "1h", text(&log)]);
     assert!(err.contains("counted from the newest event, 2026-01-14 03:00:03Z"), "{err}");
+}
+
+#[test]
+fn query_lists_columns_groups_and_orders_in_every_form() {
+    let (_folder, log) = small_log();
+    let out = |arguments: &[&str]| {
+        let (code, out, err) = run(&[arguments, &[text(&log)]].concat());
+        assert_eq!(code, 0, "{arguments:?}: {err}");
+        assert!(err.lines().all(|line| line.contains("cut short")), "{arguments:?}: {err}");
+        out
+    };
+    let columns = ["query", "--columns", "name,duration", "--sort", "duration"];
+    let form = |output| out(&[&columns[..], &["-o", output]].concat());
+    assert_eq!(form("csv"), "name,durationMicros\r\ntwo,3000000\r\none,2000000\r\n");
+    assert_eq!(form("markdown"), "| NAME | TOOK |\n| --- | --- |\n| two | 3.0 s |\n| one | 2.0 s |\n");
+    assert_eq!(
+        form("jsonl"),
+        "{\"name\":\"two\",\"durationMicros\":3000000}\n{\"name\":\"one\",\"durationMicros\":2000000}\n"
+    );
+    assert!(form("table").starts_with("NAME                       TOOK\ntwo"), "{}", form("table"));
+    let whole: Value = serde_json::from_str(&out(&["query", "-o", "json"])).expect("an array");
+    let lines = out(&["query", "-o", "jsonl"]);
+    let first: Value = serde_json::from_str(lines.lines().next().expect("a row")).expect("an object");
+    assert_eq!((whole.as_array().map(Vec::len), &whole[0]), (Some(2), &first));
+    let sorted = out(&["query", "-o", "raw", "--sort", "name:desc", "--limit", "1"]);
+    assert_eq!(sorted, line("two", "ResponseComplete", 3));
+
+    let groups = ["query", "--group-by", "verb,stage", "--stages", "all", "-o", "jsonl"];
+    let grouped = out(&groups);
+    let group: Value = serde_json::from_str(grouped.lines().next().expect("a group")).expect("an object");
+    assert_eq!((&group["stage"], &group["count"]), (&"ResponseComplete".into(), &2.into()), "{grouped}");
+    assert_eq!(grouped.lines().count(), 2);
+    let users: Value =
+        serde_json::from_str(&out(&["users", "-o", "json", "-f", "name:two"])).expect("an array");
+    assert_eq!((&users[0]["user"], &users[0]["events"]), (&"alice".into(), &1.into()));
+    assert_eq!(run(&["users", "-f", "ns:nowhere", text(&log)]).0, 1);
+    let (code, csv, _) = run(&["query", "-o", "csv", "--columns", "user", "-f", "ns:nowhere", text(&log)]);
+    assert_eq!((code, csv.as_str()), (1, "user\r\n"));
 }
 
 #[test]

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kauditui::model::{Event, Level, Micros, ObjectRef, SECOND, SourceId, Stage};
 use kauditui::query::{
-    Context, FieldName, Grouping, Keys, Plan, SortBy, Stats, View, ViewOptions, condition_for, parse,
+    Context, FieldName, Grouping, Keys, MOST_DISTINCT, MOST_GROUPS, Plan, SortBy, Stats, View, ViewOptions,
+    condition_for, parse,
 };
-use kauditui::store::{Batch, Field, Segment, SegmentBuilder, Store};
+use kauditui::store::{Batch, Field, MAX_ROWS, Segment, SegmentBuilder, Store};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -402,7 +403,7 @@ proptest! {
             let filter = parse(&condition.to_string()).expect("a condition reads back");
             let found: Vec<u32> = Plan::compile(&filter, &context).rows(&segment).iter().collect();
             for row in 0..segment.rows() {
-                let has = values(field, &segment, row).iter().any(|value| value.as_str() == name.as_str());
+                let has = values(field, &segment, row).iter().any(|value| value == name);
                 // These fields also ask for the impersonated user.
                 let also = matches!(field, FieldName::User | FieldName::Kind)
                     && !segment.string(Field::ImpersonatedUser, row).is_empty();
@@ -411,4 +412,37 @@ proptest! {
             }
         }
     }
+}
+
+/// More groups than can be held: what does not fit is counted, so that nothing is lost without a word.
+#[test]
+fn groups_are_bounded() {
+    let mut store = Store::new();
+    let segments = 4;
+    let event = Event { stage: Stage::ResponseComplete, stage_time: Some(0), ..Event::default() };
+    let mut rows = 0;
+    for segment in 0..segments {
+        let mut builder = SegmentBuilder::new(SourceId(0), 0, false);
+        for row in 0..MAX_ROWS {
+            let user = format!("{segment}-{row}").into();
+            builder.push(&Event { user, ..event.clone() }, b"", false);
+        }
+        rows += u64::from(MAX_ROWS);
+        store.push(builder.finish(segment));
+    }
+    let mut view = View::new(Plan::everything(), ViewOptions::default());
+    view.restart(&store, Plan::everything(), ViewOptions::default());
+    view.advance(&store, || true);
+    let mut grouping = Grouping::new(vec![FieldName::User], vec![FURTHER]);
+    assert!(grouping.update(&store, &view, &Context::default(), || true));
+    assert_eq!(grouping.len(), MOST_GROUPS);
+    assert_eq!(grouping.others(), rows - MOST_GROUPS as u64);
+    let mut one = Grouping::new(vec![FieldName::Stage], vec![FieldName::User]);
+    assert!(one.update(&store, &view, &Context::default(), || true));
+    let groups = one.groups(SortBy::Count, true);
+    assert_eq!((groups.len(), groups[0].stats.count), (1, rows));
+    assert_eq!(groups[0].stats.distinct(0), (MOST_DISTINCT, true), "at least so many");
+    let mut present = Grouping::of_present(FieldName::ImpersonatedUser, Vec::new());
+    assert!(present.update(&store, &view, &Context::default(), || true));
+    assert!(present.is_empty() && !present.is_behind(&store, &view));
 }

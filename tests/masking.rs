@@ -133,15 +133,26 @@ fn no_secret_in_any_output() {
         all += &String::from_utf8_lossy(&output.stderr);
         all
     };
+    let leaks_nothing = |arguments: &[&str]| {
+        let all = query(arguments);
+        assert!(all.lines().count() > 3000, "{arguments:?} prints rows");
+        let leaked: Vec<&String> = secrets.iter().filter(|secret| all.contains(secret.as_str())).collect();
+        assert!(leaked.is_empty(), "{arguments:?}: {leaked:?}");
+    };
     for form in ["table", "jsonl", "raw"] {
         for stages in ["request", "all"] {
-            let all = query(&["-o", form, "--stages", stages]);
-            assert!(all.lines().count() > 3000, "{form} prints rows");
-            let leaked: Vec<&String> =
-                secrets.iter().filter(|secret| all.contains(secret.as_str())).collect();
-            assert!(leaked.is_empty(), "{form} {stages}: {leaked:?}");
+            leaks_nothing(&["-o", form, "--stages", stages]);
         }
     }
+    let places = "uri,name,command,body.data,body.stringData,body.status.token,request.spec,response.items";
+    for form in ["json", "csv", "markdown"] {
+        leaks_nothing(&["-o", form, "--stages", "all"]);
+        leaks_nothing(&["-o", form, "--stages", "all", "--columns", places]);
+    }
+    leaks_nothing(&["-o", "csv", "--stages", "all", "--group-by", "uri,auditID,agent,command"]);
+    let places = ["--stages", "all", "--columns", places, "-o", "jsonl", "--reveal-secrets"];
+    let shown = query(&places);
+    assert!(secrets.iter().any(|secret| shown.contains(secret.as_str())), "columns reveal when asked to");
     let revealed = query(&["-o", "raw", "--stages", "all", "--reveal-secrets"]);
     assert!(secrets.iter().any(|secret| revealed.contains(secret.as_str())), "revealed when asked for");
 }

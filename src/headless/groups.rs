@@ -130,6 +130,7 @@ fn group_cells<'g>(fields: &[FieldName], group: &'g Group) -> Vec<Cell<'g>> {
         (FieldName::Code, Ok(code)) => Cell::Number(code),
         _ => Cell::text(value),
     };
+    let values = group.values.iter().map(AsRef::as_ref);
     let length = |share| durations.percentile(share).map_or(Cell::Absent, Cell::Length);
     let counted = [
         Cell::Count(*count),
@@ -142,7 +143,7 @@ fn group_cells<'g>(fields: &[FieldName], group: &'g Group) -> Vec<Cell<'g>> {
         Cell::Time(*first),
         Cell::Time(*last),
     ];
-    fields.iter().zip(group.values.iter().map(AsRef::as_ref)).map(value).chain(counted).collect()
+    fields.iter().zip(values).map(value).chain(counted).collect()
 }
 
 /// A column of `users`.
@@ -209,3 +210,6 @@ fn user_cells(actor: &Actor) -> [Cell<'_>; USER_COLUMNS.len()] {
         Cell::Flag(actor.is_new),
     ]
 }
+
+#[cfg(test)]
+mod tests;

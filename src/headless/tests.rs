@@ -15,16 +15,16 @@ use crate::query::Expression;
 use crate::settings::Listing;
 use crate::store::{Batch, SegmentBuilder};
 
-const LOG: SourceId = SourceId(0);
+pub(super) const LOG: SourceId = SourceId(0);
 /// Rows in the order of time, with the columns of the form.
 static ROWS: Listing = Listing::Rows { columns: Vec::new(), sort: None };
 const UTC: TimeZoneChoice = TimeZoneChoice::Utc;
 
-fn noon() -> Micros {
+pub(super) fn noon() -> Micros {
     parse_rfc3339(b"2026-11-20T12:00:00Z").unwrap()
 }
 
-fn event(id: &str, stage: Stage, at: Micros) -> Event<'_> {
+pub(super) fn event(id: &str, stage: Stage, at: Micros) -> Event<'_> {
     Event {
         level: Level::Metadata,
         stage,
@@ -48,7 +48,7 @@ fn batch(events: &[Event<'_>], origin: u32) -> Box<Batch> {
     Box::new(builder.finish(origin))
 }
 
-fn opened() -> IngestMessage {
+pub(super) fn opened() -> IngestMessage {
     IngestMessage::Opened(SourceDescription {
         id: LOG,
         name: "audit.log".into(),
@@ -62,7 +62,7 @@ fn live(events: &[Event<'_>]) -> IngestMessage {
     IngestMessage::Live(batch(events, 1))
 }
 
-fn options(filter: &Expression) -> QueryOptions<'_> {
+pub(super) fn options(filter: &Expression) -> QueryOptions<'_> {
     QueryOptions {
         filter,
         holds_secret: |text| text.ends_with(b"secret"),
@@ -83,7 +83,7 @@ fn options(filter: &Expression) -> QueryOptions<'_> {
 }
 
 /// Output, notes and outcome of a query.
-fn run(messages: Vec<IngestMessage>, options: &QueryOptions<'_>) -> (String, String, Outcome) {
+pub(super) fn run(messages: Vec<IngestMessage>, options: &QueryOptions<'_>) -> (String, String, Outcome) {
     let (mut out, mut notes) = (Vec::new(), Vec::new());
     let mut streams = Streams { out: &mut out, notes: &mut notes };
     let outcome = query(messages.into_iter(), options, &mut streams, &AtomicBool::new(false)).unwrap();
@@ -233,7 +233,7 @@ fn raw_withholds_secrets_and_the_table_shows_no_control() {
     assert_eq!(rows(&json)[1].0, "x\u{1b}[2J");
 }
 
-fn documented(section: &str) -> BTreeSet<String> {
+pub(super) fn documented(section: &str) -> BTreeSet<String> {
     let text = include_str!("../../docs/json.md");
     let start = text.find(&format!("\n## {section}\n")).unwrap() + 4;
     let section = text[start..].split("\n## ").next().unwrap();
@@ -241,7 +241,7 @@ fn documented(section: &str) -> BTreeSet<String> {
     section.lines().filter_map(field).collect()
 }
 
-fn paths(value: &Value, prefix: &str, found: &mut BTreeSet<String>) {
+pub(super) fn paths(value: &Value, prefix: &str, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {

@@ -5,7 +5,9 @@
 //! and seeded anew in each process, so two groups that fall together are neither met by chance nor made on purpose.
 //! Segments that no longer change are counted once; those that live lines are added to are counted again.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
+
+use hashbrown::{HashMap, HashSet};
 
 use super::context::Context;
 use super::fields::FieldName;
@@ -159,11 +161,20 @@ struct Table {
     counted: BTreeMap<u32, u64>,
 }
 
+/// By what is grouped.
+#[derive(Debug)]
+struct Asked {
+    fields: Vec<FieldName>,
+    /// Fields whose distinct values are counted in each group.
+    further: Vec<FieldName>,
+    /// Rows without the first field belong to no group.
+    only_present: bool,
+}
+
 /// A table of groups over the rows that a view shows.
 #[derive(Debug)]
 pub struct Grouping {
-    fields: Vec<FieldName>,
-    further: Vec<FieldName>,
+    asked: Asked,
     /// Segments that do not grow.
     settled: Table,
     /// Segments that live lines are added to.
@@ -179,8 +190,7 @@ impl Grouping {
     /// No groups yet, by these fields. `further` fields are those whose distinct values are counted in each group.
     pub fn new(fields: Vec<FieldName>, further: Vec<FieldName>) -> Grouping {
         Grouping {
-            fields,
-            further,
+            asked: Asked { fields, further, only_present: false },
             settled: Table::default(),
             growing: Table::default(),
             rebuilt: None,
@@ -190,9 +200,15 @@ impl Grouping {
         }
     }
 
+    /// No groups yet, by one field: rows without it are left out, which costs next to nothing where few have it.
+    pub fn of_present(field: FieldName, further: Vec<FieldName>) -> Grouping {
+        let asked = Asked { fields: vec![field], further, only_present: true };
+        Grouping { asked, ..Grouping::new(Vec::new(), Vec::new()) }
+    }
+
     /// The fields that rows are grouped by.
     pub fn fields(&self) -> &[FieldName] {
-        &self.fields
+        &self.asked.fields
     }
 
     /// Changes whenever the groups may have changed.
@@ -256,7 +272,7 @@ impl Grouping {
         while let Some((_, number, stamp)) = open.pop() {
             let table = self.rebuilt.as_mut().unwrap_or(&mut self.settled);
             if let (Some(entry), Some(shown)) = (store.entry(number), view.shown_in(number)) {
-                count_segment(table, &self.fields, &self.further, entry, shown, context, self.stretch);
+                count_segment(table, &self.asked, self.stretch, entry, shown, context);
             }
             table.counted.insert(number, stamp);
             self.version += 1;
@@ -284,7 +300,7 @@ impl Grouping {
         let mut table = Table::default();
         for number in heads.keys() {
             if let (Some(entry), Some(shown)) = (store.entry(*number), view.shown_in(*number)) {
-                count_segment(&mut table, &self.fields, &self.further, entry, shown, context, self.stretch);
+                count_segment(&mut table, &self.asked, self.stretch, entry, shown, context);
             }
         }
         table.counted = heads;
@@ -309,7 +325,7 @@ impl Grouping {
 
     /// How many groups there are.
     pub fn len(&self) -> usize {
-        let new = self.growing.groups.keys().filter(|hash| !self.settled.groups.contains_key(hash)).count();
+        let new = self.growing.groups.keys().filter(|hash| !self.settled.groups.contains_key(*hash)).count();
         self.settled.groups.len() + new
     }
 
@@ -405,12 +421,11 @@ fn is_growing(store: &Store, number: u32) -> bool {
 /// Adds the shown rows of a segment to a table.
 fn count_segment(
     table: &mut Table,
-    fields: &[FieldName],
-    further: &[FieldName],
+    asked: &Asked,
+    stretch: Micros,
     entry: &Entry,
     shown: &Bitset,
     context: &Context,
-    stretch: Micros,
 ) {
     if shown.is_clear() {
         return;
@@ -419,10 +434,16 @@ fn count_segment(
     let keys_of = |fields: &[FieldName]| -> Option<Vec<Keys<'_>>> {
         fields.iter().map(|field| Keys::of(*field, segment, context)).collect()
     };
-    let (Some(keys), Some(further)) = (keys_of(fields), keys_of(further)) else { return };
+    let Some(keys) = keys_of(&asked.fields) else { return };
+    let absent = |row: u32| keys.first().is_some_and(|keys| keys.id(row) == 0);
+    // No value but the empty one.
+    if asked.only_present && keys.first().is_some_and(|keys| keys.len() == 1) {
+        return;
+    }
+    let Some(further) = keys_of(&asked.further) else { return };
     let mut local = Local::new(&keys, &further);
     let writes = Writes::of(segment);
-    for row in shown.iter() {
+    for row in shown.iter().filter(|row| !(asked.only_present && absent(*row))) {
         local.each_group(row, |group, seen| {
             let stats = &mut group.stats;
             stats.count += 1;

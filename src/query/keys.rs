@@ -3,7 +3,8 @@
 //! is derived once for each distinct string.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+
+use hashbrown::HashMap;
 
 use super::context::Context;
 use super::fields::FieldName;

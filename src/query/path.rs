@@ -22,13 +22,12 @@ pub(super) enum Leaf<'a> {
 /// What a record's line says at an annotation or a place in the bodies: each value as text, objects as JSON. Secret
 /// values are masked unless `revealed`. Nothing for a field, which is no place in the text.
 pub fn values_at(target: &Target, line: &[u8], revealed: bool) -> Vec<String> {
-    let masked;
-    let line = if revealed {
-        line
-    } else {
-        masked = redact::masked_json(line);
-        masked.as_bytes()
-    };
+    let found = texts_at(target, line);
+    // Masking takes the whole line apart; most lines have nothing at most places.
+    if revealed || found.is_empty() { found } else { texts_at(target, redact::masked_json(line).as_bytes()) }
+}
+
+fn texts_at(target: &Target, line: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     let mut keep = |leaf: &Leaf<'_>| {
         found.push(match leaf {

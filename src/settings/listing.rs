@@ -189,7 +189,13 @@ fn column(option: &str, name: &str) -> Result<Column> {
                     .into()
             }
         };
-        usage(format!("{option}: {}", sanitise(&error.message)), tip)
+        // What is wrong with a path is told by its parser; of anything else it thinks as of a part of a filter.
+        let is_path = ["annotation", "request", "response", "body"].iter().any(|root| name.starts_with(root));
+        let message = match is_path {
+            true => format!("{option}: {}", sanitise(&error.message)),
+            false => format!("{option}: there is no field {}", sanitise(name)),
+        };
+        usage(message, tip)
     })?;
     match target {
         Target::Field(field) if !has_values(field) && field != FieldName::Duration => {
@@ -208,9 +214,13 @@ fn group_field(name: &str) -> Result<FieldName> {
         };
         return Err(usage(format!("--group-by: there is no field {}", sanitise(name)), tip));
     };
-    match has_values(info.field) {
-        true => Ok(info.field),
-        false => Err(no_values("--group-by", info.field)),
+    match info.field {
+        FieldName::Duration => Err(usage(
+            "--group-by: nearly every request has a duration of its own".into(),
+            "each group tells p50 and p99 of its durations: --group-by verb --sort p99".into(),
+        )),
+        field if !has_values(field) => Err(no_values("--group-by", field)),
+        field => Ok(field),
     }
 }
 
@@ -331,13 +341,16 @@ mod tests {
     #[test]
     fn what_cannot_be_listed_is_refused_with_what_can() {
         for (columns, groups, sort, message, tip) in [
-            (Some("usr"), None, None, "usr", "did you mean user?"),
+            (Some("usr"), None, None, "no field usr", "did you mean user?"),
+            (Some("x y"), None, None, "no field x y", "annotation.KEY"),
             (Some("user,,verb"), None, None, "empty part", "single commas"),
             (Some("ns,namespace"), None, None, "twice", "one"),
             (Some("since"), None, None, "since is a question", "-f since:"),
             (Some("user"), Some("verb"), None, "do not go together", "of their own"),
             (None, Some("vrb"), None, "no field vrb", "did you mean verb?"),
-            (None, Some("duration"), None, "duration is a question", "-f duration:"),
+            (None, Some("duration"), None, "duration of its own", "--sort p99"),
+            (None, Some("text"), None, "text is a question", "-f text:"),
+            (Some("request"), None, None, "a place in the request is missing", "request.spec.replicas"),
             (
                 None,
                 Some("request.spec.replicas"),
