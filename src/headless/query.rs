@@ -1,19 +1,23 @@
-//! `kauditui query`: the rows of the timeline, in time order once everything has been read, or as they come.
+//! `kauditui query` and `kauditui users`: the rows of the timeline once everything has been read, in time order or
+//! sorted, or as they come; or what they come to, counted by fields or by user.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::follow::Follower;
+use super::groups::{print_groups, print_users};
 use super::intake::Intake;
 use super::printer::Printer;
+use super::sorted::sort_rows;
+use super::texts::RowTexts;
 use super::{Outcome, Streams};
 use crate::cli::{QueryOutput, StageChoice};
 use crate::error::Result;
 use crate::ingest::IngestMessage;
 use crate::model::{EventId, Micros, TimeZoneChoice};
 use crate::query::{Context, Expression, Plan, Rows};
-use crate::settings::{Reference, TimeRange};
+use crate::settings::{Listing, Reference, TimeRange};
 use crate::store::{Bitset, Entry, Store};
 
 /// Rows are flushed, and a request to stop is heeded, at least this often.
@@ -29,8 +33,10 @@ pub struct QueryOptions<'a> {
     pub output: QueryOutput,
     /// Which records become rows.
     pub stages: StageChoice,
-    /// Newest rows to print of what is there.
+    /// Rows or groups to print at most: the newest rows of what is there, or the first ones of an order.
     pub limit: Option<usize>,
+    /// What is listed. With [`Self::follow`], rows in the order of time.
+    pub listing: &'a Listing,
     /// Whether to print what comes, too.
     pub follow: bool,
     /// Start of the window as typed.
@@ -59,21 +65,28 @@ impl QueryOptions<'_> {
 
     /// Whether the pipeline must keep the original text, see [`crate::ingest::IngestOptions::keep_text`].
     pub fn needs_text(&self) -> bool {
-        self.output == QueryOutput::Raw || self.reveal || Plan::new(self.filter).reads_text()
+        self.output == QueryOutput::Raw
+            || self.reveal
+            || self.listing.reads_text()
+            || Plan::new(self.filter).reads_text()
     }
 
-    /// The filter compiled, once what it may refer to is known.
-    pub(super) fn plan(&self, intake: &Intake) -> Plan {
+    /// What the filter may refer to, as far as it is known.
+    pub(super) fn context(&self, intake: &Intake) -> Context {
         let newest = intake.store.order().last_time();
-        let context = Context {
+        Context {
             reference: Reference::choose(newest, self.now).moment(),
             newest: newest.unwrap_or(self.now).min(self.now),
             zone: self.zone,
             sources: intake.names().clone(),
             marks: Arc::default(),
             revealed: self.reveal,
-        };
-        Plan::compile(self.filter, &context)
+        }
+    }
+
+    /// The filter compiled, once what it may refer to is known.
+    pub(super) fn plan(&self, intake: &Intake) -> Plan {
+        Plan::compile(self.filter, &self.context(intake))
     }
 
     /// Rows of a segment, from `first` on, that are to be printed.
@@ -121,22 +134,61 @@ pub fn query(
         intake.take(message, streams);
         while intake.excess(options.memory).is_some() && intake.store.evict_oldest() {}
     }
-    let mut printer = Printer::new(options);
     // Whoever stops a query before it has read everything does not want a part of it that looks like all.
-    if !stop.load(Ordering::Relaxed) {
-        let range = time_range(options, &intake.store, streams)?;
-        let plan = options.plan(&intake);
-        for (count, id) in rows_in_order(&intake.store, &plan, options, range).into_iter().enumerate() {
-            printer.print(&intake, id, streams)?;
-            if count % ROWS_AT_ONCE == 0 && stop.load(Ordering::Relaxed) {
-                break;
-            }
+    let matched =
+        if stop.load(Ordering::Relaxed) { 0 } else { print_listing(&intake, options, streams, stop)? };
+    streams.flush()?;
+    intake.tell_losses(streams, options.zone);
+    Ok(Outcome { matched, failed_sources: intake.failed_sources })
+}
+
+/// Prints what was asked for of all that has been read; how many rows matched.
+fn print_listing(
+    intake: &Intake,
+    options: &QueryOptions<'_>,
+    streams: &mut Streams<'_>,
+    stop: &AtomicBool,
+) -> Result<u64> {
+    let range = time_range(options, &intake.store, streams)?;
+    match options.listing {
+        Listing::Groups { fields, sort } => {
+            print_groups(intake, options, range, (fields, *sort), streams, stop)
+        }
+        Listing::Users(sort) => print_users(intake, options, range, *sort, streams, stop),
+        Listing::Rows { sort, .. } => {
+            let plan = options.plan(intake);
+            let rows = match sort {
+                None => rows_in_order(&intake.store, &plan, options, range, options.limit),
+                Some(sort) => {
+                    let rows = rows_in_order(&intake.store, &plan, options, range, None);
+                    let context = options.context(intake);
+                    let mut rows = sort_rows(rows, sort, &intake.store, &context, options.is_by_request());
+                    rows.truncate(options.limit.unwrap_or(usize::MAX));
+                    rows
+                }
+            };
+            print_rows(intake, options, &rows, streams, stop)
         }
     }
-    streams.flush()?;
-    printer.tell(streams);
-    intake.tell_losses(streams, options.zone);
-    Ok(Outcome { matched: printer.matched(), failed_sources: intake.failed_sources })
+}
+
+fn print_rows(
+    intake: &Intake,
+    options: &QueryOptions<'_>,
+    rows: &[EventId],
+    streams: &mut Streams<'_>,
+    stop: &AtomicBool,
+) -> Result<u64> {
+    let mut printer = Printer::new(options);
+    let mut texts = RowTexts::new(&intake.store);
+    for (count, id) in rows.iter().enumerate() {
+        printer.print(intake, &mut texts, *id, streams)?;
+        if count % ROWS_AT_ONCE == 0 && stop.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    printer.finish(streams)?;
+    Ok(printer.matched())
 }
 
 /// The window as moments, and says from where it was counted.
@@ -153,12 +205,13 @@ pub(super) fn time_range(
     Ok(range.bounds())
 }
 
-/// Matching rows in time order: all, or the newest ones up to the limit.
+/// Matching rows in time order: all, or the newest ones up to a limit.
 pub(super) fn rows_in_order(
     store: &Store,
     plan: &Plan,
     options: &QueryOptions<'_>,
     range: Option<(Micros, Micros)>,
+    limit: Option<usize>,
 ) -> Vec<EventId> {
     let selected: HashMap<u32, Bitset> = store
         .entries()
@@ -167,7 +220,7 @@ pub(super) fn rows_in_order(
     let newest_first = store.order().chunks().iter().rev().flat_map(|chunk| chunk.ids().iter().rev());
     let mut rows: Vec<EventId> = newest_first
         .filter(|id| selected.get(&id.segment()).is_some_and(|rows| rows.get(id.row())))
-        .take(options.limit.unwrap_or(usize::MAX))
+        .take(limit.unwrap_or(usize::MAX))
         .copied()
         .collect();
     rows.reverse();
