@@ -18,7 +18,7 @@ const README: &str = include_str!("../README.md");
 #[derive(Debug)]
 struct Question {
     title: String,
-    /// Arguments of `kauditui query`, the log last.
+    /// Arguments of `kauditui`, the subcommand first and the log last.
     arguments: Vec<String>,
     /// The command line of jq.
     jq: String,
@@ -34,7 +34,7 @@ impl Question {
         };
         let commands = block("```sh\n");
         let (ours, jq) = commands.split_once('\n').expect("two commands");
-        let arguments = words(ours.strip_prefix("kauditui query ").expect("our command first"));
+        let arguments = words(ours.strip_prefix("kauditui ").expect("our command first"));
         assert!(jq.starts_with("jq -rs -L tests/data "), "{jq}");
         Question {
             title: text.lines().next().unwrap_or_default().to_owned(),
@@ -44,10 +44,65 @@ impl Question {
         }
     }
 
-    /// Fields of its table, where it asks for one.
-    fn group_by(&self) -> Option<Vec<&str>> {
-        let at = self.arguments.iter().position(|argument| argument == "--group-by")?;
-        Some(self.arguments[at + 1].split(',').collect())
+    /// In which form its answer is written.
+    fn form(&self) -> Form<'_> {
+        let fields = |option: &str| -> Option<Vec<&str>> {
+            let at = self.arguments.iter().position(|argument| argument == option)?;
+            Some(self.arguments.get(at + 1).expect("fields").split(',').map(key).collect())
+        };
+        match (fields("--group-by"), fields("--columns")) {
+            _ if self.arguments.first().is_some_and(|subcommand| subcommand == "users") => Form::Users,
+            (Some(fields), _) => Form::Groups(fields),
+            (_, Some(fields)) => Form::Columns(fields),
+            _ => Form::Requests,
+        }
+    }
+}
+
+/// What a line of an answer is; the fields by their names in JSON.
+#[derive(Debug, PartialEq)]
+enum Form<'q> {
+    Requests,
+    Columns(Vec<&'q str>),
+    Groups(Vec<&'q str>),
+    Users,
+}
+
+impl Form<'_> {
+    /// A line of the program's answer as `audit.jq` writes it.
+    fn line(&self, row: &Value) -> String {
+        match self {
+            Form::Requests => row_line(row),
+            Form::Columns(fields) => cells(row, fields),
+            Form::Groups(fields) => cells(row, &[fields.as_slice(), &["count", "failed"]].concat()),
+            Form::Users => cells(row, USER_FIELDS),
+        }
+    }
+}
+
+const USER_FIELDS: &[&str] = &[
+    "user",
+    "kind",
+    "events",
+    "writes",
+    "failed",
+    "forbidden",
+    "impersonating",
+    "impersonated",
+    "namespaces",
+    "sourceIPs",
+    "tools",
+];
+
+/// What a field of the language is called in JSON (`docs/json.md`).
+fn key(field: &str) -> &str {
+    match field {
+        "ns" => "namespace",
+        "ip" => "sourceIP",
+        "agent" => "userAgent",
+        "impersonated" => "impersonatedUser",
+        "duration" => "durationMicros",
+        same => same,
     }
 }
 
@@ -97,8 +152,8 @@ fn shared() -> Option<String> {
 fn program_says(arguments: &[String]) -> Vec<Value> {
     let output = Command::cargo_bin("kauditui")
         .expect("the binary is built with its tests")
-        .args(["query", "--config", "/dev/null", "-o", "jsonl"])
         .args(arguments)
+        .args(["--config", "/dev/null", "-o", "jsonl"])
         .output()
         .expect("the program runs");
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -134,12 +189,11 @@ fn row_line(row: &Value) -> String {
     format!("{time} {code} {verb} {object} {address} {duration} {user}")
 }
 
-/// A row of a table in the form of `table` in `audit.jq`.
-fn group_line(fields: &[&str], group: &Value) -> String {
+/// Values of a row; what is absent is empty.
+fn cells(row: &Value, keys: &[&str]) -> String {
     let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let values = fields.iter().map(|field| group.get(*field).map_or(String::new(), plain));
-    let counts = ["count", "failed"].map(|key| plain(&group[key]));
-    values.chain(counts).collect::<Vec<_>>().join(" | ")
+    let values = keys.iter().map(|key| row.get(*key).map_or(String::new(), plain));
+    values.collect::<Vec<_>>().join(" | ")
 }
 
 /// Asks the program those questions that are wanted, and tells all differences at once.
@@ -150,10 +204,8 @@ fn ask_the_program(wanted: impl Fn(&Question) -> bool) {
         let arguments: Vec<String> =
             question.arguments.iter().map(|argument| argument.replacen("../shared", &shared, 1)).collect();
         let rows = program_says(&arguments);
-        let mut answer: Vec<String> = match question.group_by() {
-            Some(fields) => rows.iter().map(|group| group_line(&fields, group)).collect(),
-            None => rows.iter().map(row_line).collect(),
-        };
+        let form = question.form();
+        let mut answer: Vec<String> = rows.iter().map(|row| form.line(row)).collect();
         answer.sort();
         if answer != question.answer {
             differences.push(format!(
@@ -174,12 +226,12 @@ fn only_in(lines: &[String], others: &[String]) -> String {
 
 #[test]
 fn requests_are_found_as_jq_finds_them() {
-    ask_the_program(|question| question.group_by().is_none());
+    ask_the_program(|question| matches!(question.form(), Form::Requests | Form::Columns(_)));
 }
 
 #[test]
 fn tables_count_as_jq_counts() {
-    ask_the_program(|question| question.group_by().is_some());
+    ask_the_program(|question| matches!(question.form(), Form::Groups(_) | Form::Users));
 }
 
 #[test]
@@ -240,9 +292,9 @@ fn what_the_readme_writes_is_right_and_is_asked_here() {
     let expressions = expressions_of_the_readme();
     assert!((10..=14).contains(&expressions.len()), "{expressions:?}");
     for expression in &expressions {
-        let written = match expression.strip_prefix("kauditui query ") {
+        let written = match expression.strip_prefix("kauditui ") {
             Some(command) => words(command.strip_suffix(" audit.log").expect("a log at the end")),
-            None => vec!["-f".to_owned(), expression.clone()],
+            None => vec!["query".to_owned(), "-f".to_owned(), expression.clone()],
         };
         let filter = written.iter().position(|word| word == "-f").map(|at| written[at + 1].as_str());
         let filter = filter.unwrap_or_else(|| panic!("no filter in {expression}"));

@@ -111,3 +111,19 @@ def table(values):
   | map({ values: (.[0] | [values | . // "" | tostring]), count: length, failed: (map(select(failed)) | length) })
   | sort_by(-.count, .values)
   | .[] | (.values + [.count, .failed | tostring]) | join(" | ");
+
+# Some values of a request.
+def cells(values): [values | . // "" | tostring] | join(" | ");
+
+# Lines of the table of users. What one does as another counts for both. Takes an array.
+def users:
+  def count(condition): map(select(condition)) | length;
+  def distinct(value): map(value | select(. != null and . != "" and . != "-")) | unique | length;
+  map(. + { actor: (.user.username // "") }, (select(.impersonatedUser) | . + { actor: .impersonatedUser.username }))
+  | group_by(.actor)
+  | .[]
+  | .[0].actor as $actor
+  | [ $actor, ($actor | kind_of), length, count(is_write), count(failed), count(.responseStatus.code == 403),
+      count(.impersonatedUser and (.user.username // "") == $actor), count(.impersonatedUser.username == $actor),
+      distinct(.objectRef.namespace), distinct(ip), distinct(tool) | tostring ]
+  | join(" | ");
