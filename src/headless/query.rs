@@ -10,9 +10,10 @@ use super::printer::Printer;
 use super::{Outcome, Streams};
 use crate::cli::{QueryOutput, StageChoice};
 use crate::error::Result;
+use crate::format::LineFilter;
 use crate::ingest::IngestMessage;
 use crate::model::{EventId, Micros, TimeZoneChoice};
-use crate::query::{Context, Expression, Plan, Rows};
+use crate::query::{Context, Expression, Plan, Rows, prefilter};
 use crate::settings::{Reference, TimeRange};
 use crate::store::{Bitset, Entry, Store};
 
@@ -62,9 +63,15 @@ impl QueryOptions<'_> {
         self.output == QueryOutput::Raw || self.reveal || Plan::new(self.filter).reads_text()
     }
 
+    /// The lines of history that must be read, see [`crate::ingest::IngestOptions::candidates`]. What comes later may
+    /// be a further stage of a line that was left out, so while following all are read.
+    pub fn candidates(&self) -> Option<LineFilter> {
+        if self.follow { None } else { prefilter(self.filter) }
+    }
+
     /// The filter compiled, once what it may refer to is known.
     pub(super) fn plan(&self, intake: &Intake) -> Plan {
-        let newest = intake.store.order().last_time();
+        let newest = intake.newest();
         let context = Context {
             reference: Reference::choose(newest, self.now).moment(),
             newest: newest.unwrap_or(self.now).min(self.now),
@@ -124,7 +131,7 @@ pub fn query(
     let mut printer = Printer::new(options);
     // Whoever stops a query before it has read everything does not want a part of it that looks like all.
     if !stop.load(Ordering::Relaxed) {
-        let range = time_range(options, &intake.store, streams)?;
+        let range = time_range(options, &intake, streams)?;
         let plan = options.plan(&intake);
         for (count, id) in rows_in_order(&intake.store, &plan, options, range).into_iter().enumerate() {
             printer.print(&intake, id, streams)?;
@@ -142,11 +149,10 @@ pub fn query(
 /// The window as moments, and says from where it was counted.
 pub(super) fn time_range(
     options: &QueryOptions<'_>,
-    store: &Store,
+    intake: &Intake,
     streams: &mut Streams<'_>,
 ) -> Result<Option<(Micros, Micros)>> {
-    let newest = store.order().last_time();
-    let range = TimeRange::resolve(options.since, options.until, newest, options.now, options.zone)?;
+    let range = TimeRange::resolve(options.since, options.until, intake.newest(), options.now, options.zone)?;
     if let Some(explanation) = range.reference.and_then(|_| range.explain(options.zone)) {
         streams.note(&explanation);
     }

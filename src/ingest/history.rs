@@ -269,17 +269,21 @@ impl Shared {
         let file = piece.file();
         let mut collector =
             Collector::new(file.source.id, file.origin, file.modified, self.options.keep_text);
+        collector.set_filter(self.options.candidates.clone());
         let mut closed = false;
         let outcome = match piece {
             Piece::Range { handle, from, to, end, .. } => {
                 let alone = |line: &[u8]| format::stands_alone(line);
+                let was_cached = archive::is_cached(handle, *from, *to);
                 backfill::boundary(handle, *from, *end, &alone).and_then(|start| {
                     let stop = backfill::boundary(handle, *to, *end, &alone)?;
                     backfill::read_lines(handle, start, stop, PIECE, |text| {
                         closed = self.take(file, &mut collector, text).is_err();
                         !closed && !self.stop.load(Ordering::Relaxed)
                     })?;
-                    archive::forget(handle, start, stop);
+                    if !was_cached {
+                        archive::forget(handle, start, stop);
+                    }
                     Ok(())
                 })
             }
@@ -301,10 +305,14 @@ impl Shared {
             self.send(IngestMessage::Failed(Error::unreadable(&file.path, cause)))?;
         }
         for batch in collector.end_of_text() {
-            self.deliver(file, batch)?;
+            self.deliver(batch)?;
         }
         if let Some(batch) = collector.take_batch() {
-            self.deliver(file, batch)?;
+            // A few candidates alone do not tell how old everything before them is.
+            if self.options.candidates.is_none() {
+                self.note_age(file, batch.segment.max_time());
+            }
+            self.deliver(batch)?;
         }
         for notice in collector.take_notices() {
             self.send(IngestMessage::Notice(notice))?;
@@ -325,7 +333,8 @@ impl Shared {
             Some(handle) => handle.try_clone()?,
             None => open_rotated(&file.path)?,
         };
-        let mut text = archive::Text::new(archive::QuietFile::new(opened, true))?;
+        let was_cached = archive::is_cached(&opened, 0, file.stored_bytes);
+        let mut text = archive::Text::new(archive::QuietFile::new(opened, !was_cached))?;
         let mut buffer = Vec::new();
         let mut damaged = false;
         loop {
@@ -373,15 +382,23 @@ impl Shared {
 
     fn take(&self, file: &HistoryFile, collector: &mut Collector, text: &[u8]) -> Result<(), Closed> {
         for batch in collector.read(text) {
-            self.deliver(file, batch)?;
+            self.note_age(file, batch.segment.max_time());
+            self.deliver(batch)?;
+        }
+        if let Some(newest) = collector.newest_skipped() {
+            self.note_age(file, newest);
         }
         Ok(())
     }
 
-    fn deliver(&self, file: &HistoryFile, batch: Batch) -> Result<(), Closed> {
-        if self.options.since.is_some_and(|since| batch.segment.max_time() < since) {
-            file.source.finished.store(true, Ordering::Relaxed);
+    /// Reads no older piece of a log of which a whole stretch, up to `newest`, lies before what is asked for.
+    fn note_age(&self, file: &HistoryFile, newest: Micros) {
+        if self.options.since.is_some_and(|since| newest < since) {
+            file.source.finish();
         }
+    }
+
+    fn deliver(&self, batch: Batch) -> Result<(), Closed> {
         self.send(IngestMessage::History(Box::new(batch)))
     }
 
