@@ -9,7 +9,7 @@ use crate::headless::intake::Intake;
 use crate::model::{
     EventId, Micros, TimeZoneChoice, format_duration, format_local_offset, format_stamp, service_account,
 };
-use crate::store::Field;
+use crate::store::{Field, Segment, UnpackedBlocks};
 use crate::text::{Marks, SanitiseOptions, fit_middle, pad, sanitise_with, thousands};
 
 /// Title and width of each column of the table but the last, which takes the rest of the line.
@@ -24,11 +24,12 @@ pub(super) struct Printer<'o> {
     withheld: u64,
     /// Rows whose text could not be unpacked.
     lost: u64,
+    unpacked: UnpackedBlocks,
 }
 
 impl<'o> Printer<'o> {
     pub(super) fn new(options: &'o QueryOptions<'o>) -> Self {
-        Self { options, matched: 0, withheld: 0, lost: 0 }
+        Self { options, matched: 0, withheld: 0, lost: 0, unpacked: UnpackedBlocks::default() }
     }
 
     /// Rows so far, withheld ones included.
@@ -39,12 +40,14 @@ impl<'o> Printer<'o> {
     /// Prints the row of a record that is held.
     pub(super) fn print(&mut self, intake: &Intake, id: EventId, streams: &mut Streams<'_>) -> Result<()> {
         let reveal = self.options.reveal && self.options.output == QueryOutput::Jsonl;
-        let Some(row) = Row::new(&intake.store, id, self.options.is_by_request(), reveal) else {
+        let segment = intake.store.segment(id).filter(|_| reveal);
+        let text = segment.and_then(|s| s.text_from(id.row(), id.segment(), &mut self.unpacked).ok());
+        let Some(row) = Row::new(&intake.store, id, self.options.is_by_request(), text) else {
             return Ok(());
         };
         self.matched += 1;
         let line = match self.options.output {
-            QueryOutput::Raw => return self.print_raw(&row, streams),
+            QueryOutput::Raw => return self.print_raw(row.segment, id, streams),
             QueryOutput::Jsonl => row.json(intake.name(row.segment.source())).map_err(|cause| Error::Io {
                 action: "cannot write a row as JSON".to_owned(),
                 cause: cause.into(),
@@ -60,21 +63,21 @@ impl<'o> Printer<'o> {
         writeln!(streams.out, "{line}").map_err(cannot_write)
     }
 
-    fn print_raw(&mut self, row: &Row<'_>, streams: &mut Streams<'_>) -> Result<()> {
-        let Ok(text) = row.segment.text(row.row) else {
+    fn print_raw(&mut self, segment: &Segment, id: EventId, streams: &mut Streams<'_>) -> Result<()> {
+        // An original line is not changed, unless it would take control of the terminal.
+        let sanitising = SanitiseOptions { keep_lines: true, ..self.sanitising() };
+        let Ok(text) = segment.text_from(id.row(), id.segment(), &mut self.unpacked) else {
             self.lost += 1;
             return Ok(());
         };
-        if !self.options.reveal && (self.options.holds_secret)(&text) {
+        if !self.options.reveal && (self.options.holds_secret)(text) {
             self.withheld += 1;
             return Ok(());
         }
         let written = if self.options.to_terminal {
-            // An original line is not changed, unless it would take control of the terminal.
-            let options = SanitiseOptions { keep_lines: true, ..self.sanitising() };
-            streams.out.write_all(sanitise_with(&String::from_utf8_lossy(&text), options).as_bytes())
+            streams.out.write_all(sanitise_with(&String::from_utf8_lossy(text), sanitising).as_bytes())
         } else {
-            streams.out.write_all(&text)
+            streams.out.write_all(text)
         };
         written.and_then(|()| streams.out.write_all(b"\n")).map_err(cannot_write)
     }

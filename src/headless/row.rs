@@ -44,15 +44,21 @@ impl Sink for Revealed {
 }
 
 impl<'a> Row<'a> {
-    /// The row of a record that is held. `is_request`: rows are requests, not records.
-    pub(super) fn new(store: &'a Store, id: EventId, is_request: bool, reveal: bool) -> Option<Self> {
+    /// The row of a record that is held. `is_request`: rows are requests, not records. What may be masked is read
+    /// again from `revealed`, the record's text.
+    pub(super) fn new(
+        store: &'a Store,
+        id: EventId,
+        is_request: bool,
+        revealed: Option<&[u8]>,
+    ) -> Option<Self> {
         let segment = store.segment(id)?;
         let row = id.row();
         let end = store
             .ending(id)
             .filter(|_| is_request)
             .and_then(|end| store.segment(end).map(|segment| (segment, end.row())));
-        let revealed = if reveal { segment.text(row).ok().map(|text| read_again(&text)) } else { None };
+        let revealed = revealed.map(read_again);
         Some(Self { segment, row, end, is_request, is_open: store.is_open(id), revealed })
     }
 
