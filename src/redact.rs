@@ -12,6 +12,7 @@
 
 mod base64;
 mod body;
+mod judged;
 mod mark;
 mod names;
 mod strict;
@@ -47,7 +48,13 @@ pub fn masked_json(text: &[u8]) -> String {
 
 /// Whether the text of an event holds anything that [`masked_json`] masks.
 pub fn holds_secret(text: &[u8]) -> bool {
-    mask_line(text).1 > 0
+    let line = String::from_utf8_lossy(text);
+    let Ok(strict::Members(members)) = serde_json::from_str(&line) else { return mask_line(text).1 > 0 };
+    let in_secret = deals_with_secrets(&members);
+    let scope = Scope::of_event(in_secret);
+    members.iter().any(|(key, text)| {
+        judged::remembered(in_secret, key, text.get(), || mask_member(key, text.get(), scope).1 > 0)
+    })
 }
 
 fn mask_line(line: &[u8]) -> (String, usize) {
@@ -66,35 +73,46 @@ fn mask_line(line: &[u8]) -> (String, usize) {
 
 /// Each member is read by itself: one that cannot be judged is withheld alone.
 fn mask_members(members: &[(String, &RawValue)]) -> (String, usize) {
-    let read: Vec<Option<Value>> = members.iter().map(|(_, text)| strict::parse(text.get()).ok()).collect();
-    let referred = members.iter().any(|(key, _)| key == "objectRef");
-    let deals_with_secrets = members.iter().zip(&read).any(|((key, _), value)| match (key.as_str(), value) {
-        ("objectRef" | "kind", None) => true,
-        ("requestURI", Some(Value::String(uri))) if !referred => body::is_secrets_uri(uri),
-        (_, Some(value)) => body::names_secrets(key, value),
-        (_, None) => false,
-    });
-    let scope = Scope::of_event(deals_with_secrets);
+    let scope = Scope::of_event(deals_with_secrets(members));
     let mut out = String::from("{");
     let mut masked = 0;
-    for ((key, text), value) in members.iter().zip(read) {
+    for (key, text) in members {
         if out.len() > 1 {
             out.push(',');
         }
         out.push_str(&Value::from(key.as_str()).to_string());
         out.push(':');
-        let (shown, count) = match value {
-            Some(mut value) => {
-                let count = body::mask_member(key, &mut value, scope);
-                (value.to_string(), count)
-            }
-            None => withheld(text.get()),
-        };
+        let (shown, count) = mask_member(key, text.get(), scope);
         out.push_str(&shown);
         masked += count;
     }
     out.push('}');
     (out, masked)
+}
+
+/// Whether any member of an event says that it deals with Secrets, or might say so.
+fn deals_with_secrets(members: &[(String, &RawValue)]) -> bool {
+    let referred = members.iter().any(|(key, _)| key == "objectRef");
+    members.iter().any(|(key, text)| match key.as_str() {
+        "objectRef" | "kind" => {
+            strict::parse(text.get()).map_or(true, |value| body::names_secrets(key, &value))
+        }
+        "requestURI" if !referred => {
+            matches!(strict::parse(text.get()), Ok(Value::String(uri)) if body::is_secrets_uri(&uri))
+        }
+        _ => false,
+    })
+}
+
+/// One member's text with its secret values masked, and how many those are.
+fn mask_member(key: &str, text: &str, scope: Scope) -> (String, usize) {
+    match strict::parse(text) {
+        Ok(mut value) => {
+            let count = body::mask_member(key, &mut value, scope);
+            (value.to_string(), count)
+        }
+        Err(_) => withheld(text),
+    }
 }
 
 fn withheld(text: &str) -> (String, usize) {
