@@ -3,6 +3,7 @@
 //! Both take the messages of [`crate::ingest`] as an iterator that ends when the input does (or when the program is
 //! told to stop), keep a [`crate::store::Store`] within the memory budget, and write to the streams they are given.
 //! `command` starts the pipeline and heeds signals; `intake` takes the messages in; `row` is what a row says, `printer` the three forms in which it is printed;
+//! `verdicts` tells ahead which original lines to withhold;
 //! `follow` prints what comes. The JSON of both is described in `docs/json.md`.
 
 mod command;
@@ -15,6 +16,7 @@ mod query;
 mod row;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 
 use std::io::Write;
 

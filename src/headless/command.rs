@@ -53,6 +53,7 @@ pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> b
                 reveal: settings.reveal,
                 to_terminal,
                 memory: settings.memory,
+                threads: settings.threads,
             };
             let messages = start(settings, inputs, options.needs_text(), options.candidates(), &leaving);
             query(messages, &options, &mut streams, &leaving.stop)

@@ -142,7 +142,7 @@ impl<'o> Follower<'o> {
 
     fn print_or_wait(&mut self, id: EventId, streams: &mut Streams<'_>) -> Result<()> {
         if !self.options.is_by_request() {
-            return self.printer.print(&self.intake, id, streams);
+            return self.printer.print(&self.intake, id, None, streams);
         }
         let Some(segment) = self.intake.store.segment(id) else { return Ok(()) };
         let stage = segment.facts(id.row()).stage();
@@ -160,7 +160,7 @@ impl<'o> Follower<'o> {
         if let Some(key) = key.filter(|_| self.intake.store.is_open(id)) {
             self.unfinished.remember(key);
         }
-        self.printer.print(&self.intake, id, streams)
+        self.printer.print(&self.intake, id, None, streams)
     }
 
     /// Whether the record that ends this request came before the one that now stands for it.
@@ -184,7 +184,7 @@ impl<'o> Follower<'o> {
         if let Some(key) = request_key(entry.segment(), id.row()) {
             self.unfinished.remember(key);
         }
-        self.printer.print(&self.intake, id, streams)
+        self.printer.print(&self.intake, id, None, streams)
     }
 
     /// Looks through those that wait only when they are many, and then makes room for as many again.

@@ -37,8 +37,14 @@ impl<'o> Printer<'o> {
         self.matched
     }
 
-    /// Prints the row of a record that is held.
-    pub(super) fn print(&mut self, intake: &Intake, id: EventId, streams: &mut Streams<'_>) -> Result<()> {
+    /// Prints the row of a record that is held. `holds_secret` is the verdict on its text where it is known.
+    pub(super) fn print(
+        &mut self,
+        intake: &Intake,
+        id: EventId,
+        holds_secret: Option<bool>,
+        streams: &mut Streams<'_>,
+    ) -> Result<()> {
         let reveal = self.options.reveal && self.options.output == QueryOutput::Jsonl;
         let segment = intake.store.segment(id).filter(|_| reveal);
         let text = segment.and_then(|s| s.text_from(id.row(), id.segment(), &mut self.unpacked).ok());
@@ -47,7 +53,7 @@ impl<'o> Printer<'o> {
         };
         self.matched += 1;
         let line = match self.options.output {
-            QueryOutput::Raw => return self.print_raw(row.segment, id, streams),
+            QueryOutput::Raw => return self.print_raw(row.segment, id, holds_secret, streams),
             QueryOutput::Jsonl => row.json(intake.name(row.segment.source())).map_err(|cause| Error::Io {
                 action: "cannot write a row as JSON".to_owned(),
                 cause: cause.into(),
@@ -63,14 +69,20 @@ impl<'o> Printer<'o> {
         writeln!(streams.out, "{line}").map_err(cannot_write)
     }
 
-    fn print_raw(&mut self, segment: &Segment, id: EventId, streams: &mut Streams<'_>) -> Result<()> {
+    fn print_raw(
+        &mut self,
+        segment: &Segment,
+        id: EventId,
+        holds_secret: Option<bool>,
+        streams: &mut Streams<'_>,
+    ) -> Result<()> {
         // An original line is not changed, unless it would take control of the terminal.
         let sanitising = SanitiseOptions { keep_lines: true, ..self.sanitising() };
         let Ok(text) = segment.text_from(id.row(), id.segment(), &mut self.unpacked) else {
             self.lost += 1;
             return Ok(());
         };
-        if !self.options.reveal && (self.options.holds_secret)(text) {
+        if !self.options.reveal && holds_secret.unwrap_or_else(|| (self.options.holds_secret)(text)) {
             self.withheld += 1;
             return Ok(());
         }

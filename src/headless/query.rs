@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::follow::Follower;
 use super::intake::Intake;
 use super::printer::Printer;
+use super::verdicts::with_verdicts;
 use super::{Outcome, Streams};
 use crate::cli::{QueryOutput, StageChoice};
 use crate::error::Result;
@@ -50,6 +51,8 @@ pub struct QueryOptions<'a> {
     pub to_terminal: bool,
     /// Bytes the store may hold.
     pub memory: u64,
+    /// Threads that may work at a time.
+    pub threads: usize,
 }
 
 impl QueryOptions<'_> {
@@ -133,11 +136,20 @@ pub fn query(
     if !stop.load(Ordering::Relaxed) {
         let range = time_range(options, &intake, streams)?;
         let plan = options.plan(&intake);
-        for (count, id) in rows_in_order(&intake.store, &plan, options, range).into_iter().enumerate() {
-            printer.print(&intake, id, streams)?;
-            if count % ROWS_AT_ONCE == 0 && stop.load(Ordering::Relaxed) {
-                break;
+        let rows = rows_in_order(&intake.store, &plan, options, range);
+        let mut print = |verdicts: &mut dyn Iterator<Item = bool>| {
+            for (count, id) in rows.iter().enumerate() {
+                printer.print(&intake, *id, verdicts.next(), streams)?;
+                if count % ROWS_AT_ONCE == 0 && stop.load(Ordering::Relaxed) {
+                    break;
+                }
             }
+            Ok(())
+        };
+        if options.output == QueryOutput::Raw && !options.reveal {
+            with_verdicts(&intake.store, &rows, options.holds_secret, options.threads, print)?;
+        } else {
+            print(&mut std::iter::empty())?;
         }
     }
     streams.flush()?;

@@ -75,6 +75,7 @@ fn options(filter: &Expression) -> QueryOptions<'_> {
         reveal: false,
         to_terminal: false,
         memory: 1 << 30,
+        threads: 2,
     }
 }
 

@@ -28,7 +28,7 @@ use crate::store::Batch;
 /// Largest nominal chunk of a plain file: some 50,000 Metadata lines, so that a chunk makes one segment.
 const LARGEST_CHUNK: u64 = 48 << 20;
 /// Text is read in pieces of this size: larger ones only cost memory.
-const PIECE: usize = 1 << 20;
+const PIECE: usize = 256 << 10;
 
 /// A file of history, and how far it has been read.
 pub(super) struct HistoryFile {
