@@ -26,6 +26,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use body::Scope;
+use judged::{Question, remembered};
 
 pub use mark::ascii_marks;
 pub use text::mask_text;
@@ -50,10 +51,11 @@ pub fn masked_json(text: &[u8]) -> String {
 pub fn holds_secret(text: &[u8]) -> bool {
     let line = String::from_utf8_lossy(text);
     let Ok(strict::Members(members)) = serde_json::from_str(&line) else { return mask_line(text).1 > 0 };
-    let in_secret = deals_with_secrets(&members);
-    let scope = Scope::of_event(in_secret);
+    let in_secrets = deals_with_secrets(&members);
+    let scope = Scope::of_event(in_secrets);
+    let question = if in_secrets { Question::HoldsSecretInSecrets } else { Question::HoldsSecret };
     members.iter().any(|(key, text)| {
-        judged::remembered(in_secret, key, text.get(), || mask_member(key, text.get(), scope).1 > 0)
+        remembered(question, key, text.get(), || mask_member(key, text.get(), scope).1 > 0)
     })
 }
 
@@ -94,9 +96,9 @@ fn mask_members(members: &[(String, &RawValue)]) -> (String, usize) {
 fn deals_with_secrets(members: &[(String, &RawValue)]) -> bool {
     let referred = members.iter().any(|(key, _)| key == "objectRef");
     members.iter().any(|(key, text)| match key.as_str() {
-        "objectRef" | "kind" => {
+        "objectRef" | "kind" => remembered(Question::NamesSecrets, key, text.get(), || {
             strict::parse(text.get()).map_or(true, |value| body::names_secrets(key, &value))
-        }
+        }),
         "requestURI" if !referred => {
             matches!(strict::parse(text.get()), Ok(Value::String(uri)) if body::is_secrets_uri(&uri))
         }

@@ -165,8 +165,11 @@ impl Request {
         // What a create makes has its name in the body, which is read after RequestReceived was written.
         let name = if is_create && !answered { "" } else { self.name };
         let path_name = if is_create { "" } else { self.name };
+        // Where an argument is masked, the others are decoded and encoded anew.
+        let command =
+            if self.number % 4 == 3 { "&command=echo+%6eovelapp+--token+x" } else { "&labelSelector=a%3Db" };
         let uri = format!(
-            "/api/v1/namespaces/{}/pods/{path_name}?fieldManager=a%2Fb&n={}&command=echo+%6eovelapp+--token+x",
+            "/api/v1/namespaces/{}/pods/{path_name}?fieldManager=a%2Fb&n={}{command}",
             self.namespace, self.number
         );
         let mut members = vec![
@@ -419,7 +422,7 @@ fn answers(
             now: parse_rfc3339(b"2026-02-01T00:00:00Z").expect("a time"),
             zone: TimeZoneChoice::Utc,
             ascii: false,
-            reveal: true,
+            reveal: output == QueryOutput::Jsonl,
             to_terminal: false,
             memory: 1 << 30,
             threads: 2,
@@ -469,5 +472,5 @@ fn reading_candidates_prints_what_reading_all_prints() {
         "with a prefilter {} %, something matched {} %, lines were spared {} %",
         shares[0], shares[1], shares[2]
     );
-    assert!(shares[0] > 50 && shares[1] > 40 && shares[2] > 40, "{shares:?}");
+    assert!(shares[0] > 60 && shares[1] > 45 && shares[2] > 40, "{shares:?}");
 }

@@ -35,7 +35,7 @@ static FIND_ESCAPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br"
 /// A text that must stand in a line.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Literal {
-    /// One or more letters that pass [`Literal::is_plain`].
+    /// Letters that pass [`Literal::is_plain`], in quotes where they are a whole string.
     pub text: String,
     /// Capitals and small letters are the same.
     pub any_case: bool,

@@ -335,33 +335,42 @@ impl Shared {
         };
         let was_cached = archive::is_cached(&opened, 0, file.stored_bytes);
         let mut text = archive::Text::new(archive::QuietFile::new(opened, !was_cached))?;
-        let mut buffer = Vec::new();
+        // Bytes behind `have` are room that was written to before.
+        let (mut buffer, mut have) = (Vec::new(), 0);
         let mut damaged = false;
         loop {
-            let have = buffer.len();
-            let read = Read::by_ref(&mut text).take(PIECE as u64).read_to_end(&mut buffer)?;
+            if buffer.len() < have + PIECE {
+                buffer.resize(have + PIECE, 0);
+            }
+            let read = match text.read(&mut buffer[have..]) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
             if read == 0 {
                 break;
             }
-            let whole = memchr::memrchr(b'\n', &buffer[have..]).map_or(0, |at| have + at + 1);
-            if whole > 0 {
+            let searched = have;
+            have += read;
+            if let Some(last) = memchr::memrchr(b'\n', &buffer[searched..have]) {
+                let whole = searched + last + 1;
                 *closed = self.take(file, collector, &buffer[..whole]).is_err();
-                buffer.drain(..whole);
+                buffer.copy_within(whole..have, 0);
+                have -= whole;
             }
             if *closed
                 || self.stop.load(Ordering::Relaxed)
                 || self.stop_history.load(Ordering::Relaxed)
-                || buffer.len() > crate::source::MAX_LINE * 2
+                || have > crate::source::MAX_LINE * 2
             {
-                damaged |= buffer.len() > crate::source::MAX_LINE * 2;
-                buffer.clear();
+                damaged |= have > crate::source::MAX_LINE * 2;
+                have = 0;
                 if !damaged {
                     break;
                 }
             }
         }
-        if !buffer.is_empty() {
-            *closed |= self.take(file, collector, &buffer).is_err();
+        if have > 0 {
+            *closed |= self.take(file, collector, &buffer[..have]).is_err();
         }
         if let Some(damage) = text.into_damage() {
             let notice = Notice {

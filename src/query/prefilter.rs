@@ -83,18 +83,14 @@ fn of_address(value: &Value) -> Option<Group> {
     if network(&value.text).is_some() {
         return None;
     }
-    let mut literals = longest_run(&value.text, value.quoted, Column::Whole)?;
     match address(&value.text) {
-        None => {}
-        Some(address) if address.is_ipv4() && !value.text.contains(':') => {
-            literals = vec![
-                Literal { text: value.text.clone(), any_case: false, percent_encoded: false },
-                Literal { text: ":ffff:".to_owned(), any_case: true, percent_encoded: false },
-            ];
-        }
-        Some(_) => return None,
+        None => longest_run(&value.text, value.quoted, Column::Whole),
+        Some(address) if address.is_ipv4() && !value.text.contains(':') => Some(vec![
+            Literal { text: value.text.clone(), any_case: false, percent_encoded: false },
+            Literal { text: ":ffff:".to_owned(), any_case: true, percent_encoded: false },
+        ]),
+        Some(_) => None,
     }
-    Some(literals)
 }
 
 /// How much of a column's string a value without a star is compared with.
@@ -104,7 +100,8 @@ enum Column {
     Part,
 }
 
-/// The longest stretch of a value that must stand in a line as it is. Of a string that is more than the value, another
+/// The longest stretch of a value that must stand in a line as it is, with the quotes of the string around it where it
+/// is the whole of that. Of a string that is more than the value, another
 /// part may be masked, and what stands around a mark was decoded and encoded anew.
 fn longest_run(text: &str, quoted: bool, column: Column) -> Option<Group> {
     let any_case = !quoted && !text.chars().any(char::is_uppercase);
@@ -113,6 +110,9 @@ fn longest_run(text: &str, quoted: bool, column: Column) -> Option<Group> {
         return None;
     }
     let is_plain = |c: char| u8::try_from(c).is_ok_and(Literal::is_plain);
+    if column == Column::Whole && !text.is_empty() && text.chars().all(is_plain) {
+        return Some(vec![Literal { text: format!("\"{text}\""), any_case, percent_encoded: false }]);
+    }
     let run = text.split(|c| !is_plain(c)).max_by_key(|part| part.len())?;
     let may_be_masked = column == Column::Part || (!quoted && text.contains('*'));
     if run.len() < SHORTEST || (may_be_masked && may_be_of_mark(run)) {
@@ -145,21 +145,22 @@ mod tests {
     fn terms_that_need_a_literal() {
         for (filter, wanted) in [
             ("", ""),
-            ("verb:patch", "~patch"),
-            ("verb:Patch,\"get\"", "Patch|get"),
-            ("verb:patch ns:kube-* -name:x", "~patch ~kube-"),
-            ("verb:patch code:403 is:failed", "~patch"),
+            ("verb:patch", "~\"patch\""),
+            ("verb:Patch,\"get\"", "\"Patch\"|\"get\""),
+            ("verb:patch ns:kube-* -name:x", "~\"patch\" ~kube-"),
+            ("name:\"web-0 x\"", "web-0"),
+            ("verb:patch code:403 is:failed", "~\"patch\""),
             ("user:argocd/server-x", "~server-x"),
             ("user:\"CN=alice,O=b\"", "alice"),
             ("agent:\"kubectl/v1.32 (linux\"", "kubectl"),
             ("uri:/api/v1/namespaces", "~namespaces"),
-            ("object:prod/deploy/web-frontend", "~web-frontend"),
-            ("object:production/deploy/web", "~production"),
-            ("id:4517A132-618b", "~4517A132-618b"),
+            ("object:prod/deploy/web-frontend", "~\"web-frontend\""),
+            ("object:production/deploy/web", "~\"production\""),
+            ("id:4517A132-618b", "~\"4517A132-618b\""),
             ("ip:203.0.113.7", "203.0.113.7|~:ffff:"),
             ("ip:203.0.113.*", "~203.0.113."),
-            ("verb:delete or user:alice", "~delete|~alice"),
-            ("(verb:delete ns:production) or user:alice", "~production|~alice"),
+            ("verb:delete or user:alice", "~\"delete\"|~alice"),
+            ("(verb:delete ns:production) or user:alice", "~\"production\"|~alice"),
         ] {
             assert_eq!(literals(filter), wanted, "{filter}");
         }

@@ -26,16 +26,31 @@ struct Judged {
     wanted: String,
 }
 
-/// The answer of `judge` to the member `key` with this text, in an event that deals with Secrets or not. `judge` must
-/// depend on these alone.
-pub(super) fn remembered(in_secret: bool, key: &str, text: &str, judge: impl FnOnce() -> bool) -> bool {
+/// What is asked about a member.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Question {
+    /// Whether it says that its event deals with Secrets.
+    NamesSecrets,
+    /// Whether it holds a secret when its event deals with Secrets.
+    HoldsSecretInSecrets,
+    /// Whether it holds a secret in any other event.
+    HoldsSecret,
+}
+
+/// The answer of `judge` to a question about the member `key` with this text. It must depend on these alone.
+pub(super) fn remembered(question: Question, key: &str, text: &str, judge: impl FnOnce() -> bool) -> bool {
     if text.len() > LONGEST || key.len() > LONGEST || NEVER_ALIKE.contains(&key) {
         return judge();
     }
     let known = JUDGED.with_borrow_mut(|judged| {
         judged.wanted.clear();
+        let question = match question {
+            Question::NamesSecrets => "n",
+            Question::HoldsSecretInSecrets => "s",
+            Question::HoldsSecret => "h",
+        };
         // No text of JSON holds the character that parts the two.
-        for part in [if in_secret { "s" } else { "-" }, text, "\0", key] {
+        for part in [question, text, "\0", key] {
             judged.wanted.push_str(part);
         }
         judged.answers.get(judged.wanted.as_str()).copied()
@@ -60,23 +75,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_that_of_the_same_member_and_kind_of_event_alone() {
-        let asked = |in_secret, key, text| remembered(in_secret, key, text, || panic!("{key} is known"));
-        assert!(remembered(true, "data", "{}", || true));
-        for (in_secret, key, text) in [(false, "data", "{}"), (true, "dat", "{}"), (true, "data", "[]")] {
-            assert!(!remembered(in_secret, key, text, || false));
-            assert!(!asked(in_secret, key, text));
+    fn an_answer_is_that_of_the_same_question_and_member_alone() {
+        use Question::{HoldsSecret, HoldsSecretInSecrets, NamesSecrets};
+        let asked = |question, key, text| remembered(question, key, text, || panic!("{key} is known"));
+        assert!(remembered(HoldsSecret, "data", "{}", || true));
+        for (question, key, text) in [
+            (HoldsSecretInSecrets, "data", "{}"),
+            (NamesSecrets, "data", "{}"),
+            (HoldsSecret, "dat", "{}"),
+            (HoldsSecret, "data", "[]"),
+        ] {
+            assert!(!remembered(question, key, text, || false));
+            assert!(!asked(question, key, text));
         }
-        assert!(asked(true, "data", "{}"));
+        assert!(asked(HoldsSecret, "data", "{}"));
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
         for number in 0..3 * MOST_BYTES / LONGEST {
             let text = format!("{number:>width$}", width = LONGEST);
-            assert!(remembered(false, "a", &text, || true));
+            assert!(remembered(Question::HoldsSecret, "a", &text, || true));
         }
-        remembered(false, "long", &"x".repeat(LONGEST + 1), || true);
+        remembered(Question::HoldsSecret, "long", &"x".repeat(LONGEST + 1), || true);
         JUDGED.with_borrow(|judged| {
             assert!(judged.bytes <= MOST_BYTES + 2 * LONGEST, "{}", judged.bytes);
             assert_eq!(judged.bytes, judged.answers.keys().map(|key| key.len()).sum::<usize>());
