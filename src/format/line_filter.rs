@@ -25,8 +25,11 @@ const STAMP: usize = 27;
 /// of the line's tail this far from its end.
 const LONGEST_TAIL: usize = 64 << 10;
 
-/// Literals beyond this length are searched for by their last bytes, since the first of a long name (`system:
-/// serviceaccount:`) stand in nearly every line.
+/// A vectorised search takes this many literals, and each way to write one in capitals and small letters is another.
+const SEARCHED_AT_ONCE: usize = 64;
+
+/// Literals are searched for by their last bytes, this many at most: the first of a long name (`system:serviceaccount:`)
+/// stand in nearly every line.
 const SEARCHED_BYTES: usize = 16;
 
 static FIND_TAIL: LazyLock<FinderRev<'static>> = LazyLock::new(|| FinderRev::new(TAIL));
@@ -35,7 +38,7 @@ static FIND_ESCAPE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br"
 /// A text that must stand in a line.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Literal {
-    /// Letters that pass [`Literal::is_plain`], in quotes where they are a whole string.
+    /// Letters that pass [`Literal::is_plain`], and the closing quote where they end a string.
     pub text: String,
     /// Capitals and small letters are the same.
     pub any_case: bool,
@@ -49,18 +52,33 @@ impl Literal {
         byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'@' | b'-')
     }
 
-    fn pattern(&self) -> String {
-        let searched = self.text.len().saturating_sub(SEARCHED_BYTES);
-        // Plain letters are ASCII.
-        let text = regex::escape(self.text.get(searched..).unwrap_or(&self.text));
+    fn pattern(&self, text: &str) -> String {
+        let text = regex::escape(text);
         if self.any_case { format!("(?i-u:{text})") } else { format!("(?-u:{text})") }
+    }
+
+    /// The end of the text, with as many letters as a search for `count` literals at once can take.
+    fn searched(&self, count: usize) -> &str {
+        let most_letters = match (SEARCHED_AT_ONCE / count.max(1)).checked_ilog2() {
+            Some(letters) if self.any_case => letters as usize,
+            _ => usize::MAX,
+        };
+        let mut letters = 0;
+        let longest = self.text.bytes().rev().take(SEARCHED_BYTES).take_while(|byte| {
+            letters += usize::from(byte.is_ascii_alphabetic());
+            letters <= most_letters
+        });
+        // Plain letters are ASCII.
+        self.text.get(self.text.len() - longest.count()..).filter(|end| !end.is_empty()).unwrap_or(&self.text)
     }
 }
 
 /// A condition on lines: of each group of literals, at least one occurs.
 #[derive(Clone, Debug)]
 pub struct LineFilter {
-    /// One for each group, the one that is probably the rarest first; never empty.
+    /// Finds every line that meets the first group, and some others.
+    search: Regex,
+    /// One for each group, the one that is probably the rarest first.
     groups: Vec<Regex>,
     percent_encoded: bool,
 }
@@ -70,23 +88,26 @@ impl LineFilter {
     pub fn new(groups: &[Vec<Literal>]) -> Option<LineFilter> {
         let shortest =
             |group: &&Vec<Literal>| group.iter().map(|literal| literal.text.len()).min().unwrap_or(0);
-        let mut searched: Vec<&Vec<Literal>> = groups.iter().filter(|group| shortest(group) > 0).collect();
+        let mut sorted: Vec<&Vec<Literal>> = groups.iter().filter(|group| shortest(group) > 0).collect();
         // Length is the best guess at how rare a word is.
-        searched.sort_by_key(|group| std::cmp::Reverse(shortest(group)));
-        let compile = |group: &Vec<Literal>| {
-            let any: Vec<String> = group.iter().map(Literal::pattern).collect();
-            RegexBuilder::new(&any.join("|")).unicode(false).build()
-        };
+        sorted.sort_by_key(|group| std::cmp::Reverse(shortest(group)));
+        let first = sorted.first()?;
         // A group too large to be compiled is one condition less: more lines are read.
-        let compiled: Vec<Regex> = searched.iter().filter_map(|group| compile(group).ok()).collect();
-        let percent_encoded = groups.iter().flatten().any(|literal| literal.percent_encoded);
-        (!compiled.is_empty()).then_some(LineFilter { groups: compiled, percent_encoded })
+        let search = compile(first, |literal| literal.searched(first.len()))?;
+        let groups = sorted.iter().filter_map(|group| compile(group, |literal| &literal.text)).collect();
+        let percent_encoded = sorted.iter().copied().flatten().any(|literal| literal.percent_encoded);
+        Some(LineFilter { search, groups, percent_encoded })
     }
 
     /// Looks for candidates among the lines of `text`, which are asked for from first to last.
     pub(super) fn search<'a>(&'a self, text: &'a [u8]) -> Search<'a> {
         Search { filter: self, text, literal: Next::Unknown, escape: Next::Unknown, percent: Next::Unknown }
     }
+}
+
+fn compile(group: &[Literal], text: impl Fn(&Literal) -> &str) -> Option<Regex> {
+    let any: Vec<String> = group.iter().map(|literal| literal.pattern(text(literal))).collect();
+    RegexBuilder::new(&any.join("|")).unicode(false).build().ok()
 }
 
 /// The search for candidates in a stretch of text: over all lines at once, since hits are rare.
@@ -126,10 +147,9 @@ impl Search<'_> {
     }
 
     fn holds_literals(&mut self, line: &Range<usize>) -> bool {
-        let Some((first, others)) = self.filter.groups.split_first() else { return true };
-        let text = self.text;
-        self.literal.within(line, |from| first.find_at(text, from).map(|hit| hit.start())).is_some()
-            && others.iter().all(|other| other.is_match(&text[line.clone()]))
+        let (filter, text) = (self.filter, self.text);
+        self.literal.within(line, |from| filter.search.find_at(text, from).map(|hit| hit.start())).is_some()
+            && filter.groups.iter().all(|group| group.is_match(&text[line.clone()]))
     }
 
     /// Whether a plain letter is written as `\u00..`, so that a literal may stand there unseen. `\u0026` and the like
@@ -248,6 +268,26 @@ mod tests {
         let filter = LineFilter::new(&[vec![literal(name)]]).unwrap();
         let other = name.replace('.', "x").replace("argocd-server", "argocd.server");
         assert_eq!(candidates(&filter, &[name, &other]), [true, false]);
+    }
+
+    #[test]
+    fn however_many_values_each_is_found_in_any_case() {
+        let words =
+            ["create\"", "update\"", "deletecollection\"", "patch\"", "system:node:w-1", "12345", "e"];
+        for count in [1, 2, 4, 7, 100] {
+            let group: Vec<Literal> = words.iter().cycle().take(count).map(|word| literal(word)).collect();
+            let filter = LineFilter::new(&[group]).unwrap();
+            for word in &words[..count.min(words.len())] {
+                let (upper, cut) = (word.to_uppercase(), &word[1..]);
+                let lines = [*word, &upper, "", cut, "x y z"];
+                let found = candidates(&filter, &lines);
+                assert_eq!(
+                    found,
+                    [true, true, false, cut.contains('e') && count >= 7, false],
+                    "{word} of {count}"
+                );
+            }
+        }
     }
 
     #[test]

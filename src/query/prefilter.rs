@@ -100,8 +100,8 @@ enum Column {
     Part,
 }
 
-/// The longest stretch of a value that must stand in a line as it is, with the quotes of the string around it where it
-/// is the whole of that. Of a string that is more than the value, another
+/// The longest stretch of a value that must stand in a line as it is, with the quote behind it where it is the whole
+/// string. Of a string that is more than the value, another
 /// part may be masked, and what stands around a mark was decoded and encoded anew.
 fn longest_run(text: &str, quoted: bool, column: Column) -> Option<Group> {
     let any_case = !quoted && !text.chars().any(char::is_uppercase);
@@ -111,7 +111,7 @@ fn longest_run(text: &str, quoted: bool, column: Column) -> Option<Group> {
     }
     let is_plain = |c: char| u8::try_from(c).is_ok_and(Literal::is_plain);
     if column == Column::Whole && !text.is_empty() && text.chars().all(is_plain) {
-        return Some(vec![Literal { text: format!("\"{text}\""), any_case, percent_encoded: false }]);
+        return Some(vec![Literal { text: format!("{text}\""), any_case, percent_encoded: false }]);
     }
     let run = text.split(|c| !is_plain(c)).max_by_key(|part| part.len())?;
     let may_be_masked = column == Column::Part || (!quoted && text.contains('*'));
@@ -145,22 +145,22 @@ mod tests {
     fn terms_that_need_a_literal() {
         for (filter, wanted) in [
             ("", ""),
-            ("verb:patch", "~\"patch\""),
-            ("verb:Patch,\"get\"", "\"Patch\"|\"get\""),
-            ("verb:patch ns:kube-* -name:x", "~\"patch\" ~kube-"),
+            ("verb:patch", "~patch\""),
+            ("verb:Patch,\"get\"", "Patch\"|get\""),
+            ("verb:patch ns:kube-* -name:x", "~patch\" ~kube-"),
             ("name:\"web-0 x\"", "web-0"),
-            ("verb:patch code:403 is:failed", "~\"patch\""),
+            ("verb:patch code:403 is:failed", "~patch\""),
             ("user:argocd/server-x", "~server-x"),
             ("user:\"CN=alice,O=b\"", "alice"),
             ("agent:\"kubectl/v1.32 (linux\"", "kubectl"),
             ("uri:/api/v1/namespaces", "~namespaces"),
-            ("object:prod/deploy/web-frontend", "~\"web-frontend\""),
-            ("object:production/deploy/web", "~\"production\""),
-            ("id:4517A132-618b", "~\"4517A132-618b\""),
+            ("object:prod/deploy/web-frontend", "~web-frontend\""),
+            ("object:production/deploy/web", "~production\""),
+            ("id:4517A132-618b", "~4517A132-618b\""),
             ("ip:203.0.113.7", "203.0.113.7|~:ffff:"),
             ("ip:203.0.113.*", "~203.0.113."),
-            ("verb:delete or user:alice", "~\"delete\"|~alice"),
-            ("(verb:delete ns:production) or user:alice", "~\"production\"|~alice"),
+            ("verb:delete or user:alice", "~delete\"|~alice"),
+            ("(verb:delete ns:production) or user:alice", "~production\"|~alice"),
         ] {
             assert_eq!(literals(filter), wanted, "{filter}");
         }
