@@ -55,7 +55,9 @@ pub fn holds_secret(text: &[u8]) -> bool {
     let scope = Scope::of_event(in_secrets);
     let question = if in_secrets { Question::HoldsSecretInSecrets } else { Question::HoldsSecret };
     members.iter().any(|(key, text)| {
-        remembered(question, key, text.get(), || mask_member(key, text.get(), scope).1 > 0)
+        remembered(question, key, text.get(), || {
+            masked_member(key, text.get(), scope).is_none_or(|(_, masked)| masked > 0)
+        })
     })
 }
 
@@ -84,7 +86,10 @@ fn mask_members(members: &[(String, &RawValue)]) -> (String, usize) {
         }
         out.push_str(&Value::from(key.as_str()).to_string());
         out.push(':');
-        let (shown, count) = mask_member(key, text.get(), scope);
+        let (shown, count) = match masked_member(key, text.get(), scope) {
+            Some((value, count)) => (value.to_string(), count),
+            None => withheld(text.get()),
+        };
         out.push_str(&shown);
         masked += count;
     }
@@ -106,15 +111,11 @@ fn deals_with_secrets(members: &[(String, &RawValue)]) -> bool {
     })
 }
 
-/// One member's text with its secret values masked, and how many those are.
-fn mask_member(key: &str, text: &str, scope: Scope) -> (String, usize) {
-    match strict::parse(text) {
-        Ok(mut value) => {
-            let count = body::mask_member(key, &mut value, scope);
-            (value.to_string(), count)
-        }
-        Err(_) => withheld(text),
-    }
+/// One member with its secret values masked, and how many those are; `None` where it cannot be judged.
+fn masked_member(key: &str, text: &str, scope: Scope) -> Option<(Value, usize)> {
+    let mut value = strict::parse(text).ok()?;
+    let masked = body::mask_member(key, &mut value, scope);
+    Some((value, masked))
 }
 
 fn withheld(text: &str) -> (String, usize) {
