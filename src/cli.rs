@@ -22,15 +22,17 @@ Examples:
   kauditui -f 'ns:prod verb:delete' --since 1h audit.log
   kauditui query -f 'code:>=400' -o jsonl audit.log | jq .user
   kauditui query --follow -f 'resource:secrets' audit.log
+  kauditui query --group-by user,verb -f 'code:403' audit.log
+  kauditui users --since 1h audit.log
   kauditui info /var/log/kubernetes/audit/
   kauditui --demo";
 
 const LONG_TAIL: &str = "\
-A log named like a subcommand is opened as ./info or ./query.
+A log named like a subcommand is opened as ./info, ./query or ./users.
 
 Exit codes:
   0      done
-  1      query matched nothing
+  1      query or users matched nothing
   2      wrong usage, cannot start, or one of several sources failed
   128+n  stopped by signal n
 
@@ -103,14 +105,39 @@ pub struct Cli {
 pub enum Command {
     /// Count what the logs hold: lines, requests, unreadable lines, gaps, audit levels.
     Info(InfoArgs),
-    /// Print the rows of the timeline.
+    /// Print the rows of the timeline, or count them by the values of fields.
     #[command(after_help = QUERY_EXAMPLES)]
     Query(Box<QueryArgs>),
+    /// Print who was active, people first: requests, writes, failures, places, and who is new.
+    #[command(after_help = USERS_EXAMPLES)]
+    Users(Box<UsersArgs>),
 }
 
 const QUERY_EXAMPLES: &str = "\
+Examples:
+  kauditui query -f 'verb:delete name:novelapp' audit.log
+  kauditui query --columns time,user,request.spec.replicas -f 'sub:scale is:write' audit.log
+  kauditui query --sort duration --limit 20 -f '-verb:watch' audit.log
+  kauditui query --group-by user,verb -f 'code:403' -o markdown audit.log
+  kauditui query --group-by tool --sort bytes -o csv audit.log
+
 Rows are printed in time order; with --follow, new ones as they come. Without --follow, everything is read first,
 as far as --memory allows; what had to be dropped is said on standard error.
+
+For each group: rows, failures (code 400 or more), refusals (403), writes, bytes of the lines, median and 99th
+percentile of the durations (at most 2 % off; without watches and the like, which last as long as they are wanted),
+first and last time. A request with several values of a field (group) counts for each of them.
+
+Exit code 1 means that nothing matched.";
+
+const USERS_EXAMPLES: &str = "\
+Examples:
+  kauditui users audit.log
+  kauditui users -f 'ns:prod is:write' --sort writes -o csv audit.log
+
+A request that was made as somebody else counts for both. People come first, then anonymous callers, service
+accounts, nodes, and the control plane. Somebody is new who was first seen in the last three quarters of the log,
+and at least a minute after its beginning; that looks at the whole log, whatever the filter.
 
 Exit code 1 means that nothing matched.";
 
@@ -146,15 +173,55 @@ pub struct QueryArgs {
     /// Print what is there, then what comes, until stopped.
     #[arg(long, help_heading = SOURCES)]
     pub follow: bool,
-    /// Print only the newest N rows of what is there; with --follow, all that come after them.
+    /// Print only the newest N rows of what is there, or the first N by --sort and --group-by; with --follow, all
+    /// that come after them.
     #[arg(long, value_name = "N", help_heading = FILTER)]
     pub limit: Option<usize>,
     /// Form of the output; the JSON is described in docs/json.md.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM", help_heading = OUTPUT)]
     pub output: QueryOutput,
+    /// Print these columns: fields of the filter language, time, received, bytes, annotation.KEY, or places in the
+    /// bodies such as request.spec.replicas.
+    #[arg(long, value_name = "FIELDS", help_heading = OUTPUT)]
+    pub columns: Option<String>,
+    /// Print a line for each combination of values of these fields, instead of one for each row.
+    #[arg(long, value_name = "FIELDS", help_heading = OUTPUT)]
+    pub group_by: Option<String>,
+    /// Sort by a field, time, received, bytes or duration; groups by a grouped field, count, failed, forbidden,
+    /// writes, bytes, first, last, p50 or p99. Counts, bytes and durations begin with the greatest, all else with
+    /// the least; FIELD:asc and FIELD:desc say otherwise.
+    #[arg(long, value_name = "FIELD", help_heading = OUTPUT)]
+    pub sort: Option<String>,
     /// Print values of secrets and tokens as they are in the log.
     #[arg(long, help_heading = OUTPUT)]
     pub reveal_secrets: bool,
+    /// What to read.
+    #[command(flatten)]
+    pub sources: SourceArgs,
+    /// How it looks.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+    /// What it may take.
+    #[command(flatten)]
+    pub resources: ResourceArgs,
+    /// What else says what to do.
+    #[command(flatten)]
+    pub configuration: ConfigArgs,
+}
+
+/// Arguments of `kauditui users`.
+#[derive(Args, Clone, Debug)]
+pub struct UsersArgs {
+    /// Which rows are counted.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Form of the output; the JSON is described in docs/json.md.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM", help_heading = OUTPUT)]
+    pub output: UsersOutput,
+    /// Sort each kind of user by events, writes, failed, forbidden, namespaces, addresses, tools, last (the greatest
+    /// first), user or first; FIELD:asc and FIELD:desc say otherwise.
+    #[arg(long, value_name = "FIELD", help_heading = OUTPUT)]
+    pub sort: Option<String>,
     /// What to read.
     #[command(flatten)]
     pub sources: SourceArgs,
@@ -245,6 +312,10 @@ pub enum ViewName {
     Timeline,
     /// The detail of the newest event, or of the one that --at names.
     Detail,
+    /// Who was active.
+    Users,
+    /// Ready-made tables, and counts by any fields.
+    Statistics,
     /// What could not be read, and what changed.
     Notices,
     /// The logs that are open.
@@ -259,6 +330,8 @@ impl ViewName {
         match self {
             ViewName::Timeline => "timeline",
             ViewName::Detail => "detail",
+            ViewName::Users => "users",
+            ViewName::Statistics => "statistics",
             ViewName::Notices => "notices",
             ViewName::Sources => "sources",
             ViewName::Help => "help",
@@ -282,10 +355,44 @@ pub enum QueryOutput {
     /// Aligned columns, for people.
     #[default]
     Table,
+    /// One JSON array of objects.
+    Json,
     /// One JSON object a line.
     Jsonl,
+    /// RFC 4180, for spreadsheets: text that one would run as a formula gets an apostrophe in front.
+    Csv,
+    /// A table for tickets and wikis.
+    Markdown,
     /// The original lines; those that hold secret values are withheld and counted.
     Raw,
+}
+
+/// Forms of `users`.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UsersOutput {
+    /// Aligned columns, for people.
+    #[default]
+    Table,
+    /// One JSON array of objects.
+    Json,
+    /// One JSON object a line.
+    Jsonl,
+    /// RFC 4180, for spreadsheets: text that one would run as a formula gets an apostrophe in front.
+    Csv,
+    /// A table for tickets and wikis.
+    Markdown,
+}
+
+impl From<UsersOutput> for QueryOutput {
+    fn from(output: UsersOutput) -> QueryOutput {
+        match output {
+            UsersOutput::Table => QueryOutput::Table,
+            UsersOutput::Json => QueryOutput::Json,
+            UsersOutput::Jsonl => QueryOutput::Jsonl,
+            UsersOutput::Csv => QueryOutput::Csv,
+            UsersOutput::Markdown => QueryOutput::Markdown,
+        }
+    }
 }
 
 /// Which records become rows.

@@ -1,21 +1,29 @@
-//! The command-line twins of the views: [`query`] prints the rows of the timeline, [`info`] counts what the logs hold.
+//! The command-line twins of the views: [`query`] prints the rows of the timeline, groups of them, or who was active;
+//! [`info`] counts what the logs hold.
 //!
 //! Both take the messages of [`crate::ingest`] as an iterator that ends when the input does (or when the program is
 //! told to stop), keep a [`crate::store::Store`] within the memory budget, and write to the streams they are given.
-//! `command` starts the pipeline and heeds signals; `intake` takes the messages in; `row` is what a row says, `printer` the three forms in which it is printed;
-//! `verdicts` tells ahead which original lines to withhold;
-//! `follow` prints what comes. The JSON of both is described in `docs/json.md`.
+//! `command` starts the pipeline and heeds signals; `intake` takes the messages in; `row` is what a row says, `columns`
+//! what it tells in each column, `texts` reads its line and `verdicts` tells ahead whether that
+//! is to be withheld, `sorted` puts rows in order, `printer` prints them; `groups`
+//! prints groups and users; `form` has the forms in which all of them are printed; `follow` prints what comes. The JSON
+//! is described in `docs/json.md`.
 
+mod columns;
 mod command;
 mod follow;
+mod form;
+mod groups;
 mod info;
 mod info_output;
 mod intake;
 mod printer;
 mod query;
 mod row;
+mod sorted;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod verdicts;
 
 use std::io::Write;

@@ -1,9 +1,11 @@
 //! What the program was told to do: defaults, below the configuration file, below the environment, below the command
 //! line. Pure: whatever lies outside is asked through [`Surroundings`]. [`crate::cli`] has the words, this module
-//! their meaning; `config` reads the configuration file, `named_filter` finds a filter in it.
+//! their meaning; `config` reads the configuration file, `named_filter` finds a filter in it; `listing` is what the
+//! twins list.
 
 mod config;
 mod filter;
+mod listing;
 mod memory;
 mod named_filter;
 mod time_range;
@@ -13,12 +15,13 @@ use std::path::{Path, PathBuf};
 
 use config::ConfigFile;
 pub use filter::read_filter;
+pub use listing::{Column, Listing, Sort};
 pub use memory::{default_memory, parse_memory};
 pub use time_range::{NO_LONGER_WRITTEN, Reference, TimeRange, check_time};
 
 use crate::cli::{
-    Cli, Command, DisplayArgs, FilterArgs, InfoOutput, QueryOutput, ResourceArgs, SourceArgs, StageChoice,
-    ViewName,
+    Cli, Command, DisplayArgs, FilterArgs, InfoOutput, QueryArgs, QueryOutput, ResourceArgs, SourceArgs,
+    StageChoice, ViewName,
 };
 use crate::error::{Error, Result};
 use crate::model::TimeZoneChoice;
@@ -86,14 +89,16 @@ pub enum Task {
     },
     /// `kauditui info`
     Info(InfoOutput),
-    /// `kauditui query`
+    /// `kauditui query`, and `kauditui users`, which asks for another listing of the same rows
     Query {
         /// Form of the output.
         output: QueryOutput,
         /// Which records become rows.
         stages: StageChoice,
-        /// Newest rows to print of what is there.
+        /// Rows or groups to print at most: the newest rows, or the first ones of an order.
         limit: Option<usize>,
+        /// What is listed.
+        listing: Listing,
     },
 }
 
@@ -131,7 +136,7 @@ impl Settings {
                 parts.merge(Task::Info(info.output), around)
             }
             Some(Command::Query(query)) => {
-                let task = Task::Query { output: query.output, stages: query.stages, limit: query.limit };
+                let task = query_task(&query)?;
                 let parts = Parts {
                     sources: query.sources,
                     filter: query.filter,
@@ -143,8 +148,54 @@ impl Settings {
                 };
                 parts.merge(task, around)
             }
+            Some(Command::Users(users)) => {
+                let task = Task::Query {
+                    output: users.output.into(),
+                    stages: StageChoice::Request,
+                    limit: None,
+                    listing: Listing::read_users(users.sort.as_deref())?,
+                };
+                let parts = Parts {
+                    sources: users.sources,
+                    filter: users.filter,
+                    display: users.display,
+                    resources: users.resources,
+                    config: users.configuration.config,
+                    follow: false,
+                    reveal: false,
+                };
+                parts.merge(task, around)
+            }
         }
     }
+}
+
+/// What `query` is to do, unless its options do not go together.
+fn query_task(query: &QueryArgs) -> Result<Task> {
+    let listing = Listing::read(query.columns.as_deref(), query.group_by.as_deref(), query.sort.as_deref())?;
+    let refused = |message: &str, tip: &str| Err(Error::Usage { message: message.into(), tip: tip.into() });
+    if query.follow && query.group_by.is_some() {
+        return refused(
+            "--group-by needs all rows, and --follow never has them",
+            "leave --follow out; a table that stays up to date is in the terminal: kauditui, then :by user,verb",
+        );
+    }
+    if query.follow && query.sort.is_some() {
+        return refused(
+            "--sort needs all rows, and --follow never has them",
+            "leave one of them out; with --follow rows come in the order of time",
+        );
+    }
+    if query.follow && query.output == QueryOutput::Json {
+        return refused("an array of JSON ends, and --follow does not", "print an object a line: -o jsonl");
+    }
+    if query.output == QueryOutput::Raw && (query.group_by.is_some() || query.columns.is_some()) {
+        return refused(
+            "-o raw prints original lines, which have neither columns nor groups",
+            "choose another form: -o jsonl, -o csv",
+        );
+    }
+    Ok(Task::Query { output: query.output, stages: query.stages, limit: query.limit, listing })
 }
 
 /// What all programs share.
@@ -226,8 +277,10 @@ fn check_threads(called: &str, threads: usize, written: &str) -> Result<usize> {
 
 /// A subcommand behind an option is read as the name of a file; say so rather than that the file is missing.
 fn check_sources(sources: &[PathBuf], around: &Surroundings<'_>) -> Result<()> {
-    let misplaced =
-        sources.iter().filter_map(|path| path.to_str()).find(|name| matches!(*name, "info" | "query"));
+    let misplaced = sources
+        .iter()
+        .filter_map(|path| path.to_str())
+        .find(|name| matches!(*name, "info" | "query" | "users"));
     match misplaced {
         Some(name) if !(around.is_file)(Path::new(name)) => Err(Error::Usage {
             message: format!("'{name}' stands where a log is expected"),

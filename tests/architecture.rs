@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ui", &["model", "text", "store", "query", "activity", "ingest", "app"]),
     ("term", &["text"]),
     ("cli", &["error", "text"]),
-    ("settings", &["model", "error", "text", "query", "cli", "term"]),
+    ("settings", &["model", "error", "text", "query", "activity", "cli", "term"]),
     (
         "headless",
         &[

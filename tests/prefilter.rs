@@ -14,6 +14,7 @@ use kauditui::ingest::{self, IngestMessage, IngestOptions, Input};
 use kauditui::model::{Micros, SECOND, TimeZoneChoice, format_rfc3339, parse_rfc3339};
 use kauditui::query::{Expression, parse, prefilter};
 use kauditui::redact::holds_secret;
+use kauditui::settings::Listing;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
@@ -416,6 +417,7 @@ fn answers(
             output,
             stages,
             limit: None,
+            listing: &Listing::default(),
             follow: false,
             since,
             until: None,

@@ -75,7 +75,12 @@ fn help_lists_every_key() {
     for _ in 0..10 {
         keys(&mut app, "PgDn");
     }
-    assert!(screen(&app, 120, 36).contains("is:"), "down to the last field");
+    assert!(screen(&app, 120, 36).contains("quit at once"), "down to the last key");
+    keys(&mut app, "Esc :");
+    type_text(&mut app, "help filter");
+    keys(&mut app, "Enter");
+    let shown = picture("help_filter_120x36", &app, 120, 36);
+    assert!(shown.contains("request.spec.replicas:0") && shown.contains("a regular expression"), "{shown}");
 }
 
 #[test]

@@ -55,6 +55,26 @@ pub enum Action {
     ToggleStages,
     /// Go to a time.
     GoToTime,
+    /// The keys go to the histogram, or back.
+    FocusHistogram,
+    /// The bar to the left.
+    BarLeft,
+    /// The bar to the right.
+    BarRight,
+    /// Begin a selection of bars, or take it away.
+    SelectBars,
+    /// A shorter stretch of the histogram, or of the range.
+    ZoomIn,
+    /// A longer one.
+    ZoomOut,
+    /// An earlier one.
+    ShiftBack,
+    /// A later one.
+    ShiftForward,
+    /// Compare with the same stretch a day ago.
+    CompareDayAgo,
+    /// Show all times again.
+    ClearRange,
     /// Next way to show times.
     CycleTime,
     /// Next failure.
@@ -87,8 +107,24 @@ pub enum Action {
     NextPane,
     /// Reveal or mask secret values.
     ToggleReveal,
-    /// Next stage of the request, in the detail.
+    /// Next stage of the request, in the detail; the other order, in a table.
     NextStage,
+    /// The timeline.
+    ShowTimeline,
+    /// The users screen.
+    ShowUsers,
+    /// The statistics screen.
+    ShowStatistics,
+    /// The screen before.
+    PreviousScreen,
+    /// The values of any field, with their counts.
+    Facets,
+    /// Group the rows by fields.
+    GroupBy,
+    /// What people changed lately.
+    Changes,
+    /// The named filters of the configuration.
+    NamedFilters,
     /// The command line.
     Command,
     /// All commands, found by a few letters.

@@ -2,7 +2,7 @@
 
 use tui_input::Input;
 
-use crate::query::{Expression, Node, ParseError, parse};
+use crate::query::{Completion, Expression, Node, ParseError, parse};
 
 /// Filters remembered for this run.
 const HISTORY: usize = 100;
@@ -84,8 +84,14 @@ impl FilterBar {
                 changed
             }
             Err(problem) => {
+                // A term that is only begun must not count, nor what it looked like before its colon.
+                let begun =
+                    problem.incomplete.then(|| Completion::at(self.input.value(), self.input.cursor()));
+                let rest = begun.flatten().and_then(|begun| parse(&begun.rest).ok());
                 self.problem = Some(problem);
-                false
+                let Some(rest) = rest.filter(|rest| *rest != self.applied) else { return false };
+                self.applied = rest;
+                true
             }
         }
     }
@@ -131,6 +137,16 @@ impl FilterBar {
         self.input = Input::new(text);
     }
 
+    /// Whether an earlier filter is in the bar.
+    pub fn is_recalling(&self) -> bool {
+        self.recalled.is_some()
+    }
+
+    /// Puts another text into the bar.
+    pub fn replace(&mut self, text: String, cursor: usize) {
+        self.input = Input::new(text).with_cursor(cursor);
+    }
+
     /// Inserts pasted text at the cursor.
     pub fn insert(&mut self, text: &str) {
         insert(&mut self.input, text);
@@ -173,10 +189,18 @@ mod tests {
         bar.begin();
         bar.insert("user:alice");
         assert!(bar.typed());
-        bar.insert(" ns:");
-        assert!(!bar.typed());
+        bar.insert(" ns");
+        assert!(bar.typed());
+        assert_eq!(bar.text(), "user:alice ns", "a word, as long as nothing says otherwise");
+        bar.insert(":");
+        assert!(bar.typed(), "a field without its value asks for nothing yet");
         assert!(bar.problem.as_ref().is_some_and(|p| p.incomplete));
         assert_eq!(bar.text(), "user:alice");
+        bar.insert("a)");
+        assert!(!bar.typed());
+        assert_eq!(bar.text(), "user:alice", "what is wrong changes nothing");
+        bar.replace("user:alice ns:".into(), 14);
+        assert!(!bar.typed());
         bar.insert("prod");
         assert!(bar.typed() && bar.problem.is_none());
         bar.revert();

@@ -5,27 +5,27 @@ use tui_input::backend::crossterm::EventHandler;
 
 use super::keymap::Key;
 use super::timeline::Column;
-use super::{App, Effect, Focus, Menu, Mode, menus};
-use crate::query::{Change, Expression, FieldName, Node, with_value};
+use super::{App, Effect, Focus, Menu, Mode, Screen, menus};
+use crate::query::{Change, Expression, FieldName, Node, Target, with_value};
 
 impl App {
     /// Takes the value under the cursor into the filter.
     pub(super) fn edit_by_value(&mut self, change: Change) {
-        let Some((field, value)) = self.value_under_cursor() else {
+        let Some((target, value)) = self.value_under_cursor() else {
             return self.say_wrong("there is no filter for this value".into());
         };
         if value.contains("‹masked") {
             return self.say_wrong("this value is masked: it cannot be filtered by".into());
         }
         if value.is_empty() {
-            return self.say_wrong(format!("this event has no {}", field.info().name));
+            return self.say_wrong(format!("this event has no {target}"));
         }
-        self.take_value(field, &value, change);
+        self.take_value(target, &value, change);
     }
 
     /// Takes a value into the filter: included, excluded, or the only one of its field.
-    pub(super) fn take_value(&mut self, field: FieldName, value: &str, change: Change) {
-        let expression = with_value(&self.filter_bar.applied, field, value, change);
+    pub(super) fn take_value(&mut self, target: impl Into<Target>, value: &str, change: Change) {
+        let expression = with_value(&self.filter_bar.applied, target, value, change);
         self.set_filter(expression);
         self.say(format!("filter: {}", self.filter_bar.text()));
     }
@@ -65,12 +65,15 @@ impl App {
     }
 
     /// The field and value that `+`, `-` and `=` act on.
-    pub fn value_under_cursor(&self) -> Option<(FieldName, String)> {
+    pub fn value_under_cursor(&self) -> Option<(Target, String)> {
+        if self.screen != Screen::Timeline {
+            return self.value_in_table().map(|(field, value)| (field.into(), value));
+        }
         if self.focus == Focus::Detail
             && let Some(detail) = &self.detail
         {
             let line = detail.tree.lines().get(detail.line()?)?;
-            return Some((line.field?, line.value.clone()));
+            return Some((line.target.clone()?, line.value.clone()));
         }
         let id = self.timeline.selected()?;
         let segment = self.store.segment(id)?;
@@ -85,12 +88,14 @@ impl App {
             Column::SourceIp => FieldName::SourceIp,
             Column::UserAgent => FieldName::UserAgent,
         };
-        Some((field, column.value(segment, id.row())))
+        Some((field.into(), column.value(segment, id.row())))
     }
 
     pub(super) fn filter_key(&mut self, event: KeyEvent) -> Vec<Effect> {
         let key = Key::of(event);
         match (key.code, key.control) {
+            (KeyCode::Tab, _) => self.take_suggestion(),
+            (KeyCode::Enter, _) if self.suggestions.moved => self.take_suggestion(),
             (KeyCode::Enter, _) => {
                 if let Some(problem) = self.filter_bar.problem.clone() {
                     // Staying here lets the mistake be mended; Esc leaves.
@@ -99,34 +104,67 @@ impl App {
                     return Vec::new();
                 }
                 self.filter_bar.keep();
-                self.mode = Mode::Normal;
+                self.leave_filter();
             }
             (KeyCode::Esc, _) => {
                 self.filter_bar.revert();
-                self.mode = Mode::Normal;
+                self.leave_filter();
                 self.filter_in_force();
             }
+            (KeyCode::Up, _) if self.suggestions.moved => self.suggestions.move_by(-1),
             (KeyCode::Up, _) => {
                 self.filter_bar.recall(true);
                 self.filter_changed();
             }
-            (KeyCode::Down, _) => {
+            (KeyCode::Down, _) if self.filter_bar.is_recalling() => {
                 self.filter_bar.recall(false);
                 self.filter_changed();
             }
+            // The first is chosen by Tab already.
+            (KeyCode::Down, _) | (KeyCode::Char('n'), true) => {
+                self.suggestions.move_by(isize::from(self.suggestions.moved));
+            }
+            (KeyCode::BackTab, _) | (KeyCode::Char('p'), true) => self.suggestions.move_by(-1),
             _ => {
-                if self.filter_bar.input.handle_event(&Event::Key(event)).is_some_and(|change| change.value) {
+                let before = self.filter_bar.input.cursor();
+                let change = self.filter_bar.input.handle_event(&Event::Key(event));
+                if change.is_some_and(|change| change.value) {
                     self.filter_changed();
+                } else if self.filter_bar.input.cursor() != before {
+                    self.suggest();
                 }
             }
         }
+        self.after_view_change();
         Vec::new()
+    }
+
+    fn leave_filter(&mut self) {
+        self.mode = Mode::Normal;
+        self.suggestions.close();
+    }
+
+    fn take_suggestion(&mut self) {
+        let text = self.filter_bar.input.value().to_owned();
+        if let Some((text, cursor)) = self.suggestions.take(&text, &self.config.named_filters) {
+            self.filter_bar.replace(text, cursor);
+            self.filter_changed();
+        }
+    }
+
+    /// Offers what may be typed next.
+    pub(super) fn suggest(&mut self) {
+        let (options, context) = (self.view_options(), self.context());
+        let input = &self.filter_bar.input;
+        self.suggestions.typed(input.value(), input.cursor(), &self.store, &options, &context);
+        self.after_view_change();
     }
 
     pub(super) fn filter_changed(&mut self) {
         if self.filter_bar.typed() {
             self.filter_in_force();
         }
+        self.suggest();
     }
 
     /// Shows what passes the filter now. Where it only takes away from what was shown, that bounds the search.

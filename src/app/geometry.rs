@@ -1,5 +1,7 @@
 //! What fits where, from the size of the terminal alone. [`crate::ui`] draws it; [`super`] needs the heights to page.
 
+use super::Screen;
+
 /// A rectangle in cells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Area {
@@ -66,6 +68,8 @@ pub struct Layout {
     pub rows: Area,
     /// Detail of the selected row, its frame included.
     pub detail: Area,
+    /// What a table tells of the row under the cursor, its frame included.
+    pub pane: Area,
     /// Key hints.
     pub hints: Area,
     /// Messages and prompts.
@@ -73,7 +77,7 @@ pub struct Layout {
 }
 
 /// Lays out a screen of this size. `opened` says that the detail has been opened, so that it must be seen.
-pub fn layout(width: u16, height: u16, placement: Placement, opened: bool) -> Layout {
+pub fn layout(width: u16, height: u16, placement: Placement, opened: bool, screen: Screen) -> Layout {
     if width < 20 || height < 5 {
         return Layout { too_small: true, ..Layout::default() };
     }
@@ -106,7 +110,8 @@ pub fn layout(width: u16, height: u16, placement: Placement, opened: bool) -> La
         _ if opened => Placement::Full,
         _ => Placement::Off,
     };
-    let table = match place {
+    let place = if screen == Screen::Timeline { place } else { Placement::Off };
+    let mut table = match place {
         Placement::Full => {
             out.detail = whole;
             Area::default()
@@ -123,6 +128,12 @@ pub fn layout(width: u16, height: u16, placement: Placement, opened: bool) -> La
             Area { width: width - detail, ..whole }
         }
     };
+    // The profile of a user needs seven lines with its frame; the table keeps more.
+    if screen == Screen::Users && !table_only && middle >= 16 {
+        let pane = (middle / 3).clamp(7, 12);
+        table.height -= pane;
+        out.pane = Area { y: table.y + table.height, height: pane, ..whole };
+    }
     if table.height > 0 {
         out.heading = Area { height: 1, ..table };
         out.rows = Area { y: table.y + 1, height: table.height - 1, ..table };
@@ -144,19 +155,22 @@ mod tests {
             for height in 1..90 {
                 for placement in [Placement::Below, Placement::Right, Placement::Full, Placement::Off] {
                     for opened in [false, true] {
-                        check(width, height, placement, opened);
+                        for (_, screen) in Screen::ALL {
+                            check(width, height, placement, opened, screen);
+                        }
                     }
                 }
             }
         }
     }
 
-    fn check(width: u16, height: u16, placement: Placement, opened: bool) {
-        let l = layout(width, height, placement, opened);
+    fn check(width: u16, height: u16, placement: Placement, opened: bool, screen: Screen) {
+        let l = layout(width, height, placement, opened, screen);
         if l.too_small {
             return;
         }
-        let parts = [l.status, l.filter, l.histogram, l.heading, l.rows, l.detail, l.hints, l.message];
+        let parts =
+            [l.status, l.filter, l.histogram, l.heading, l.rows, l.detail, l.pane, l.hints, l.message];
         let cells: u32 = parts.iter().map(|a| u32::from(a.width) * u32::from(a.height)).sum();
         assert_eq!(
             cells,
@@ -166,16 +180,23 @@ mod tests {
         assert!(parts.iter().all(|a| a.x + a.width <= width && a.y + a.height <= height));
         assert!(l.rows.height > 0 || l.detail.height > 0);
         assert!(!opened || l.detail.height > 1 || l.rows.height > 0);
+        assert!(screen == Screen::Timeline || (l.rows.height > 0 && l.detail.height == 0));
     }
 
     #[test]
     fn the_usual_terminals() {
-        let small = layout(80, 24, Placement::Below, false);
+        let small = layout(80, 24, Placement::Below, false, Screen::Timeline);
         assert_eq!((small.rows.height, small.detail.height), (16, 0));
-        assert_eq!(layout(80, 24, Placement::Below, true).rows.height, 0, "the detail takes the screen");
-        let large = layout(120, 36, Placement::Below, false);
+        assert_eq!(
+            layout(80, 24, Placement::Below, true, Screen::Timeline).rows.height,
+            0,
+            "the detail takes the screen"
+        );
+        let large = layout(120, 36, Placement::Below, false, Screen::Timeline);
         assert!(large.rows.height >= 15 && large.detail.height >= 9, "{large:?}");
-        assert!(layout(200, 50, Placement::Right, false).detail.x > 0);
-        assert!(layout(40, 10, Placement::Below, false).histogram.height == 0);
+        assert!(layout(200, 50, Placement::Right, false, Screen::Timeline).detail.x > 0);
+        let users = layout(80, 24, Placement::Below, false, Screen::Users);
+        assert_eq!((users.rows.height, users.pane.height), (9, 7));
+        assert!(layout(40, 10, Placement::Below, false, Screen::Timeline).histogram.height == 0);
     }
 }

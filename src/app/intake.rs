@@ -49,7 +49,7 @@ impl App {
                 let last = batch.segment.max_time();
                 self.store.push(*batch);
                 let mut effects = self.after_data();
-                if self.range.is_some_and(|(since, _)| last < since) {
+                if self.started_range.is_some_and(|(since, _)| last < since) {
                     effects.push(Effect::EnoughHistory(source));
                 }
                 effects
@@ -109,6 +109,8 @@ impl App {
             matches.update(&self.store, &changes);
         }
         self.view.update(&self.store, &changes);
+        self.sides_changed(&changes);
+        self.histogram.data_changed(&self.store, &changes);
         self.go_where_wanted();
         self.after_view_change();
         effects
@@ -149,7 +151,11 @@ impl App {
         match (read(&self.config.since), read(&self.config.until)) {
             (Ok(since), Ok(until)) => {
                 let range = Some((since.unwrap_or(Micros::MIN), until.unwrap_or(Micros::MAX)));
-                if self.range == range {
+                if self.started_range == range {
+                    return;
+                }
+                self.started_range = range;
+                if self.range_is_own {
                     return;
                 }
                 self.range = range;

@@ -2,6 +2,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::Focus;
 use super::action::Action;
 
 /// A key with or without Ctrl.
@@ -60,8 +61,12 @@ impl Key {
 pub enum Section {
     /// Moving about.
     Move,
+    /// Going to another screen.
+    Screens,
     /// Jumping to something.
     Jump,
+    /// Stretches of time.
+    Histogram,
     /// Choosing what is shown.
     Filter,
     /// How things are shown.
@@ -74,14 +79,24 @@ pub enum Section {
 
 impl Section {
     /// All of them, as help shows them.
-    pub const ALL: [Section; 6] =
-        [Section::Move, Section::Jump, Section::Filter, Section::Show, Section::Keep, Section::Program];
+    pub const ALL: [Section; 8] = [
+        Section::Move,
+        Section::Screens,
+        Section::Jump,
+        Section::Histogram,
+        Section::Filter,
+        Section::Show,
+        Section::Keep,
+        Section::Program,
+    ];
 
     /// Its heading.
     pub fn title(self) -> &'static str {
         match self {
             Section::Move => "Move",
+            Section::Screens => "Screens",
             Section::Jump => "Jump",
+            Section::Histogram => "Histogram and range of time",
             Section::Filter => "Filter",
             Section::Show => "Show",
             Section::Keep => "Keep",
@@ -143,11 +158,47 @@ pub const KEYMAP: &[Binding] = &[
         Section::Move,
         "newest event, and follow",
     ),
-    bind(&[named(KeyCode::Left)], Action::ColumnLeft, "column-left", Section::Move, "value to the left"),
-    bind(&[named(KeyCode::Right)], Action::ColumnRight, "column-right", Section::Move, "value to the right"),
-    bind(&[named(KeyCode::Enter)], Action::Open, "detail", Section::Move, "detail; fold or unfold in it"),
+    bind(
+        &[named(KeyCode::Left)],
+        Action::ColumnLeft,
+        "column-left",
+        Section::Move,
+        "value to the left; in a table sorts by it",
+    ),
+    bind(
+        &[named(KeyCode::Right)],
+        Action::ColumnRight,
+        "column-right",
+        Section::Move,
+        "value to the right; in a table sorts by it",
+    ),
+    bind(
+        &[named(KeyCode::Enter)],
+        Action::Open,
+        "detail",
+        Section::Move,
+        "detail; fold or unfold in it; in a table the rows behind a line",
+    ),
     bind(&[named(KeyCode::Esc)], Action::Back, "back", Section::Move, "one level back, never quits"),
-    bind(&[named(KeyCode::Tab)], Action::NextPane, "next-pane", Section::Move, "other pane"),
+    bind(
+        &[named(KeyCode::Tab)],
+        Action::NextPane,
+        "next-pane",
+        Section::Move,
+        "other pane; in the statistics the next table",
+    ),
+    bind(&[key('1')], Action::ShowTimeline, "timeline", Section::Screens, "timeline"),
+    bind(&[key('2')], Action::ShowUsers, "users", Section::Screens, "who was active"),
+    bind(
+        &[key('5')],
+        Action::ShowStatistics,
+        "statistics",
+        Section::Screens,
+        "ready-made tables, counts by any fields",
+    ),
+    bind(&[key('`')], Action::PreviousScreen, "previous-screen", Section::Screens, "screen before"),
+    bind(&[], Action::GroupBy, "by", Section::Screens, "counts by fields, as :by user,verb"),
+    bind(&[], Action::Changes, "changes", Section::Screens, "what people changed since, as :changes -10m"),
     bind(&[key('e')], Action::NextFailure, "next-failure", Section::Jump, "next failure (code 400 or more)"),
     bind(&[key('E')], Action::PreviousFailure, "previous-failure", Section::Jump, "previous failure"),
     bind(&[key('w')], Action::NextWrite, "next-write", Section::Jump, "next write"),
@@ -169,9 +220,51 @@ pub const KEYMAP: &[Binding] = &[
         "previous by the same user",
     ),
     bind(&[key('T')], Action::GoToTime, "time", Section::Jump, "go to a time"),
+    bind(
+        &[key('i')],
+        Action::FocusHistogram,
+        "histogram",
+        Section::Histogram,
+        "histogram: Enter takes the range of a bar",
+    ),
+    bind(&[key('h')], Action::BarLeft, "bar-left", Section::Histogram, "bar to the left"),
+    bind(&[key('l')], Action::BarRight, "bar-right", Section::Histogram, "bar to the right"),
+    bind(&[], Action::SelectBars, "select-bars", Section::Histogram, "Space there: select several bars"),
+    bind(
+        &[key('z')],
+        Action::ZoomIn,
+        "zoom-in",
+        Section::Histogram,
+        "zoom in; where a range is set, narrow it",
+    ),
+    bind(&[key('Z')], Action::ZoomOut, "zoom-out", Section::Histogram, "zoom out; widen the range"),
+    bind(
+        &[key('[')],
+        Action::ShiftBack,
+        "earlier",
+        Section::Histogram,
+        "half a window earlier, or half a range",
+    ),
+    bind(
+        &[key(']')],
+        Action::ShiftForward,
+        "later",
+        Section::Histogram,
+        "half a window later, or half a range",
+    ),
+    bind(&[key('D')], Action::CompareDayAgo, "day-ago", Section::Histogram, "compare with a day ago"),
+    bind(
+        &[],
+        Action::ClearRange,
+        "range",
+        Section::Histogram,
+        "all times; only some, as :range 03:00 03:10 or :range -10m",
+    ),
     bind(&[key('n')], Action::NextMatch, "next-match", Section::Jump, "next match"),
     bind(&[key('N')], Action::PreviousMatch, "previous-match", Section::Jump, "previous match"),
     bind(&[key('/')], Action::EditFilter, "filter", Section::Filter, "filter; in the detail, search"),
+    bind(&[key('f')], Action::Facets, "facets", Section::Filter, "values of any field with their counts"),
+    bind(&[], Action::NamedFilters, "filters", Section::Filter, "named filters of the configuration"),
     bind(&[key('p')], Action::Conditions, "conditions", Section::Filter, "switch conditions off and on"),
     bind(&[control('x')], Action::ClearFilter, "clear-filter", Section::Filter, "clear the filter"),
     bind(&[key('+')], Action::Include, "include", Section::Filter, "include the value under the cursor"),
@@ -187,7 +280,7 @@ pub const KEYMAP: &[Binding] = &[
         Action::NextStage,
         "next-stage",
         Section::Show,
-        "in the detail: the request's next stage",
+        "in the detail the request's next stage, in a table the other order",
     ),
     bind(&[key('r')], Action::ToggleReveal, "reveal", Section::Show, "reveal or mask secret values"),
     bind(&[control('l')], Action::Repaint, "repaint", Section::Show, "draw everything anew"),
@@ -205,6 +298,15 @@ pub const KEYMAP: &[Binding] = &[
     bind(&[control('c')], Action::QuitNow, "quit-now", Section::Program, "quit at once"),
 ];
 
+/// Keys that mean something else while the histogram has them.
+const HISTOGRAM_KEYS: &[(Key, Action)] = &[(key(' '), Action::SelectBars)];
+
+/// What a key does in a pane.
+pub fn action_in(focus: Focus, key: Key) -> Option<Action> {
+    let own = HISTOGRAM_KEYS.iter().find(|(own, _)| focus == Focus::Histogram && *own == key);
+    own.map(|(_, action)| *action).or_else(|| action_of(key))
+}
+
 /// What a key does.
 pub fn action_of(key: Key) -> Option<Action> {
     KEYMAP.iter().find(|binding| binding.keys.contains(&key)).map(|binding| binding.action)
@@ -217,7 +319,9 @@ pub fn binding_of(action: Action) -> Option<&'static Binding> {
 
 /// The first key of an action, as help writes it.
 pub fn key_label(action: Action) -> String {
-    binding_of(action).and_then(|binding| binding.keys.first()).map(|key| key.label()).unwrap_or_default()
+    let own = || HISTOGRAM_KEYS.iter().find(|(_, own)| *own == action).map(|(key, _)| *key);
+    let first = binding_of(action).and_then(|binding| binding.keys.first()).copied();
+    first.or_else(own).map(Key::label).unwrap_or_default()
 }
 
 /// The line of the table whose command is `name`, or begins with it when only one does.
@@ -249,6 +353,10 @@ mod tests {
         }
         assert_eq!(action_of(control('d')), Some(Action::HalfPageDown));
         assert_eq!(action_of(key('ß')), None);
+        assert_eq!(action_in(Focus::Rows, key(' ')), Some(Action::PageDown));
+        assert_eq!(action_in(Focus::Histogram, key(' ')), Some(Action::SelectBars));
+        assert_eq!(action_in(Focus::Histogram, key('e')), Some(Action::NextFailure));
+        assert_eq!(key_label(Action::SelectBars), "Space");
     }
 
     #[test]

@@ -7,8 +7,9 @@ use tui_input::Input;
 use super::action::Action;
 use super::filter_bar::insert;
 use super::keymap::{KEYMAP, Section};
-use super::{App, Effect};
+use super::{App, Effect, Screen};
 use crate::model::{EventId, format_rfc3339};
+use crate::query::Expression;
 use crate::redact;
 use crate::store::Field;
 use crate::text;
@@ -70,6 +71,8 @@ pub enum MenuKind {
     Copy,
     /// The conditions of the filter.
     Conditions,
+    /// Named filters.
+    Filters,
 }
 
 /// What may be copied.
@@ -96,6 +99,8 @@ pub(super) enum Does {
     Perform(Action),
     JumpTo(EventId),
     Copy(CopyWhat),
+    /// Puts the named filter at this place in force.
+    UseFilter(usize),
 }
 
 /// One entry of a list.
@@ -135,7 +140,7 @@ impl Menu {
 
     /// Whether typing searches it.
     pub fn is_searchable(&self) -> bool {
-        self.kind == MenuKind::Palette
+        matches!(self.kind, MenuKind::Palette | MenuKind::Filters)
     }
 
     pub(super) fn chosen(&self) -> Option<&MenuItem> {
@@ -196,6 +201,16 @@ pub(super) fn conditions(conditions: &[(String, bool)], cursor: usize) -> Menu {
     menu
 }
 
+/// The named filters.
+pub(super) fn named_filters(filters: &[(String, Expression)]) -> Menu {
+    let items = filters
+        .iter()
+        .enumerate()
+        .map(|(at, (name, filter))| item(name, format!("{name}: {filter}"), Does::UseFilter(at)))
+        .collect();
+    Menu::new(MenuKind::Filters, "Named filters", items)
+}
+
 /// Every command with its key.
 pub(super) fn palette() -> Menu {
     let items = KEYMAP
@@ -221,22 +236,77 @@ pub(super) fn help_menu() -> Menu {
             items.push(item(keys.join(" "), binding.help, Does::Nothing));
         }
     }
-    items.push(heading("Filter language"));
-    for (form, meaning) in [
-        ("alice", "a word: in user, verb, resource, namespace, name, agent or URI"),
-        ("user:alice", "a field; * stands for anything: ns:kube-*"),
-        ("verb:get,list", "any of these"),
-        ("-ns:prod", "not; also: not, and, or, ( )"),
-        ("code:>=400", "also 403, 4xx, 500-599"),
-        ("\"exact Text\"", "as it stands, capitals too"),
-    ] {
-        items.push(item(form, meaning, Does::Nothing));
+    items.push(item(":help filter", "the filter language, with examples", Does::Nothing));
+    Menu::new(MenuKind::Help, "Help", items)
+}
+
+/// The filter language, by examples, and its fields.
+const FILTER_LANGUAGE: &[(&str, &[(&str, &str)])] = &[
+    (
+        "Words and fields",
+        &[
+            ("alice", "a word: part of user, verb, resource, namespace, name, agent or URI"),
+            ("\"exact phrase\"", "as it stands, spaces and capitals too"),
+            ("user:alice", "a field and its whole value; a value may hold colons"),
+            ("ns:kube-*", "* stands for anything"),
+            ("name:*  name:\"\"", "has any name; has none"),
+            ("verb:get,list", "any of these; quotes make a comma literal: user:\"CN=a,O=b\""),
+            ("agent~^kubectl/v1\\.3", "a regular expression, anywhere in the value"),
+        ],
+    ),
+    (
+        "Numbers, times, networks",
+        &[
+            ("code:>=400", "also 403, 4xx, <300, 500-599"),
+            ("duration:>1s", "also <=200ms, 100ms-2s"),
+            ("since:-10m until:03:00", "also at:03:00, at:2026-01-14"),
+            ("ip:10.0.0.0/8", "addresses of a network"),
+        ],
+    ),
+    (
+        "Putting together",
+        &[
+            ("ns:prod verb:delete", "both; and may be written between them"),
+            ("-ns:prod", "not; also: not ns:prod"),
+            ("a or (b -c)", "either; brackets group"),
+        ],
+    ),
+    (
+        "What only the text of an event holds (read row by row, the newest first)",
+        &[
+            ("text:\"a & b\"", "any part of the line, JSON escapes decoded"),
+            ("request.spec.replicas:0", "a place in the request's body; response. and body. (either) too"),
+            ("body.spec.containers[].image:*:latest", "[] stands for any element, [0] for the first"),
+            ("request.spec.replicas:>3", "numbers are compared"),
+            ("request.metadata.labels[\"a.b/c\"]:x", "a key with dots stands in quotes"),
+            ("annotation.k8s.io/removed-release:*", "an annotation by its key"),
+        ],
+    ),
+    (
+        "Case",
+        &[("alice  Alice", "a small letter fits either case; a capital or quotes ask for exactly that")],
+    ),
+];
+
+/// The filter language.
+pub(super) fn filter_help() -> Menu {
+    let mut items = Vec::new();
+    for (title, forms) in FILTER_LANGUAGE {
+        items.push(heading(*title));
+        items.extend(forms.iter().map(|(form, meaning)| item(*form, *meaning, Does::Nothing)));
     }
     items.push(heading("Fields"));
     for field in crate::query::FIELDS {
-        items.push(item(format!("{}:", field.name), field.help, Does::Nothing));
+        let names: Vec<String> =
+            std::iter::once(&field.name).chain(field.aliases).map(|name| format!("{name}:")).collect();
+        items.push(item(names[..names.len().min(2)].join(" "), field.help, Does::Nothing));
     }
-    Menu::new(MenuKind::Help, "Help", items)
+    items.push(item(
+        "",
+        "Secret values can be neither found nor listed unless they are revealed (r).",
+        Does::Nothing,
+    ));
+    Menu::new(MenuKind::Help, "Filter language", items)
 }
 
 impl App {
@@ -400,7 +470,7 @@ impl App {
     /// The command line that opens this log with this filter at this event.
     pub fn reopening_command(&self) -> String {
         let mut words = vec!["kauditui".to_owned()];
-        let filter = self.filter_bar.text();
+        let filter = self.filter_bar.effective().to_string();
         if !filter.is_empty() {
             words.extend(["-f".to_owned(), quoted(&filter)]);
         }
@@ -420,9 +490,13 @@ impl App {
                 words.extend(["--at".to_owned(), quoted(&audit_id)]);
             }
         }
-        if self.opened {
-            words.extend(["--view".to_owned(), "detail".to_owned()]);
-        }
+        let view = match self.screen {
+            Screen::Timeline if self.opened => Some("detail"),
+            Screen::Timeline => None,
+            Screen::Users => Some("users"),
+            Screen::Statistics => Some("statistics"),
+        };
+        words.extend(view.into_iter().flat_map(|view| ["--view".to_owned(), view.to_owned()]));
         words.extend(self.config.arguments.iter().map(|argument| quoted(argument)));
         words.join(" ")
     }
@@ -455,6 +529,13 @@ mod tests {
         let mut menu = palette();
         menu.insert("nxfail");
         assert_eq!(menu.chosen().map(|i| i.does), Some(Does::Perform(Action::NextFailure)));
+        for (_, forms) in FILTER_LANGUAGE {
+            for (form, _) in *forms {
+                for part in form.split("  ") {
+                    assert!(crate::query::parse(part).is_ok(), "{part}");
+                }
+            }
+        }
         let help = help_menu();
         for binding in KEYMAP {
             assert!(help.shown.iter().any(|i| i.text == binding.help), "{}", binding.command);

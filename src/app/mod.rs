@@ -3,22 +3,31 @@
 //! [`crate::runtime`] brings the messages and carries out the effects.
 //!
 //! `keymap` is the one table of keys and commands; `timeline` keeps the selected row where it is while data comes and
-//! goes; `filter_bar` edits the filter as one types, `filtering` is all that changes it; `detail`, `tree` and `summary` show one event; `menus` are the
-//! lists that open over the screen; `intake` takes in data within the memory budget; `perform` is what each action does; `reasons` says why a result is empty.
+//! goes; `histogram` shows and sets stretches of time; `filter_bar` edits the filter as one types, `filtering` is all that changes it; `detail`, `tree` and `summary` show one event; `menus` are the
+//! lists that open over the screen; `screens` are the tables beside the timeline (`users`, `statistics`, `facets`, and `suggestions` while a filter is
+//! typed), each a question of its own (`side`) with a cursor that keeps its row (`table`); `intake` takes in data within the memory budget; `perform` is what each action does; `reasons` says why a result is empty.
 
 pub mod action;
 pub mod detail;
+pub mod facets;
 pub mod filter_bar;
 mod filtering;
 pub mod geometry;
+pub mod histogram;
 mod intake;
 pub mod keymap;
 mod menus;
 mod perform;
 pub mod reasons;
+mod screens;
+pub mod side;
+pub mod statistics;
+pub mod suggestions;
 pub mod summary;
+pub mod table;
 pub mod timeline;
 pub mod tree;
+pub mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,11 +41,17 @@ use crate::query::{Context, Expression, FieldName, Plan, View, ViewOptions, narr
 use crate::store::Store;
 use action::Action;
 use detail::Detail;
+use facets::Facets;
 use filter_bar::FilterBar;
 use geometry::{Layout, Placement, layout};
+use histogram::Histogram;
 use keymap::Key;
 pub use menus::{CopyWhat, Menu, MenuItem, MenuKind, Prompt, PromptKind};
+pub use screens::Screen;
+use statistics::Statistics;
+use suggestions::Suggestions;
 use timeline::Timeline;
+use users::Users;
 
 /// A log whose newest event is older than this is taken as no longer written: `15m` then means before that event.
 pub const STALE: Micros = 15 * 60 * SECOND;
@@ -64,7 +79,7 @@ pub struct Config {
     pub memory_limit: usize,
     /// Record to open at.
     pub at: Option<String>,
-    /// View to open: `timeline`, `detail`, `notices`, `sources`, `help`.
+    /// View to open: `timeline`, `detail`, `users`, `statistics`, `notices`, `sources`, `help`.
     pub view: Option<String>,
     /// Sources as they are written on the command line, to print the command that reopens a view.
     pub arguments: Vec<String>,
@@ -147,6 +162,8 @@ pub enum Focus {
     Rows,
     /// The detail.
     Detail,
+    /// The histogram.
+    Histogram,
 }
 
 /// Where the keys go.
@@ -160,6 +177,8 @@ pub enum Mode {
     Prompt(Prompt),
     /// To a list over the screen.
     Menu(Menu),
+    /// To the facets.
+    Facets(Box<Facets>),
 }
 
 /// What is known of one log.
@@ -234,6 +253,14 @@ pub struct App {
     pub filter_bar: FilterBar,
     /// The event under the cursor, where a detail is shown.
     pub detail: Option<Detail>,
+    /// What fills the screen.
+    pub screen: Screen,
+    /// The users screen.
+    pub users: Users,
+    /// The statistics screen.
+    pub statistics: Statistics,
+    /// What is offered while a filter is typed.
+    pub suggestions: Suggestions,
     /// Which pane has the keys.
     pub focus: Focus,
     /// Where the detail is shown.
@@ -260,16 +287,25 @@ pub struct App {
     pub message: Option<(String, bool)>,
     /// The parts of the screen.
     pub layout: Layout,
-    /// Since and until, once they are known.
+    /// The range of time that is shown, from its first moment to before its second.
     pub range: Option<(Micros, Micros)>,
+    /// The histogram above the rows.
+    pub histogram: Histogram,
     /// How long the last filter took, in microseconds.
     pub filter_took: Option<Micros>,
     /// History was left unread because memory was full.
     pub memory_full: bool,
     /// The last moment that was passed in.
     pub now: Micros,
-    /// The range must still be worked out.
+    /// `--since` and `--until`, once they are known.
+    started_range: Option<(Micros, Micros)>,
+    /// They must still be worked out.
     range_is_open: bool,
+    screen_before: Screen,
+    /// The table that one came down from, and the filter there.
+    came_from: Option<(Screen, Expression)>,
+    /// Another range was set since.
+    range_is_own: bool,
     /// The filter that the view shows; everything where matches are only marked.
     shown_filter: Expression,
     filter_began: Option<Micros>,
@@ -295,6 +331,12 @@ impl App {
             timeline: Timeline::default(),
             filter_bar,
             detail: None,
+            screen: Screen::default(),
+            users: Users::default(),
+            statistics: Statistics::default(),
+            suggestions: Suggestions::default(),
+            screen_before: Screen::default(),
+            came_from: None,
             focus: Focus::Rows,
             placement: Placement::default(),
             opened: false,
@@ -309,9 +351,12 @@ impl App {
             message: config.greeting.clone().map(|greeting| (greeting, false)),
             layout: Layout::default(),
             range: None,
+            histogram: Histogram::default(),
             filter_took: None,
             memory_full: false,
             now,
+            started_range: None,
+            range_is_own: false,
             range_is_open: config.since.is_some() || config.until.is_some(),
             shown_filter: Expression::default(),
             filter_began: None,
@@ -334,6 +379,8 @@ impl App {
                 self.opened = true;
                 self.focus = Focus::Detail;
             }
+            Some("users") => self.screen = Screen::Users,
+            Some("statistics") => self.screen = Screen::Statistics,
             Some("notices") => self.mode = Mode::Menu(self.notices_menu()),
             Some("sources") => self.mode = Mode::Menu(self.sources_menu()),
             Some("help") => self.mode = Mode::Menu(menus::help_menu()),
@@ -373,9 +420,13 @@ impl App {
         }
     }
 
-    /// Whether something changed since this was last asked.
+    /// Whether something changed since this was last asked, so that a frame must be drawn.
     pub fn take_dirty(&mut self) -> bool {
-        std::mem::take(&mut self.dirty)
+        let dirty = std::mem::take(&mut self.dirty);
+        if dirty {
+            self.count_histogram();
+        }
+        dirty
     }
 
     /// How often the screen must be drawn anew although nothing happens, in microseconds: while it shows how long
@@ -392,7 +443,10 @@ impl App {
 
     /// Whether a filter still has segments to look at.
     pub fn has_work(&self) -> bool {
-        !self.view.is_complete() || self.matches.as_ref().is_some_and(|view| !view.is_complete())
+        !self.view.is_complete()
+            || self.matches.as_ref().is_some_and(|view| !view.is_complete())
+            || self.histogram.has_work()
+            || self.tables_have_work()
     }
 
     /// Goes on filtering until `more` says no. `now` is the moment at which it stops, for the time it took.
@@ -401,11 +455,14 @@ impl App {
             matches.advance(&self.store, &mut more);
         }
         self.view.advance(&self.store, &mut more);
-        if !self.has_work()
+        self.histogram.work(&self.store, &mut more);
+        if self.view.is_complete()
+            && self.matches.as_ref().is_none_or(View::is_complete)
             && let Some(began) = self.filter_began.take()
         {
             self.filter_took = Some((now() - began).max(0));
         }
+        self.work_on_tables(&mut more);
         self.after_view_change();
         self.dirty = true;
     }
@@ -465,13 +522,11 @@ impl App {
 
     fn start_views(&mut self, only_filter_changed: bool) {
         self.filter_began = Some(self.now);
-        let options = ViewOptions {
-            all_stages: self.all_stages,
-            fold_routine: self.fold_routine,
-            range: self.range,
-            only: self.marks_only.then(|| self.marks.clone()),
-        };
+        let options = self.view_options();
         let filter = self.filter_bar.effective();
+        if depends_on_state(&filter) {
+            self.histogram.forget_unranged();
+        }
         let plan = Plan::compile(&filter, &self.context());
         let narrower =
             only_filter_changed && narrows(&filter, &self.shown_filter) && !depends_on_state(&filter);
@@ -497,8 +552,12 @@ impl App {
 
     /// Keeps cursor and detail in step with the rows.
     pub(crate) fn after_view_change(&mut self) {
-        self.timeline.settle(&self.store, &self.view, usize::from(self.layout.rows.height));
+        if self.screen == Screen::Timeline {
+            self.timeline.settle(&self.store, &self.view, usize::from(self.layout.rows.height));
+        }
         self.refresh_detail();
+        self.settle_tables();
+        self.settle_histogram();
     }
 
     pub(crate) fn refresh_detail(&mut self) {
@@ -521,7 +580,7 @@ impl App {
     }
 
     pub(crate) fn relayout(&mut self) {
-        self.layout = layout(self.size.0, self.size.1, self.placement, self.opened);
+        self.layout = layout(self.size.0, self.size.1, self.placement, self.opened, self.screen);
         self.after_view_change();
     }
 
@@ -540,7 +599,7 @@ impl App {
         }
         self.message = None;
         match std::mem::replace(&mut self.mode, Mode::Normal) {
-            Mode::Normal => match keymap::action_of(key) {
+            Mode::Normal => match keymap::action_in(self.focus, key) {
                 Some(action) => self.perform(action),
                 None => Vec::new(),
             },
@@ -550,6 +609,7 @@ impl App {
             }
             Mode::Prompt(prompt) => self.prompt_key(prompt, event),
             Mode::Menu(menu) => self.menu_key(menu, event),
+            Mode::Facets(facets) => self.facets_key(facets, event),
         }
     }
 
@@ -563,6 +623,10 @@ impl App {
             }
             Mode::Prompt(prompt) => prompt.insert(&line),
             Mode::Menu(menu) => menu.insert(&line),
+            Mode::Facets(facets) => {
+                filter_bar::insert(&mut facets.input, &line);
+                facets.typed();
+            }
             Mode::Normal => self.say("to filter by pasted text, press / first".into()),
         }
     }

@@ -6,9 +6,9 @@ use tui_input::backend::crossterm::EventHandler;
 use super::action::Action;
 use super::detail::Detail;
 use super::keymap::Key;
-use super::{App, Effect, Focus, Menu, MenuKind, Mode, Prompt, PromptKind, TimeStyle, menus};
+use super::{App, Effect, Focus, Menu, MenuKind, Mode, Prompt, PromptKind, Screen, TimeStyle, menus};
 use crate::model::{EventId, TimeZoneChoice, is_mutating_subresource, is_write_verb, parse_user_time};
-use crate::query::{Change, parse};
+use crate::query::{Change, Target, has_values, parse, parse_target};
 use crate::store::{Field, Segment};
 
 impl App {
@@ -16,8 +16,24 @@ impl App {
         if self.focus == Focus::Detail && self.detail.is_some() && self.perform_in_detail(action) {
             return Vec::new();
         }
+        if self.focus == Focus::Histogram && self.perform_in_histogram(action) {
+            self.after_view_change();
+            return Vec::new();
+        }
+        if self.screen != Screen::Timeline && self.perform_in_table(action) {
+            self.after_view_change();
+            return Vec::new();
+        }
         let height = usize::from(self.layout.rows.height).max(1);
         match action {
+            Action::ShowTimeline => self.show(Screen::Timeline),
+            Action::ShowUsers => self.show(Screen::Users),
+            Action::ShowStatistics => self.show(Screen::Statistics),
+            Action::PreviousScreen => self.show(self.screen_before),
+            Action::Facets => self.open_facets(None),
+            Action::GroupBy => self.say("name one or more fields: :by user,verb".into()),
+            Action::Changes => self.changes_since(""),
+            Action::NamedFilters => self.named_filters(),
             Action::Down => self.move_rows(1),
             Action::Up => self.move_rows(-1),
             Action::HalfPageDown => self.page_rows(height as isize / 2),
@@ -46,6 +62,7 @@ impl App {
             Action::EditFilter => {
                 self.filter_bar.begin();
                 self.mode = Mode::Filter;
+                self.suggest();
             }
             Action::Conditions if self.filter_bar.applied.conditions().is_empty() => {
                 self.say("there is no condition; / edits the filter".into());
@@ -76,6 +93,19 @@ impl App {
                 self.say(if self.all_stages { "every stage is a row" } else { "one row a request" }.into());
             }
             Action::GoToTime => self.mode = Mode::Prompt(Prompt::new(PromptKind::Time)),
+            Action::FocusHistogram
+            | Action::BarLeft
+            | Action::BarRight
+            | Action::SelectBars
+            | Action::ZoomIn
+            | Action::ZoomOut
+            | Action::ShiftBack
+            | Action::ShiftForward
+            | Action::CompareDayAgo => self.perform_on_histogram(action),
+            Action::ClearRange if self.clear_range() => {}
+            Action::ClearRange => {
+                self.say("no range was set; :range 03:00 03:10 or :range -10m sets one".into())
+            }
             Action::CycleTime => self.cycle_time(),
             Action::NextFailure => self.jump(true, "failure", |s, row| s.code(row) >= 400),
             Action::PreviousFailure => self.jump(false, "failure", |s, row| s.code(row) >= 400),
@@ -189,6 +219,9 @@ impl App {
 
     /// One level back. Returns whether there was one.
     fn back(&mut self) -> bool {
+        if self.back_in_histogram() {
+            return true;
+        }
         if self.opened || self.focus == Focus::Detail {
             self.opened = false;
             self.focus = Focus::Rows;
@@ -198,11 +231,14 @@ impl App {
             self.relayout();
             return true;
         }
+        if self.come_up() {
+            return true;
+        }
         if self.marks_only {
             self.toggle_marks_only();
             return true;
         }
-        false
+        self.clear_range()
     }
 
     fn move_rows(&mut self, rows: isize) {
@@ -372,6 +408,14 @@ impl App {
         match name {
             "" => return Vec::new(),
             "q" => return vec![Effect::Quit],
+            "filter" | "f" if rest.starts_with('@') => {
+                let name = rest[1..].trim();
+                match self.config.named_filters.iter().find(|(known, _)| known == name) {
+                    Some((_, filter)) => self.set_filter(filter.clone()),
+                    None => self
+                        .say_wrong(format!("the configuration has no filter '{name}'; :filters lists them")),
+                }
+            }
             "filter" | "f" if !rest.is_empty() => match parse(rest) {
                 Ok(expression) => {
                     self.set_filter(expression);
@@ -379,6 +423,17 @@ impl App {
                 Err(problem) => self.say_wrong(format!("filter: {}", problem.message)),
             },
             "time" | "goto" if !rest.is_empty() => self.go_to_time(rest),
+            "by" => self.group_by(rest),
+            "changes" => self.changes_since(rest.trim()),
+            "facets" | "facet" if !rest.is_empty() => match parse_target(rest.trim()) {
+                Ok(Target::Field(field)) if has_values(field) => self.open_facets(Some(field)),
+                _ => self.say_wrong(format!("there is no field '{rest}' with values")),
+            },
+            "help" if rest.trim() == "filter" => self.mode = Mode::Menu(menus::filter_help()),
+            "range" if !rest.trim().is_empty() => {
+                self.range_command(rest);
+                self.after_view_change();
+            }
             _ => match super::keymap::command_named(name) {
                 Some(binding) => return self.perform(binding.action),
                 None => self.say_wrong(format!("there is no command '{name}'; ^p lists them")),
@@ -429,6 +484,12 @@ impl App {
                 Vec::new()
             }
             menus::Does::Copy(what) => self.copy(*what),
+            menus::Does::UseFilter(at) => {
+                if let Some((_, filter)) = self.config.named_filters.get(*at) {
+                    self.set_filter(filter.clone());
+                }
+                Vec::new()
+            }
         }
     }
 }

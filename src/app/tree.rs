@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::query::FieldName;
+use crate::query::{Body, BodyPath, FieldName, Step, Target};
 
 /// Lines shown of one value at most; no screen is that long and no reader that patient.
 const MOST_LINES: usize = 200_000;
@@ -20,8 +20,8 @@ pub struct TreeLine {
     pub value: String,
     /// Number of lines below it that belong to it; 0 for a plain value.
     pub inside: usize,
-    /// The filter field that asks for this value, if there is one.
-    pub field: Option<FieldName>,
+    /// What of the filter language asks for this value, if anything does.
+    pub target: Option<Target>,
 }
 
 /// A value as lines, some of them folded.
@@ -37,7 +37,7 @@ impl Tree {
         let mut tree = Tree::default();
         if let Some(object) = event.as_object() {
             for (key, value) in object {
-                tree.add(key, value, 0, key);
+                tree.add(key, value, &mut vec![Step::Key(key.clone())], 0);
             }
         }
         let large: Vec<usize> = (0..tree.lines.len())
@@ -50,7 +50,7 @@ impl Tree {
         tree
     }
 
-    fn add(&mut self, key: &str, value: &Value, depth: usize, path: &str) {
+    fn add(&mut self, key: &str, value: &Value, path: &mut Vec<Step>, depth: usize) {
         if self.lines.len() >= MOST_LINES {
             return;
         }
@@ -63,18 +63,22 @@ impl Tree {
             Value::Object(fields) => format!("{{{}}}", fields.len()),
             plain => plain.to_string(),
         };
-        let field = if value.is_array() || value.is_object() { None } else { field_of(path) };
-        self.lines.push(TreeLine { depth, key: key.to_owned(), value: shown, inside: 0, field });
+        let plain = !value.is_array() && !value.is_object() && !value.is_null();
+        let target = if plain { target_of(path) } else { None };
+        self.lines.push(TreeLine { depth, key: key.to_owned(), value: shown, inside: 0, target });
         match value {
             Value::Array(items) => {
+                path.push(Step::Any);
                 for (i, item) in items.iter().enumerate() {
-                    self.add(&format!("[{i}]"), item, depth + 1, path);
+                    self.add(&format!("[{i}]"), item, path, depth + 1);
                 }
+                path.pop();
             }
             Value::Object(fields) => {
                 for (name, field) in fields {
-                    let path = if depth < 3 { format!("{path}.{name}") } else { String::new() };
-                    self.add(name, field, depth + 1, &path);
+                    path.push(Step::Key(name.clone()));
+                    self.add(name, field, path, depth + 1);
+                    path.pop();
                 }
             }
             _ => {}
@@ -140,26 +144,56 @@ impl Tree {
     }
 }
 
-fn field_of(path: &str) -> Option<FieldName> {
-    Some(match path {
-        "level" => FieldName::Level,
-        "auditID" => FieldName::AuditId,
-        "stage" => FieldName::Stage,
-        "requestURI" => FieldName::RequestUri,
-        "verb" => FieldName::Verb,
-        "user.username" => FieldName::User,
-        "impersonatedUser.username" => FieldName::ImpersonatedUser,
-        "sourceIPs" => FieldName::SourceIp,
-        "userAgent" => FieldName::UserAgent,
-        "objectRef.resource" => FieldName::Resource,
-        "objectRef.subresource" => FieldName::Subresource,
-        "objectRef.namespace" => FieldName::Namespace,
-        "objectRef.name" => FieldName::Name,
-        "responseStatus.code" => FieldName::Code,
-        "responseStatus.reason" => FieldName::Reason,
-        "annotations.authorization.k8s.io/decision" => FieldName::Decision,
+/// What asks for the value at the end of a path through an event.
+fn target_of(path: &[Step]) -> Option<Target> {
+    // No object of the API is as deep as what a hostile client may send.
+    const DEEPEST: usize = 40;
+    let (first, rest) = path.split_first()?;
+    let Step::Key(first) = first else { return None };
+    let body = match first.as_str() {
+        "requestObject" => Some(Body::Request),
+        "responseObject" => Some(Body::Response),
+        _ => None,
+    };
+    if let Some(body) = body {
+        let asked = !rest.is_empty() && path.len() < DEEPEST;
+        return asked.then(|| Target::Body(BodyPath { body, steps: rest.to_vec() }));
+    }
+    let keys: Vec<&str> = path
+        .iter()
+        .filter_map(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Any | Step::Index(_) => None,
+        })
+        .collect();
+    let field = match keys.as_slice() {
+        ["level"] => FieldName::Level,
+        ["auditID"] => FieldName::AuditId,
+        ["stage"] => FieldName::Stage,
+        ["requestURI"] => FieldName::RequestUri,
+        ["verb"] => FieldName::Verb,
+        ["user", "username"] => FieldName::User,
+        ["impersonatedUser", "username"] => FieldName::ImpersonatedUser,
+        ["user" | "impersonatedUser", "groups"] => FieldName::Group,
+        ["user", "extra", "authentication.kubernetes.io/credential-id"] => FieldName::Credential,
+        ["user", "extra", "authentication.kubernetes.io/pod-name"] => FieldName::TokenPod,
+        ["user", "extra", "authentication.kubernetes.io/node-name"] => FieldName::TokenNode,
+        ["sourceIPs"] => FieldName::SourceIp,
+        ["userAgent"] => FieldName::UserAgent,
+        ["objectRef", "resource"] => FieldName::Resource,
+        ["objectRef", "subresource"] => FieldName::Subresource,
+        ["objectRef", "namespace"] => FieldName::Namespace,
+        ["objectRef", "name"] => FieldName::Name,
+        ["objectRef", "apiGroup" | "apiVersion"] => FieldName::ApiVersion,
+        ["responseStatus", "code"] => FieldName::Code,
+        ["responseStatus", "reason"] => FieldName::Reason,
+        ["annotations", "authorization.k8s.io/decision"] => FieldName::Decision,
+        ["annotations", "authentication.kubernetes.io/issued-credential-id"] => FieldName::Credential,
+        ["annotations", "k8s.io/removed-release"] => FieldName::Deprecated,
+        ["annotations", key] => return Some(Target::Annotation((*key).to_owned())),
         _ => return None,
-    })
+    };
+    Some(Target::Field(field))
 }
 
 #[cfg(test)]
@@ -185,7 +219,11 @@ mod tests {
         tree.unfold_to(found);
         assert!(keys(&tree).contains(&"manager".to_owned()));
         let name = tree.lines().iter().find(|l| l.key == "username").unwrap();
-        assert_eq!(name.field, Some(FieldName::User));
+        assert_eq!(name.target, Some(Target::Field(FieldName::User)));
+        let manager = tree.lines().iter().find(|l| l.key == "manager").and_then(|l| l.target.as_ref());
+        assert_eq!(manager.unwrap().to_string(), "request.metadata.managedFields[].manager");
+        let group = tree.lines().iter().find(|l| l.value == "b").and_then(|l| l.target.as_ref());
+        assert_eq!(group, Some(&Target::Field(FieldName::Group)));
         assert_eq!(tree.find("nowhere", 0, true), None);
         assert_eq!(tree.find("alice", 0, false), tree.find("alice", 0, true));
         assert!(Tree::new(&json!(3)).visible().is_empty());

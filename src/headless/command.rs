@@ -1,4 +1,4 @@
-//! Runs `info` and `query` as a process: starts the pipeline, hands its messages over, heeds signals.
+//! Runs `info`, `query` and `users` as a process: starts the pipeline, hands its messages over, heeds signals.
 
 use std::io::{self, BufWriter, IsTerminal};
 use std::sync::Arc;
@@ -37,13 +37,14 @@ pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> b
     let mut out = BufWriter::with_capacity(1 << 16, stdout.lock());
     let mut streams = Streams { out: &mut out, notes: &mut stderr.lock() };
     let outcome = match &settings.task {
-        Task::Query { output, stages, limit } => {
+        Task::Query { output, stages, limit, listing } => {
             let options = QueryOptions {
                 filter: &filter,
                 holds_secret,
                 output: *output,
                 stages: *stages,
                 limit: *limit,
+                listing,
                 follow: settings.follow,
                 since: settings.since.as_deref(),
                 until: settings.until.as_deref(),

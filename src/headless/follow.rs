@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::intake::Intake;
 use super::printer::Printer;
 use super::query::{QueryOptions, rows_in_order, time_range};
+use super::texts::RowTexts;
 use super::{Outcome, Streams};
 use crate::error::Result;
 use crate::ingest::IngestMessage;
@@ -88,8 +89,7 @@ impl<'o> Follower<'o> {
         for id in std::mem::take(&mut self.waiting) {
             self.print_unanswered(id, streams)?;
         }
-        streams.flush()?;
-        self.printer.tell(streams);
+        self.printer.finish(streams)?;
         if self.following.is_none() {
             self.intake.tell_losses(streams, self.options.zone);
         }
@@ -100,7 +100,7 @@ impl<'o> Follower<'o> {
     fn print_present(&mut self, streams: &mut Streams<'_>) -> Result<()> {
         let range = time_range(self.options, &self.intake, streams)?;
         self.plan = self.options.plan(&self.intake);
-        for id in rows_in_order(&self.intake.store, &self.plan, self.options, range) {
+        for id in rows_in_order(&self.intake.store, &self.plan, self.options, range, self.options.limit) {
             self.print_or_wait(id, streams)?;
         }
         let entries = self.intake.store.entries();
@@ -142,7 +142,7 @@ impl<'o> Follower<'o> {
 
     fn print_or_wait(&mut self, id: EventId, streams: &mut Streams<'_>) -> Result<()> {
         if !self.options.is_by_request() {
-            return self.printer.print(&self.intake, id, None, streams);
+            return self.print(id, streams);
         }
         let Some(segment) = self.intake.store.segment(id) else { return Ok(()) };
         let stage = segment.facts(id.row()).stage();
@@ -160,7 +160,12 @@ impl<'o> Follower<'o> {
         if let Some(key) = key.filter(|_| self.intake.store.is_open(id)) {
             self.unfinished.remember(key);
         }
-        self.printer.print(&self.intake, id, None, streams)
+        self.print(id, streams)
+    }
+
+    fn print(&mut self, id: EventId, streams: &mut Streams<'_>) -> Result<()> {
+        let mut texts = RowTexts::new(&self.intake.store);
+        self.printer.print(&self.intake, &mut texts, id, None, streams)
     }
 
     /// Whether the record that ends this request came before the one that now stands for it.
@@ -184,7 +189,7 @@ impl<'o> Follower<'o> {
         if let Some(key) = request_key(entry.segment(), id.row()) {
             self.unfinished.remember(key);
         }
-        self.printer.print(&self.intake, id, None, streams)
+        self.print(id, streams)
     }
 
     /// Looks through those that wait only when they are many, and then makes room for as many again.

@@ -1,12 +1,16 @@
-//! `kauditui query`: the rows of the timeline, in time order once everything has been read, or as they come.
+//! `kauditui query` and `kauditui users`: the rows of the timeline once everything has been read, in time order or
+//! sorted, or as they come; or what they come to, counted by fields or by user.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::follow::Follower;
+use super::groups::{print_groups, print_users};
 use super::intake::Intake;
 use super::printer::Printer;
+use super::sorted::sort_rows;
+use super::texts::RowTexts;
 use super::verdicts::with_verdicts;
 use super::{Outcome, Streams};
 use crate::cli::{QueryOutput, StageChoice};
@@ -15,7 +19,7 @@ use crate::format::LineFilter;
 use crate::ingest::IngestMessage;
 use crate::model::{EventId, Micros, TimeZoneChoice};
 use crate::query::{Context, Expression, Plan, Rows, prefilter};
-use crate::settings::{Reference, TimeRange};
+use crate::settings::{Listing, Reference, TimeRange};
 use crate::store::{Bitset, Entry, Store};
 
 /// Rows are flushed, and a request to stop is heeded, at least this often.
@@ -31,8 +35,10 @@ pub struct QueryOptions<'a> {
     pub output: QueryOutput,
     /// Which records become rows.
     pub stages: StageChoice,
-    /// Newest rows to print of what is there.
+    /// Rows or groups to print at most: the newest rows of what is there, or the first ones of an order.
     pub limit: Option<usize>,
+    /// What is listed. With [`Self::follow`], rows in the order of time.
+    pub listing: &'a Listing,
     /// Whether to print what comes, too.
     pub follow: bool,
     /// Start of the window as typed.
@@ -63,27 +69,36 @@ impl QueryOptions<'_> {
 
     /// Whether the pipeline must keep the original text, see [`crate::ingest::IngestOptions::keep_text`].
     pub fn needs_text(&self) -> bool {
-        self.output == QueryOutput::Raw || self.reveal || Plan::new(self.filter).reads_text()
+        self.output == QueryOutput::Raw
+            || self.reveal
+            || self.listing.reads_text()
+            || Plan::new(self.filter).reads_text()
     }
 
     /// The lines of history that must be read, see [`crate::ingest::IngestOptions::candidates`]. What comes later may
-    /// be a further stage of a line that was left out, so while following all are read.
+    /// be a further stage of a line that was left out, so while following all are read; and who is new among users is
+    /// told by what does not match, too.
     pub fn candidates(&self) -> Option<LineFilter> {
-        if self.follow { None } else { prefilter(self.filter) }
+        let needs_all = self.follow || matches!(self.listing, Listing::Users(_));
+        if needs_all { None } else { prefilter(self.filter) }
     }
 
-    /// The filter compiled, once what it may refer to is known.
-    pub(super) fn plan(&self, intake: &Intake) -> Plan {
+    /// What the filter may refer to, as far as it is known.
+    pub(super) fn context(&self, intake: &Intake) -> Context {
         let newest = intake.newest();
-        let context = Context {
+        Context {
             reference: Reference::choose(newest, self.now).moment(),
             newest: newest.unwrap_or(self.now).min(self.now),
             zone: self.zone,
             sources: intake.names().clone(),
             marks: Arc::default(),
             revealed: self.reveal,
-        };
-        Plan::compile(self.filter, &context)
+        }
+    }
+
+    /// The filter compiled, once what it may refer to is known.
+    pub(super) fn plan(&self, intake: &Intake) -> Plan {
+        Plan::compile(self.filter, &self.context(intake))
     }
 
     /// Rows of a segment, from `first` on, that are to be printed.
@@ -131,31 +146,69 @@ pub fn query(
         intake.take(message, streams);
         while intake.excess(options.memory).is_some() && intake.store.evict_oldest() {}
     }
-    let mut printer = Printer::new(options);
     // Whoever stops a query before it has read everything does not want a part of it that looks like all.
-    if !stop.load(Ordering::Relaxed) {
-        let range = time_range(options, &intake, streams)?;
-        let plan = options.plan(&intake);
-        let rows = rows_in_order(&intake.store, &plan, options, range);
-        let mut print = |verdicts: &mut dyn Iterator<Item = bool>| {
-            for (count, id) in rows.iter().enumerate() {
-                printer.print(&intake, *id, verdicts.next(), streams)?;
-                if count % ROWS_AT_ONCE == 0 && stop.load(Ordering::Relaxed) {
-                    break;
+    let matched =
+        if stop.load(Ordering::Relaxed) { 0 } else { print_listing(&intake, options, streams, stop)? };
+    streams.flush()?;
+    intake.tell_losses(streams, options.zone);
+    Ok(Outcome { matched, failed_sources: intake.failed_sources })
+}
+
+/// Prints what was asked for of all that has been read; how many rows matched.
+fn print_listing(
+    intake: &Intake,
+    options: &QueryOptions<'_>,
+    streams: &mut Streams<'_>,
+    stop: &AtomicBool,
+) -> Result<u64> {
+    let range = time_range(options, intake, streams)?;
+    match options.listing {
+        Listing::Groups { fields, sort } => {
+            print_groups(intake, options, range, (fields, *sort), streams, stop)
+        }
+        Listing::Users(sort) => print_users(intake, options, range, *sort, streams, stop),
+        Listing::Rows { sort, .. } => {
+            let plan = options.plan(intake);
+            let rows = match sort {
+                None => rows_in_order(&intake.store, &plan, options, range, options.limit),
+                Some(sort) => {
+                    let rows = rows_in_order(&intake.store, &plan, options, range, None);
+                    let context = options.context(intake);
+                    let mut rows = sort_rows(rows, sort, &intake.store, &context, options.is_by_request());
+                    rows.truncate(options.limit.unwrap_or(usize::MAX));
+                    rows
                 }
-            }
-            Ok(())
-        };
-        if options.output == QueryOutput::Raw && !options.reveal {
-            with_verdicts(&intake.store, &rows, options.holds_secret, options.threads, print)?;
-        } else {
-            print(&mut std::iter::empty())?;
+            };
+            print_rows(intake, options, &rows, streams, stop)
         }
     }
-    streams.flush()?;
-    printer.tell(streams);
-    intake.tell_losses(streams, options.zone);
-    Ok(Outcome { matched: printer.matched(), failed_sources: intake.failed_sources })
+}
+
+fn print_rows(
+    intake: &Intake,
+    options: &QueryOptions<'_>,
+    rows: &[EventId],
+    streams: &mut Streams<'_>,
+    stop: &AtomicBool,
+) -> Result<u64> {
+    let mut printer = Printer::new(options);
+    let mut texts = RowTexts::new(&intake.store);
+    let mut print = |verdicts: &mut dyn Iterator<Item = bool>| {
+        for (count, id) in rows.iter().enumerate() {
+            printer.print(intake, &mut texts, *id, verdicts.next(), streams)?;
+            if count % ROWS_AT_ONCE == 0 && stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        Ok(())
+    };
+    if options.output == QueryOutput::Raw && !options.reveal {
+        with_verdicts(&intake.store, rows, options.holds_secret, options.threads, print)?;
+    } else {
+        print(&mut std::iter::empty())?;
+    }
+    printer.finish(streams)?;
+    Ok(printer.matched())
 }
 
 /// The window as moments, and says from where it was counted.
@@ -171,12 +224,13 @@ pub(super) fn time_range(
     Ok(range.bounds())
 }
 
-/// Matching rows in time order: all, or the newest ones up to the limit.
+/// Matching rows in time order: all, or the newest ones up to a limit.
 pub(super) fn rows_in_order(
     store: &Store,
     plan: &Plan,
     options: &QueryOptions<'_>,
     range: Option<(Micros, Micros)>,
+    limit: Option<usize>,
 ) -> Vec<EventId> {
     let selected: HashMap<u32, Bitset> = store
         .entries()
@@ -185,7 +239,7 @@ pub(super) fn rows_in_order(
     let newest_first = store.order().chunks().iter().rev().flat_map(|chunk| chunk.ids().iter().rev());
     let mut rows: Vec<EventId> = newest_first
         .filter(|id| selected.get(&id.segment()).is_some_and(|rows| rows.get(id.row())))
-        .take(options.limit.unwrap_or(usize::MAX))
+        .take(limit.unwrap_or(usize::MAX))
         .copied()
         .collect();
     rows.reverse();

@@ -1,17 +1,23 @@
 //! What one row says: a request with its end, or a single record; and its JSON.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
+use super::texts::RowTexts;
 use crate::format::{Marks, Reader, Sink, Unreadable};
-use crate::model::{Event, EventId, Micros, format_rfc3339};
+use crate::model::{Event, EventId, Grant, Micros, actor_kind, command, field_manager, format_rfc3339, tool};
+use crate::query::FieldName;
 use crate::store::{Field, Segment, Store};
 
 /// A record with what other records say about its request.
 pub(super) struct Row<'a> {
     pub(super) segment: &'a Segment,
     pub(super) row: u32,
+    id: EventId,
     /// The record that ended the request, when rows are requests and it is another one.
     end: Option<(&'a Segment, u32)>,
+    end_id: Option<EventId>,
     is_request: bool,
     is_open: bool,
     revealed: Option<Revealed>,
@@ -44,22 +50,20 @@ impl Sink for Revealed {
 }
 
 impl<'a> Row<'a> {
-    /// The row of a record that is held. `is_request`: rows are requests, not records. What may be masked is read
-    /// again from `revealed`, the record's text.
+    /// The row of a record that is held. `is_request`: rows are requests, not records. With `revealing`, the texts of
+    /// the same store, credentials are shown as they stand in them.
     pub(super) fn new(
         store: &'a Store,
         id: EventId,
         is_request: bool,
-        revealed: Option<&[u8]>,
+        revealing: Option<&mut RowTexts<'_>>,
     ) -> Option<Self> {
         let segment = store.segment(id)?;
         let row = id.row();
-        let end = store
-            .ending(id)
-            .filter(|_| is_request)
-            .and_then(|end| store.segment(end).map(|segment| (segment, end.row())));
-        let revealed = revealed.map(read_again);
-        Some(Self { segment, row, end, is_request, is_open: store.is_open(id), revealed })
+        let end_id = store.ending(id).filter(|_| is_request);
+        let end = end_id.and_then(|end| store.segment(end).map(|segment| (segment, end.row())));
+        let revealed = revealing.and_then(|texts| texts.read(id).ok().map(read_again));
+        Some(Self { segment, row, id, end, end_id, is_request, is_open: store.is_open(id), revealed })
     }
 
     /// A field; what a later record of the request knows better fills the gaps.
@@ -91,6 +95,92 @@ impl<'a> Row<'a> {
         }
     }
 
+    fn decision(&self) -> &'static str {
+        match (self.segment.facts(self.row).decision().name(), self.end) {
+            ("", Some((segment, row))) => segment.facts(row).decision().name(),
+            (own, _) => own,
+        }
+    }
+
+    /// The row's own record, then the one that ended its request.
+    pub(super) fn records(&self) -> impl Iterator<Item = EventId> {
+        std::iter::once(self.id).chain(self.end_id)
+    }
+
+    /// A field of the filter language as [`crate::query::Keys`] has it, with the gaps filled; empty where it is
+    /// absent or no text. `source` is what the row's log is called.
+    pub(super) fn value<'r>(&'r self, field: FieldName, source: &'r str) -> Cow<'r, str> {
+        let facts = self.segment.facts(self.row);
+        let own = |field| Cow::Borrowed(self.string(field));
+        let grant = || Grant::parse(self.string(Field::DecisionReason));
+        match field {
+            FieldName::User => own(Field::User),
+            FieldName::ImpersonatedUser => own(Field::ImpersonatedUser),
+            FieldName::Impersonator if self.string(Field::ImpersonatedUser).is_empty() => "".into(),
+            FieldName::Impersonator => own(Field::User),
+            FieldName::Group => {
+                let groups = serde_json::from_str::<Vec<String>>(self.string(Field::Groups));
+                groups.unwrap_or_default().join(", ").into()
+            }
+            FieldName::Kind => actor_kind(self.string(Field::User)).name().into(),
+            FieldName::Verb => own(Field::Verb),
+            FieldName::Resource => own(Field::Resource),
+            FieldName::Subresource => own(Field::Subresource),
+            FieldName::Namespace => own(Field::Namespace),
+            FieldName::Name => own(Field::Name),
+            FieldName::Object => self.object().into(),
+            FieldName::ApiVersion => match (self.string(Field::ApiGroup), self.string(Field::ApiVersion)) {
+                ("", version) => version.into(),
+                (group, version) => format!("{group}/{version}").into(),
+            },
+            FieldName::Code => match self.code() {
+                0 => "".into(),
+                code => code.to_string().into(),
+            },
+            FieldName::Reason => own(Field::Reason),
+            FieldName::Decision => self.decision().into(),
+            FieldName::Binding => grant().map_or("", |grant| grant.binding).into(),
+            FieldName::Role => grant().map_or("", |grant| grant.role).into(),
+            FieldName::SourceIp => own(Field::SourceIp),
+            FieldName::UserAgent => own(Field::UserAgent),
+            FieldName::Tool => tool(self.string(Field::UserAgent)).into(),
+            FieldName::Manager if !matches!(self.string(Field::Verb), "create" | "update" | "patch") => {
+                "".into()
+            }
+            FieldName::Manager => {
+                field_manager(self.string(Field::RequestUri), self.string(Field::UserAgent))
+            }
+            FieldName::RequestUri => own(Field::RequestUri),
+            FieldName::Command if self.string(Field::Subresource) != "exec" => "".into(),
+            FieldName::Command => command(self.string(Field::RequestUri)).into(),
+            FieldName::Level => facts.level().name().into(),
+            FieldName::Stage => facts.stage().name().into(),
+            FieldName::AuditId => self.segment.audit_id(self.row).into(),
+            FieldName::Credential => own(Field::Credential),
+            FieldName::TokenPod => own(Field::TokenPod),
+            FieldName::TokenNode => own(Field::TokenNode),
+            FieldName::Deprecated => own(Field::Deprecated),
+            FieldName::Source => source.into(),
+            FieldName::Is
+            | FieldName::Duration
+            | FieldName::Since
+            | FieldName::Until
+            | FieldName::At
+            | FieldName::Mark
+            | FieldName::Text => "".into(),
+        }
+    }
+
+    fn object(&self) -> String {
+        let resource = self.string(Field::Resource);
+        if resource.is_empty() {
+            return String::new();
+        }
+        let group = self.string(Field::ApiGroup);
+        let dot = if group.is_empty() { "" } else { "." };
+        format!("{}/{resource}{dot}{group}/{}", self.string(Field::Namespace), self.string(Field::Name))
+    }
+
     /// From the arrival of the request to its end, once that is known.
     pub(super) fn duration(&self) -> Option<Micros> {
         match self.end {
@@ -116,10 +206,6 @@ impl<'a> Row<'a> {
     pub(super) fn json(&self, source: &str) -> serde_json::Result<String> {
         let (segment, row) = (self.segment, self.row);
         let facts = segment.facts(row);
-        let decision = match (facts.decision().name(), self.end) {
-            ("", Some((segment, row))) => segment.facts(row).decision().name(),
-            (own, _) => own,
-        };
         let marks = [(facts.is_time_guessed(), "timeGuessed"), (facts.is_repaired(), "repaired")];
         let (end_stage, end_code) = self.end_stage();
         let json = serde_json::to_string(&JsonRow {
@@ -142,7 +228,7 @@ impl<'a> Row<'a> {
             namespace: self.string(Field::Namespace),
             name: self.string(Field::Name),
             request_uri: self.string(Field::RequestUri),
-            decision,
+            decision: self.decision(),
             decision_reason: self.string(Field::DecisionReason),
             duration_micros: self.duration(),
             end_stage,

@@ -12,9 +12,12 @@ use crate::model::{
     Decision, Event, Level, Micros, ObjectRef, SECOND, SourceId, Stage, TimeZoneChoice, parse_rfc3339,
 };
 use crate::query::Expression;
+use crate::settings::Listing;
 use crate::store::{Batch, SegmentBuilder};
 
 const LOG: SourceId = SourceId(0);
+/// Rows in the order of time, with the columns of the form.
+static ROWS: Listing = Listing::Rows { columns: Vec::new(), sort: None };
 const UTC: TimeZoneChoice = TimeZoneChoice::Utc;
 
 fn noon() -> Micros {
@@ -66,6 +69,7 @@ fn options(filter: &Expression) -> QueryOptions<'_> {
         output: QueryOutput::Jsonl,
         stages: StageChoice::Request,
         limit: None,
+        listing: &ROWS,
         follow: false,
         since: None,
         until: None,

@@ -4,8 +4,9 @@
 use std::sync::mpsc::sync_channel;
 use std::thread;
 
+use super::texts::RowTexts;
 use crate::model::EventId;
-use crate::store::{Store, UnpackedBlocks};
+use crate::store::Store;
 
 /// Rows that a thread judges at a time.
 const ROWS_AT_ONCE: usize = 256;
@@ -28,14 +29,9 @@ pub(super) fn with_verdicts<R>(
             .map(|first| {
                 let (sender, receiver) = sync_channel(LISTS_AHEAD);
                 scope.spawn(move || {
-                    let mut unpacked = UnpackedBlocks::default();
+                    let mut texts = RowTexts::new(store);
                     for rows in rows.chunks(ROWS_AT_ONCE).skip(first).step_by(threads) {
-                        let judge = |id: &EventId| {
-                            let text = store
-                                .segment(*id)
-                                .and_then(|s| s.text_from(id.row(), id.segment(), &mut unpacked).ok());
-                            text.is_some_and(holds_secret)
-                        };
+                        let judge = |id: &EventId| texts.read(*id).is_ok_and(holds_secret);
                         let verdicts: Vec<bool> = rows.iter().map(judge).collect();
                         if sender.send(verdicts).is_err() {
                             return;

@@ -126,7 +126,9 @@ fn compile_field(field: FieldName, asked: Asked<'_>, context: &Context) -> Test 
         FieldName::User => {
             Test::Any(vec![username(Field::User, asked), username(Field::ImpersonatedUser, asked)])
         }
-        FieldName::Impersonator if asked.is_absence() => absent(Field::ImpersonatedUser),
+        FieldName::Impersonator if asked.is_absence() => {
+            Test::Any(vec![absent(Field::ImpersonatedUser), absent(Field::User)])
+        }
         FieldName::Impersonator => {
             Test::All(vec![present(Field::ImpersonatedUser), username(Field::User, asked)])
         }
@@ -140,6 +142,7 @@ fn compile_field(field: FieldName, asked: Asked<'_>, context: &Context) -> Test 
         FieldName::Namespace => Test::Column(Field::Namespace, asked.whole()),
         FieldName::Name => Test::Column(Field::Name, asked.whole()),
         FieldName::Object => compile_object(asked.value),
+        FieldName::ApiVersion => compile_api_version(asked),
         FieldName::Code => compile_code(asked),
         FieldName::Reason => Test::Column(Field::Reason, asked.whole()),
         FieldName::Decision => {
@@ -311,6 +314,22 @@ fn compile_object(value: &Value) -> Test {
         ]),
         // No object at all.
         _ => absent(Field::Resource),
+    }
+}
+
+/// `group/version`, or either of them.
+fn compile_api_version(asked: Asked<'_>) -> Test {
+    let pattern = |text: &str| Pattern::whole(text, asked.value.quoted);
+    match asked.text().split_once('/') {
+        Some((group, version)) if !asked.regex => Test::All(vec![
+            Test::Column(Field::ApiGroup, pattern(group)),
+            Test::Column(Field::ApiVersion, pattern(version)),
+        ]),
+        _ if asked.is_absence() => absent(Field::ApiVersion),
+        _ => Test::Any(vec![
+            Test::Column(Field::ApiGroup, asked.whole()),
+            Test::Column(Field::ApiVersion, asked.whole()),
+        ]),
     }
 }
 

@@ -14,25 +14,31 @@ pub enum Change {
     Only,
 }
 
-/// The filter with one value of one field included, excluded or made the only one.
-pub fn with_value(expression: &Expression, field: FieldName, text: &str, change: Change) -> Expression {
+/// The filter with one value of one field (or place) included, excluded or made the only one.
+pub fn with_value(
+    expression: &Expression,
+    target: impl Into<Target>,
+    text: &str,
+    change: Change,
+) -> Expression {
+    let target = &target.into();
     let mut parts: Vec<Node> = match &expression.root {
         None => Vec::new(),
         Some(Node::And(parts)) => parts.clone(),
         Some(other) => vec![other.clone()],
     };
     let value = Value::exactly(text);
-    let has_value = |node: &Node| matches!(node, Node::Term(t) if is_of(t, field));
+    let has_value = |node: &Node| matches!(node, Node::Term(t) if is_of(t, target));
     let is_exclusion = |node: &Node| matches!(node, Node::Not(inner) if has_value(inner));
     match change {
         Change::Only => {
             parts.retain(|part| !has_value(part) && !is_exclusion(part));
-            parts.push(term(field, value));
+            parts.push(term(target, value));
         }
         Change::Include => {
             for part in &mut parts {
                 if let Node::Not(inner) = part {
-                    take_out(inner, field, &value);
+                    take_out(inner, target, &value);
                 }
             }
             parts.retain(|part| !matches!(part, Node::Not(inner) if is_empty(inner)));
@@ -41,12 +47,12 @@ pub fn with_value(expression: &Expression, field: FieldName, text: &str, change:
                     existing.values.push(value)
                 }
                 Some(_) => {}
-                None => parts.push(term(field, value)),
+                None => parts.push(term(target, value)),
             }
         }
         Change::Exclude => {
             for part in &mut parts {
-                take_out(part, field, &value);
+                take_out(part, target, &value);
             }
             parts.retain(|part| !is_empty(part));
             match parts.iter_mut().find(|part| is_exclusion(part)) {
@@ -57,7 +63,7 @@ pub fn with_value(expression: &Expression, field: FieldName, text: &str, change:
                         existing.values.push(value);
                     }
                 }
-                _ => parts.push(Node::Not(Box::new(term(field, value)))),
+                _ => parts.push(Node::Not(Box::new(term(target, value)))),
             }
         }
     }
@@ -76,7 +82,7 @@ pub fn condition_for(field: FieldName, value: &str) -> Node {
     // Without quotes a name may be any of several ways of writing it.
     let spelled = matches!(field, FieldName::User | FieldName::Impersonator | FieldName::ImpersonatedUser);
     let exactly = Value::exactly(value);
-    term(field, if spelled { quoted } else { exactly })
+    term(&Target::Field(field), if spelled { quoted } else { exactly })
 }
 
 /// The filter that asks for one thing more. What it asks for already is not asked twice.
@@ -88,17 +94,17 @@ pub fn with_condition(expression: &Expression, condition: Node) -> Expression {
     Expression::all_of(conditions)
 }
 
-fn term(field: FieldName, value: Value) -> Node {
-    Node::Term(Term { target: Some(Target::Field(field)), regex: false, values: vec![value] })
+fn term(target: &Target, value: Value) -> Node {
+    Node::Term(Term { target: Some(target.clone()), regex: false, values: vec![value] })
 }
 
-fn is_of(term: &Term, field: FieldName) -> bool {
-    term.target == Some(Target::Field(field)) && !term.regex
+fn is_of(term: &Term, target: &Target) -> bool {
+    term.target.as_ref() == Some(target) && !term.regex
 }
 
-fn take_out(node: &mut Node, field: FieldName, value: &Value) {
+fn take_out(node: &mut Node, target: &Target, value: &Value) {
     if let Node::Term(term) = node
-        && is_of(term, field)
+        && is_of(term, target)
     {
         term.values.retain(|v| v != value);
     }

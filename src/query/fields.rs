@@ -27,6 +27,8 @@ pub enum FieldName {
     Name,
     /// Namespace, resource and name together.
     Object,
+    /// `objectRef.apiGroup` and `objectRef.apiVersion`
+    ApiVersion,
     /// `responseStatus.code`
     Code,
     /// `responseStatus.reason`
@@ -266,6 +268,13 @@ pub const FIELDS: &[FieldInfo] = &[
         "RequestReceived, ResponseStarted, ResponseComplete, Panic",
     ),
     line(FieldName::Level, "level", &[], FieldKind::Word, "Metadata, Request, RequestResponse"),
+    line(
+        FieldName::ApiVersion,
+        "apiversion",
+        &["groupversion"],
+        FieldKind::Whole,
+        "API group and version: apps/v1, apps/*, v1beta1",
+    ),
     line(
         FieldName::Deprecated,
         "deprecated",

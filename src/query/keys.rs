@@ -110,6 +110,15 @@ impl<'s> Keys<'s> {
                     fields.iter().fold(0, |key, field| key << 16 | u64::from(segment.symbol(*field, row)));
                 (key, object(segment, row).into())
             }),
+            FieldName::ApiVersion => from_rows(segment, |row| {
+                let (group, version) =
+                    (segment.symbol(Field::ApiGroup, row), segment.symbol(Field::ApiVersion, row));
+                let text = match segment.string(Field::ApiGroup, row) {
+                    "" => segment.string(Field::ApiVersion, row).to_owned(),
+                    group => format!("{group}/{}", segment.string(Field::ApiVersion, row)),
+                };
+                (u64::from(group) << 16 | u64::from(version), text.into())
+            }),
             FieldName::AuditId => {
                 from_rows(segment, |row| (u64::from(row) + 1, segment.audit_id(row).into()))
             }

@@ -3,7 +3,7 @@
 //! `syntax` is the language as a tree, `parser` reads it, `fields` is the one table of what can be asked, `check` and
 //! `names` say what values mean; `completion` tells what may be typed next; `edit` changes a filter by key, `narrow` tells when one only takes away from another.
 //! `compile` turns a tree into the tests of a `plan`, which finds the rows of a segment by columns (`pattern` matches
-//! strings) and, where it must, by text (`text_test`). `view` keeps the result of a plan over the whole
+//! strings) and, where it must, by text (`text_test`, `path`). `view` keeps the result of a plan over the whole
 //! [`crate::store::Store`] up to date, in time order; `group` counts it by the values of fields (`keys`), with durations in a `sketch`.
 //! `prefilter` tells which lines need not be read at all.
 
@@ -18,6 +18,7 @@ mod keys;
 mod names;
 mod narrow;
 mod parser;
+mod path;
 mod pattern;
 mod plan;
 mod prefilter;
@@ -34,6 +35,7 @@ pub use group::{Group, Grouping, MOST_DISTINCT, MOST_GROUPS, SortBy, Stats, sort
 pub use keys::{Keys, ValueId, has_values};
 pub use narrow::narrows;
 pub use parser::{parse, parse_target};
+pub use path::values_at;
 pub use plan::{Plan, Rows, Scan};
 pub use prefilter::prefilter;
 pub use sketch::Sketch;

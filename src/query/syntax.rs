@@ -61,6 +61,12 @@ pub enum Target {
     Body(BodyPath),
 }
 
+impl From<FieldName> for Target {
+    fn from(field: FieldName) -> Target {
+        Target::Field(field)
+    }
+}
+
 /// A place in `requestObject`, `responseObject`, or either.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct BodyPath {

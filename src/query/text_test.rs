@@ -1,17 +1,16 @@
 //! Tests of a record's original text: what no column holds. Whole lines with their JSON escapes decoded, annotations,
-//! places in the bodies, and whether a write changed anything.
+//! places in the bodies (which `path` finds), and whether a
+//! write changed anything.
 //!
 //! Secret values can be neither found nor told apart: a test that hits is asked again on the masked text, so that it
 //! must hold on what may be shown (see [`crate::redact`]).
 
 use std::borrow::Cow;
-use std::fmt;
 
 use memchr::memmem::{self, Finder};
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 use super::check::{Comparison, comparison};
+use super::path::{Leaf, at_annotation, at_path};
 use super::pattern::Pattern;
 use super::syntax::{Body, BodyPath, Step, Value};
 use crate::redact;
@@ -73,13 +72,13 @@ impl ValueTest {
     fn passes(&self, leaf: &Leaf<'_>) -> bool {
         match (self, leaf) {
             (ValueTest::Absent, _) => false,
-            (ValueTest::Present, Leaf::Structure) => true,
+            (ValueTest::Present, Leaf::Structure(_)) => true,
             (ValueTest::Present, Leaf::Scalar(text)) => !text.is_empty(),
             (ValueTest::Number(sign, wanted), Leaf::Scalar(text)) => {
                 text.parse::<f64>().is_ok_and(|number| sign.holds(number, *wanted))
             }
             (ValueTest::Text(pattern), Leaf::Scalar(text)) => pattern.matches(text),
-            (ValueTest::Number(..) | ValueTest::Text(_), Leaf::Structure) => false,
+            (ValueTest::Number(..) | ValueTest::Text(_), Leaf::Structure(_)) => false,
         }
     }
 
@@ -117,21 +116,7 @@ impl BodyTest {
         {
             return self.test.passes_absence();
         }
-        self.test.passes_any(|visit| {
-            for name in body_members(self.path.body) {
-                if let Some(body) = member(line, name) {
-                    walk(body, &self.path.steps, visit);
-                }
-            }
-        })
-    }
-}
-
-fn body_members(body: Body) -> &'static [&'static str] {
-    match body {
-        Body::Request => &["requestObject"],
-        Body::Response => &["responseObject"],
-        Body::Either => &["requestObject", "responseObject"],
+        self.test.passes_any(|visit| at_path(line, self.path.body, &self.path.steps, visit))
     }
 }
 
@@ -161,11 +146,7 @@ impl TextTest {
     fn holds(&self, line: &[u8]) -> bool {
         match self {
             TextTest::Line(pattern) => pattern.matches_bytes(&decoded(line)),
-            TextTest::Annotation(key, test) => test.passes_any(|visit| {
-                if let Some(annotations) = member(line, "annotations") {
-                    walk(annotations, &[Step::Key(key.clone())], visit);
-                }
-            }),
+            TextTest::Annotation(key, test) => test.passes_any(|visit| at_annotation(line, key, visit)),
             TextTest::Body(body) => body.holds(line),
             TextTest::NoEffect => has_no_effect(line),
         }
@@ -174,112 +155,17 @@ impl TextTest {
 
 /// Both bodies name the same resource version (FORMATS.md: a no-op update).
 fn has_no_effect(line: &[u8]) -> bool {
-    let version = |body: &str| {
+    let version = |body: Body| {
         let mut version = None;
         let path = ["metadata", "resourceVersion"].map(|key| Step::Key(key.to_owned()));
-        walk(member(line, body)?, &path, &mut |leaf| {
+        at_path(line, body, &path, &mut |leaf| {
             if let Leaf::Scalar(text) = leaf {
                 version = Some(text.clone().into_owned());
             }
         });
         version.filter(|version| !version.is_empty())
     };
-    version("requestObject").is_some_and(|before| version("responseObject") == Some(before))
-}
-
-/// What stands at the end of a path.
-#[derive(Debug)]
-enum Leaf<'a> {
-    /// A text, decoded, or a number or boolean as it is written.
-    Scalar(Cow<'a, str>),
-    /// An object.
-    Structure,
-}
-
-/// The last member of an object that has this key.
-fn member<'a>(object: &'a [u8], key: &str) -> Option<&'a RawValue> {
-    let mut deserializer = serde_json::Deserializer::from_slice(object);
-    deserializer.deserialize_any(Member { key }).ok().flatten()
-}
-
-/// Visits every place that the steps lead to.
-fn walk(value: &RawValue, steps: &[Step], visit: &mut dyn FnMut(&Leaf<'_>)) {
-    let text = value.get();
-    match (steps.split_first(), text.as_bytes().first()) {
-        (None, Some(b'{')) => visit(&Leaf::Structure),
-        // A path that ends at an array means its elements.
-        (None, Some(b'[')) => elements(text, &mut |element| walk(element, &[], visit)),
-        (None, Some(b'"')) => {
-            if let Ok(text) = serde_json::from_str::<Cow<'_, str>>(text) {
-                visit(&Leaf::Scalar(text));
-            }
-        }
-        (None, Some(b'n') | None) => {}
-        (None, Some(_)) => visit(&Leaf::Scalar(Cow::Borrowed(text))),
-        (Some((Step::Key(key), rest)), Some(b'{')) => {
-            if let Some(value) = member(text.as_bytes(), key) {
-                walk(value, rest, visit);
-            }
-        }
-        (Some((Step::Key(_), _)), Some(b'[')) => elements(text, &mut |element| walk(element, steps, visit)),
-        (Some((Step::Any, rest)), Some(b'[')) => elements(text, &mut |element| walk(element, rest, visit)),
-        (Some((Step::Index(index), rest)), Some(b'[')) => {
-            let mut at = 0u32;
-            elements(text, &mut |element| {
-                if at == *index {
-                    walk(element, rest, visit);
-                }
-                at = at.saturating_add(1);
-            });
-        }
-        _ => {}
-    }
-}
-
-fn elements(array: &str, visit: &mut dyn FnMut(&RawValue)) {
-    // What is broken behind the elements that were visited changes nothing about them.
-    let _ = serde_json::Deserializer::from_str(array).deserialize_seq(Elements(visit));
-}
-
-struct Member<'k> {
-    key: &'k str,
-}
-
-impl<'de> Visitor<'de> for Member<'_> {
-    type Value = Option<&'de RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            if key == self.key {
-                found = Some(map.next_value::<&'de RawValue>()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(found)
-    }
-}
-
-struct Elements<'v>(&'v mut dyn FnMut(&RawValue));
-
-impl<'de> Visitor<'de> for Elements<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(element) = seq.next_element::<&'de RawValue>()? {
-            (self.0)(element);
-        }
-        Ok(())
-    }
+    version(Body::Request).is_some_and(|before| version(Body::Response) == Some(before))
 }
 
 /// A line with its JSON escapes decoded; what is no escape stays as it stands.

@@ -1,6 +1,7 @@
 //! Precedence and validation of settings.
 
 use super::*;
+use crate::activity::ActorSort;
 use crate::cli::{Parsed, parse};
 
 fn settings_in(environment: &[(&str, &str)], arguments: &[&str]) -> Result<Settings> {
@@ -95,10 +96,20 @@ fn twins_have_their_own_task() {
     let query = query.unwrap();
     assert_eq!(
         query.task,
-        Task::Query { output: QueryOutput::Raw, stages: StageChoice::All, limit: Some(5) }
+        Task::Query {
+            output: QueryOutput::Raw,
+            stages: StageChoice::All,
+            limit: Some(5),
+            listing: Listing::default()
+        }
     );
     assert!(!query.follow, "a query ends unless --follow is given");
     assert_eq!(query.sources, [PathBuf::from("audit.log")]);
+    let users = settings_in(&XTERM, &["users", "-o", "csv", "--since", "1h", "-f", "ns:prod"]).unwrap();
+    let Task::Query { output, stages, listing: Listing::Users(sort), .. } = users.task else { panic!() };
+    assert_eq!((output, stages), (QueryOutput::Csv, StageChoice::Request));
+    assert_eq!(sort, Sort { by: ActorSort::Events, descending: true });
+    assert_eq!((users.since.as_deref(), users.filter.as_deref()), (Some("1h"), Some("ns:prod")));
     let info = settings_in(&XTERM, &["info", "-o", "json", "--no-rotated"]).unwrap();
     assert_eq!((info.task, info.rotated), (Task::Info(InfoOutput::Json), false));
 }
@@ -112,6 +123,15 @@ fn wrong_values_are_refused_with_a_tip() {
         &["--since", "someday"],
         &["--utc", "query"],
         &["--demo", "audit.log"],
+        &["query", "--group-by", "verb", "--follow"],
+        &["query", "--sort", "user", "--follow"],
+        &["query", "-o", "json", "--follow"],
+        &["query", "-o", "raw", "--columns", "user"],
+        &["query", "-o", "raw", "--group-by", "user"],
+        &["query", "--columns", "usr"],
+        &["users", "--sort", "count"],
+        &["users", "-o", "raw"],
+        &["--utc", "users"],
     ] {
         let error = settings_in(&XTERM, wrong).unwrap_err();
         assert!(matches!(error, Error::Usage { .. }), "{wrong:?}: {error}");

@@ -22,4 +22,4 @@ pub use order::{CHUNK, Chunk, OrderIndex};
 pub use requests::{Slot, StageIds};
 pub use ring::{Changes, Entry, Store, StoreCounts};
 pub use segment::{Facts, Field, Segment, StringColumn, Texts};
-pub use text_blocks::{BLOCK_BYTES, BlockReader, TextBlocks, UnpackedBlocks};
+pub use text_blocks::{BLOCK_BYTES, BlockReader, TextBlocks};

@@ -8,7 +8,7 @@ use std::io;
 use super::bits::Bitset;
 use super::column::{NumberColumn, SymbolColumn};
 use super::dictionary::{Dictionary, Symbol};
-use super::text_blocks::{BlockReader, TextBlocks, UnpackedBlocks};
+use super::text_blocks::{BlockReader, TextBlocks};
 use crate::model::{Decision, EventId, Level, Micros, SourceId, Stage};
 
 /// A column of strings, by its Kubernetes name.
@@ -333,20 +333,6 @@ impl Segment {
     pub fn text(&self, row: u32) -> io::Result<Vec<u8>> {
         let (start, end) = self.text_range(row);
         self.text.read(start, end)
-    }
-
-    /// The same, out of a block that `unpacked` remembers or will remember. `number` is the segment's own.
-    ///
-    /// # Errors
-    /// When the text cannot be unpacked.
-    pub fn text_from<'t>(
-        &'t self,
-        row: u32,
-        number: u32,
-        unpacked: &'t mut UnpackedBlocks,
-    ) -> io::Result<&'t [u8]> {
-        let (start, end) = self.text_range(row);
-        unpacked.read(number, &self.text, start, end)
     }
 
     /// Reads the texts of many rows one after the other: rows that lie together cost one unpacking.

@@ -96,24 +96,6 @@ impl TextBlocks {
         BlockReader { blocks: self, unpacked: None }
     }
 
-    /// The block that holds `start..end`, and where in it that begins; `None` when no block holds it yet.
-    fn place(&self, start: u32, end: u32) -> io::Result<Option<(usize, usize)>> {
-        if start > end || end > self.len() {
-            return Err(out_of_range());
-        }
-        if start >= self.open_start {
-            return Ok(None);
-        }
-        let before = self.blocks.partition_point(|(first, _)| *first <= start);
-        let index = before.checked_sub(1).ok_or_else(out_of_range)?;
-        Ok(Some((index, (start - self.blocks[index].0) as usize)))
-    }
-
-    fn open_text(&self, start: u32, end: u32) -> io::Result<&[u8]> {
-        let from = (start - self.open_start) as usize;
-        self.open.get(from..from + (end - start) as usize).ok_or_else(out_of_range)
-    }
-
     fn unpack(&self, index: usize) -> io::Result<Vec<u8>> {
         let (start, packed) = &self.blocks[index];
         let end = self.blocks.get(index + 1).map_or(self.open_start, |(next, _)| *next);
@@ -140,52 +122,6 @@ impl TextBlocks {
     }
 }
 
-/// Blocks that were unpacked last, of any segments: for rows that are read in the order of their time, which may lie in
-/// as many segments as logs were written at that time.
-#[derive(Debug, Default)]
-pub struct UnpackedBlocks {
-    /// Segment, block and text, the one used last at the end.
-    blocks: Vec<(u32, usize, Vec<u8>)>,
-}
-
-impl UnpackedBlocks {
-    /// Some 4 MiB with blocks of [`BLOCK_BYTES`].
-    const MOST: usize = 16;
-
-    /// The text in `start..end` of the segment that is stored under `number`, see [`TextBlocks::read`].
-    ///
-    /// # Errors
-    /// When a block cannot be unpacked, or the range is not that of stored text.
-    pub(super) fn read<'t>(
-        &'t mut self,
-        number: u32,
-        texts: &'t TextBlocks,
-        start: u32,
-        end: u32,
-    ) -> io::Result<&'t [u8]> {
-        let Some((index, from)) = texts.place(start, end)? else {
-            return texts.open_text(start, end);
-        };
-        let known = self.blocks.iter().position(|(segment, block, _)| (*segment, *block) == (number, index));
-        match known {
-            Some(known) => self.blocks[known..].rotate_left(1),
-            None => {
-                let text = texts.unpack(index)?;
-                if self.blocks.len() >= Self::MOST {
-                    self.blocks.remove(0);
-                }
-                self.blocks.push((number, index, text));
-            }
-        }
-        let text = self.blocks.last().map_or(&[][..], |(_, _, text)| text.as_slice());
-        text.get(from..from + (end - start) as usize).ok_or_else(out_of_range)
-    }
-}
-
-fn out_of_range() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "no such text in this segment")
-}
-
 /// Reads texts and keeps the block that it unpacked last.
 pub struct BlockReader<'b> {
     blocks: &'b TextBlocks,
@@ -199,13 +135,22 @@ impl BlockReader<'_> {
     /// When a block cannot be unpacked, or the range is not that of stored text.
     pub fn read(&mut self, start: u32, end: u32) -> io::Result<&[u8]> {
         let blocks = self.blocks;
-        let Some((index, from)) = blocks.place(start, end)? else {
-            return blocks.open_text(start, end);
-        };
-        if self.unpacked.as_ref().is_none_or(|(kept, _)| *kept != index) {
-            self.unpacked = Some((index, blocks.unpack(index)?));
+        let out_of_range = || io::Error::new(io::ErrorKind::InvalidInput, "no such text in this segment");
+        if start > end || end > blocks.len() {
+            return Err(out_of_range());
         }
-        let text = self.unpacked.as_ref().map_or(&[][..], |(_, text)| text.as_slice());
+        let (first, text) = if start >= blocks.open_start {
+            (blocks.open_start, blocks.open.as_slice())
+        } else {
+            let before = blocks.blocks.partition_point(|(first, _)| *first <= start);
+            let index = before.checked_sub(1).ok_or_else(out_of_range)?;
+            if self.unpacked.as_ref().is_none_or(|(kept, _)| *kept != index) {
+                self.unpacked = Some((index, blocks.unpack(index)?));
+            }
+            let text = self.unpacked.as_ref().map_or(&[][..], |(_, text)| text.as_slice());
+            (blocks.blocks[index].0, text)
+        };
+        let from = (start - first) as usize;
         text.get(from..from + (end - start) as usize).ok_or_else(out_of_range)
     }
 }
@@ -239,15 +184,6 @@ mod tests {
             }
         }
         assert!(blocks.read(blocks.len(), blocks.len() + 1).is_err());
-        let mut unpacked = UnpackedBlocks::default();
-        for number in [1, 2, 1] {
-            for (offset, text) in offsets.iter().zip(&texts).rev() {
-                let end = offset + text.len() as u32;
-                assert_eq!(unpacked.read(number, &blocks, *offset, end).unwrap(), text);
-            }
-        }
-        assert!(unpacked.blocks.len() <= UnpackedBlocks::MOST);
-        assert!(unpacked.read(1, &blocks, blocks.len(), blocks.len() + 1).is_err());
         let mut total = 0;
         blocks.for_each_block(|_, text| total += text.len()).unwrap();
         assert_eq!(total, blocks.len() as usize);

@@ -1,91 +1,91 @@
 //! Requests over time, failures as a second series, above the rows. A bar is a cell; bucket and zone are printed;
-//! stretches without any log are hatched, since nothing logged is not nothing done.
+//! stretches without any log are hatched, since nothing logged is not nothing done. While the histogram has the keys,
+//! the bar under the cursor is inverted and the selection is marked on the axis; compared with a day ago, each bar has
+//! its counterpart below. What is drawn was counted by [`crate::app::histogram`].
 
 use super::canvas::Canvas;
 use super::theme::Role;
-use crate::app::App;
 use crate::app::geometry::Area;
+use crate::app::histogram::{Axis, Counts, SCALE_WIDTH, length_name};
+use crate::app::{App, Focus};
 use crate::ingest::GAP;
-use crate::model::{Micros, SECOND, format_clock, format_local_offset, format_stamp, zone_offset_seconds};
+use crate::model::{Micros, SECOND, format_clock, format_local_offset, format_stamp};
 use crate::query::Bucket;
 use crate::text;
 
-const MINUTE: i64 = 60;
-const HOUR: i64 = 3600;
-const DAY: i64 = 86_400;
-
-/// Lengths of a bar that people can read, in seconds.
-const NICE: [i64; 22] = [
-    1,
-    2,
-    5,
-    10,
-    15,
-    30,
-    MINUTE,
-    2 * MINUTE,
-    5 * MINUTE,
-    10 * MINUTE,
-    15 * MINUTE,
-    30 * MINUTE,
-    HOUR,
-    2 * HOUR,
-    3 * HOUR,
-    6 * HOUR,
-    12 * HOUR,
-    DAY,
-    2 * DAY,
-    7 * DAY,
-    30 * DAY,
-    365 * DAY,
-];
+const MINUTE: Micros = 60 * SECOND;
+const HOUR: Micros = 60 * MINUTE;
 
 const BARS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 const ASCII_BARS: [&str; 8] = [".", ".", ":", ":", "|", "|", "#", "#"];
 
-/// The least readable length of a bar with which `span` fits into `bars`.
-pub fn bucket_length(span: Micros, bars: usize) -> Micros {
-    let fits = |seconds: &&i64| **seconds * SECOND * (bars.max(2) as i64 - 1) >= span;
-    NICE.iter().find(fits).copied().unwrap_or(NICE[NICE.len() - 1]) * SECOND
-}
-
-fn length_name(bucket: Micros) -> String {
-    match bucket / SECOND {
-        s if s < MINUTE => format!("{s}s"),
-        s if s < HOUR => format!("{}m", s / MINUTE),
-        s if s < DAY => format!("{}h", s / HOUR),
-        s => format!("{}d", s / DAY),
-    }
-}
-
 /// Draws the histogram; its last line is the axis.
 pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Area) {
-    let (Some(first), Some(last)) = (app.store.order().first_time(), app.store.order().last_time()) else {
-        return;
-    };
-    let (first, last) = match app.range {
-        Some((since, until)) => (first.max(since), last.min(until).max(first.max(since))),
-        None => (first, last),
-    };
-    let left = 6;
-    let bars = usize::from(area.width.saturating_sub(left + 1));
-    if bars < 10 || area.height < 2 {
-        return;
+    let Some(counts) = app.histogram.counts() else { return };
+    let rows = area.height.saturating_sub(1);
+    // Two rows of bars at least: in one, words must do.
+    let earlier = counts.day_ago.as_deref().filter(|_| rows >= 2);
+    let below = if earlier.is_some() { rows / 2 } else { 0 };
+    let now = Series { bars: &counts.bars, bucket: counts.axis.bucket };
+    let selected = (app.focus == Focus::Histogram).then(|| app.histogram.selected_bars(&counts.axis));
+    // Both series are drawn to one scale, or they could not be compared.
+    let highest = now.highest().max(earlier.map_or(1, |bars| Series { bars, ..now }.highest()));
+    let band = Area { height: rows - below, ..area };
+    now.draw(canvas, band, &text::human_count(u64::from(highest)), highest, |at| {
+        let is_selected = selected.is_some_and(|(from, until)| from <= at && at <= until);
+        match (is_selected, earlier) {
+            (true, _) => Role::Strong,
+            (false, Some(_)) => Role::Plain,
+            (false, None) => Role::Faint,
+        }
+    });
+    if let Some(bars) = earlier {
+        let band = Area { y: area.y + rows - below, height: below, ..area };
+        Series { bars, ..now }.draw(canvas, band, "-24h", highest, |_| Role::Faint);
     }
-    let bucket = bucket_length(last.saturating_sub(first), bars);
-    // Bars begin at round times of the zone that is shown.
-    let shift = zone_offset_seconds(first, app.zone()) * SECOND;
-    let start = (first + shift).div_euclid(bucket) * bucket - shift;
-    let used = usize::try_from(last.saturating_sub(start) / bucket + 1).unwrap_or(bars).min(bars);
-    let buckets = app.view.histogram(&app.store, start, bucket, used);
-    let highest = buckets.iter().map(|b| b.matched).max().unwrap_or(0).max(1);
-    let height = area.height - 1;
-    canvas.put_right(area.x, area.y, left - 1, &text::human_count(u64::from(highest)), Role::Faint);
-    for (i, counted) in buckets.iter().enumerate() {
-        let x = area.x + left + i as u16;
-        draw_bar(canvas, x, area.y, height, *counted, highest, is_without_log(&buckets, i, bucket));
+    draw_axis(app, canvas, Area { y: area.y + rows, height: 1, ..area }, counts);
+    if let Some(selected) = selected {
+        draw_selection(app, canvas, area, &counts.axis, selected);
     }
-    draw_axis(app, canvas, area, left, start, bucket, used);
+}
+
+/// Bars side by side.
+#[derive(Clone, Copy)]
+struct Series<'a> {
+    bars: &'a [Bucket],
+    bucket: Micros,
+}
+
+impl Series<'_> {
+    fn highest(&self) -> u32 {
+        self.bars.iter().map(|bar| bar.matched).max().unwrap_or(0).max(1)
+    }
+
+    fn draw(
+        &self,
+        canvas: &mut Canvas<'_>,
+        band: Area,
+        label: &str,
+        highest: u32,
+        role: impl Fn(usize) -> Role,
+    ) {
+        canvas.put_right(band.x, band.y, SCALE_WIDTH - 1, label, Role::Faint);
+        for (at, bar) in self.bars.iter().enumerate() {
+            let Some(cell) = cell_of(band, at) else { break };
+            if is_without_log(self.bars, at, self.bucket) {
+                let sign = canvas.theme.sign("░", "/");
+                (0..cell.height).for_each(|row| _ = canvas.put(cell.x, cell.y + row, 1, sign, Role::Faint));
+            } else {
+                draw_bar(canvas, cell, *bar, highest, role(at));
+            }
+        }
+    }
+}
+
+/// The column of a bar; `None` when it is not on the screen.
+fn cell_of(area: Area, at: usize) -> Option<Area> {
+    let offset = SCALE_WIDTH.checked_add(u16::try_from(at).ok()?)?;
+    (offset < area.width).then_some(Area { x: area.x + offset, width: 1, ..area })
 }
 
 /// Whether a bar lies in a stretch of more than ten minutes without a line.
@@ -98,29 +98,14 @@ fn is_without_log(buckets: &[Bucket], at: usize, bucket: Micros) -> bool {
     (before + after) as i64 * bucket > GAP
 }
 
-fn draw_bar(
-    canvas: &mut Canvas<'_>,
-    x: u16,
-    y: u16,
-    height: u16,
-    counted: Bucket,
-    highest: u32,
-    without_log: bool,
-) {
-    if without_log {
-        let sign = canvas.theme.sign("░", "/");
-        for row in 0..height {
-            canvas.put(x, y + row, 1, sign, Role::Faint);
-        }
-        return;
-    }
-    let steps = u64::from(height) * 8;
+fn draw_bar(canvas: &mut Canvas<'_>, cell: Area, counted: Bucket, highest: u32, role: Role) {
+    let steps = u64::from(cell.height) * 8;
     let eighths = |count: u32| -> u64 {
         if count == 0 { 0 } else { (u64::from(count) * steps).div_ceil(u64::from(highest)).max(1) }
     };
     let (whole, failed) = (eighths(counted.matched), eighths(counted.failed));
-    for row in 0..height {
-        let floor = u64::from(height - 1 - row) * 8;
+    for row in 0..cell.height {
+        let floor = u64::from(cell.height - 1 - row) * 8;
         let fill = whole.saturating_sub(floor).min(8);
         if fill == 0 {
             continue;
@@ -132,68 +117,73 @@ fn draw_bar(
         } else {
             signs[fill as usize - 1]
         };
-        let role = if is_failed { Role::Failure } else { Role::Faint };
-        canvas.put(x, y + row, 1, sign, role);
+        canvas.put(cell.x, cell.y + row, 1, sign, if is_failed { Role::Failure } else { role });
     }
 }
 
-fn draw_axis(
-    app: &App,
-    canvas: &mut Canvas<'_>,
-    area: Area,
-    left: u16,
-    start: Micros,
-    bucket: Micros,
-    used: usize,
-) {
-    let y = area.y + area.height - 1;
+/// Times below the bars, and at the right what a bar is and how the bars compare.
+fn draw_axis(app: &App, canvas: &mut Canvas<'_>, line: Area, counts: &Counts) {
+    let axis = counts.axis;
     let zone = app.zone();
-    let offset = format_local_offset(start, zone);
-    let note = format!("{}/bar {}", length_name(bucket), if offset == "Z" { "UTC" } else { &offset });
+    let offset = format_local_offset(axis.start, zone);
+    let mut note =
+        format!("{}/bar {}", length_name(axis.bucket), if offset == "Z" { "UTC" } else { &offset });
+    // While bars are selected, the line of messages compares them.
+    if let Some(compared) = app.comparison_of(0, axis.bars - 1).filter(|_| app.focus != Focus::Histogram) {
+        note = canvas.words(&format!("{compared} · {note}"));
+    }
     let note_width = text::width(&note) as u16 + 1;
-    let days = bucket >= 6 * HOUR * SECOND || bucket * used as i64 > 20 * HOUR * SECOND;
-    let label = |i: usize| {
-        let time = start + bucket * i as i64;
+    let days = axis.bucket >= 6 * HOUR || axis.span().length() > 20 * HOUR;
+    let label = |at: usize| {
+        let time = axis.bar(at).start;
         if days {
             format_stamp(time, zone).get(5..16).unwrap_or_default().to_owned()
-        } else if bucket < MINUTE * SECOND {
+        } else if axis.bucket < MINUTE {
             format_clock(time, zone, false)
         } else {
             format_clock(time, zone, false).get(..5).unwrap_or_default().to_owned()
         }
     };
-    let step = if days { 24 } else { 20 };
-    let mut i = 0;
-    while i < used.max(1) {
-        let x = area.x + left + i as u16;
-        let text = label(i);
-        if x + text.len() as u16 + note_width >= area.x + area.width {
+    for at in (0..axis.bars).step_by(if days { 24 } else { 20 }) {
+        let Some(cell) = cell_of(line, at) else { break };
+        let text = label(at);
+        let width = text.len() as u16 + 1;
+        if cell.x + width + note_width > line.x + line.width {
             break;
         }
-        canvas.put(
-            x,
-            y,
-            text.len() as u16 + 1,
-            &format!("{}{text}", canvas.theme.sign("└", "'")),
-            Role::Faint,
-        );
-        i += step;
+        canvas.put(cell.x, line.y, width, &format!("{}{text}", canvas.theme.sign("└", "'")), Role::Faint);
     }
-    canvas.put_right(area.x, y, area.width, &note, Role::Faint);
+    canvas.put_right(line.x, line.y, line.width, &note, Role::Faint);
+}
+
+/// The bar under the cursor inverted; on the axis a pointer to it, and a line to where the selection began.
+fn draw_selection(
+    app: &App,
+    canvas: &mut Canvas<'_>,
+    area: Area,
+    axis: &Axis,
+    (from, until): (usize, usize),
+) {
+    let cursor = app.histogram.cursor_bar(axis);
+    let rows = area.height.saturating_sub(1);
+    for at in from..=until {
+        let Some(cell) = cell_of(Area { y: area.y + rows, height: 1, ..area }, at) else { break };
+        let sign = match at {
+            at if at == cursor => canvas.theme.sign("▲", "^"),
+            at if at == from => "[",
+            at if at == until => "]",
+            _ => canvas.theme.sign("━", "="),
+        };
+        canvas.put(cell.x, cell.y, 1, sign, Role::Strong);
+    }
+    if let Some(cell) = cell_of(Area { height: rows, ..area }, cursor) {
+        canvas.fill(cell, Role::Cursor);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bars_have_readable_lengths() {
-        assert_eq!(bucket_length(0, 60), SECOND);
-        assert_eq!(bucket_length(3600 * SECOND, 70), 60 * SECOND);
-        assert_eq!(bucket_length(24 * 3600 * SECOND, 100), 900 * SECOND);
-        assert_eq!(length_name(900 * SECOND), "15m");
-        assert!(bucket_length(i64::MAX / 4, 70) > 0);
-    }
 
     #[test]
     fn only_long_silences_are_called_no_log() {

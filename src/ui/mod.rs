@@ -1,21 +1,25 @@
 //! The picture of the state: [`draw`] reads an [`App`] and writes cells, nothing else.
 //!
-//! One file a part of the screen; `theme` turns roles into styles, `canvas` makes text from a log safe and fitting,
+//! One file a part of the screen (`grid` draws the tables of `users` and `statistics`); `theme` turns roles into styles, `canvas` makes text from a log safe and fitting,
 //! `shorten` knows what may be left out of a name.
 
 mod canvas;
 mod detail;
+mod facets;
+mod grid;
 mod histogram;
 mod overlay;
 pub mod shorten;
+mod statistics;
 mod status;
 mod theme;
 mod timeline;
+mod users;
 
 use ratatui::Frame;
 use ratatui::layout::Position;
 
-use crate::app::{App, Mode};
+use crate::app::{App, Mode, Screen};
 use canvas::Canvas;
 pub use theme::{Role, Theme};
 
@@ -35,7 +39,14 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
         histogram::draw(app, &mut canvas, layout.histogram);
     }
     if layout.rows.height > 0 {
-        timeline::draw(app, &mut canvas, layout.heading, layout.rows);
+        match app.screen {
+            Screen::Timeline => timeline::draw(app, &mut canvas, layout.heading, layout.rows),
+            Screen::Users => users::draw(app, &mut canvas, layout.heading, layout.rows),
+            Screen::Statistics => statistics::draw(app, &mut canvas, layout.heading, layout.rows),
+        }
+    }
+    if layout.pane.height > 0 {
+        users::draw_profile(app, &mut canvas, layout.pane);
     }
     if layout.detail.height > 0 {
         detail::draw(app, &mut canvas, layout.detail);
@@ -45,8 +56,11 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
     }
     let prompt_cursor = status::draw_message(app, &mut canvas, layout.message);
     cursor = cursor.or(prompt_cursor);
-    if let Mode::Menu(menu) = &app.mode {
-        cursor = overlay::draw(menu, &mut canvas);
+    match &app.mode {
+        Mode::Menu(menu) => cursor = overlay::draw(menu, &mut canvas),
+        Mode::Facets(open) => cursor = facets::draw(app, open, &mut canvas),
+        Mode::Filter => facets::draw_suggestions(app, &mut canvas),
+        Mode::Normal | Mode::Prompt(_) => {}
     }
     if let Some((x, y)) = cursor.filter(|(x, y)| *x < area.width && *y < area.height) {
         frame.set_cursor_position(Position::new(x, y));

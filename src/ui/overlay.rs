@@ -9,7 +9,7 @@ use crate::text;
 /// Draws a list in the middle of the screen. Returns where the text cursor is when it can be searched.
 pub fn draw(menu: &Menu, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
     let screen = *canvas.buffer.area();
-    let key_width = menu.shown.iter().map(|item| text::width(&item.key)).max().unwrap_or(0).min(24) as u16;
+    let key_width = menu.shown.iter().map(|item| text::width(&item.key)).max().unwrap_or(0).min(38) as u16;
     let longest = menu.shown.iter().map(|item| text::width(&item.text)).max().unwrap_or(0);
     let wanted = (usize::from(key_width) + longest + 8).max(40);
     let width = u16::try_from(wanted).unwrap_or(u16::MAX).min(screen.width.saturating_sub(2)).min(110);
@@ -22,6 +22,7 @@ pub fn draw(menu: &Menu, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
         MenuKind::Copy => "a letter or Enter copies, Esc closes",
         MenuKind::Palette => "type to search, Enter runs, Esc closes",
         MenuKind::Notices | MenuKind::Sources => "Esc closes",
+        MenuKind::Filters => "type to search, Enter uses it, Esc closes",
         MenuKind::Conditions => "Space on/off, d removes, Esc closes",
         MenuKind::Marks => "Enter goes there, Esc closes",
     };

@@ -5,7 +5,7 @@ use super::theme::Role;
 use crate::app::action::Action;
 use crate::app::geometry::Area;
 use crate::app::keymap::key_label;
-use crate::app::{App, Focus, Mode};
+use crate::app::{App, Focus, Mode, Screen};
 use crate::model::{format_clock, format_duration, format_local_offset, format_stamp};
 use crate::query::Node;
 use crate::text;
@@ -16,8 +16,19 @@ pub fn draw_status(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     let narrow = area.width < 100;
     let separator = canvas.theme.sign(" │ ", " | ");
     let mut left: Vec<String> = Vec::new();
-    if !narrow {
-        left.push("kauditui".to_owned());
+    // Where hardly anything fits, only a screen that is not the first is named.
+    let tiny = area.width < 60;
+    let screens: Vec<String> = Screen::ALL
+        .iter()
+        .filter(|(_, screen)| !tiny || (*screen == app.screen && *screen != Screen::Timeline))
+        .map(|(key, screen)| match (*screen == app.screen, narrow) {
+            (true, _) => format!("[{key} {}]", screen.name()),
+            (false, true) => key.to_string(),
+            (false, false) => format!("{key} {}", screen.name()),
+        })
+        .collect();
+    if !screens.is_empty() {
+        left.push(screens.join(" "));
     }
     left.push(sources_text(app));
     let held = app.store.held_records();
@@ -30,7 +41,13 @@ pub fn draw_status(app: &App, canvas: &mut Canvas<'_>, area: Area) {
         left.push(if narrow {
             format!("{}{arrow}{}{offset}", format_clock(first, zone, false), format_clock(last, zone, false))
         } else {
-            format!("{}{arrow}{} {offset}", format_stamp(first, zone), format_stamp(last, zone))
+            let (from, until) = (format_stamp(first, zone), format_stamp(last, zone));
+            // A day that both have is written once.
+            let until = match (from.split_once(' '), until.split_once(' ')) {
+                (Some((day, _)), Some((same, time))) if day == same => time.to_owned(),
+                _ => until,
+            };
+            format!("{from}{arrow}{until} {offset}")
         });
     }
     let right = state_text(app, canvas);
@@ -100,17 +117,8 @@ pub fn draw_filter(app: &App, canvas: &mut Canvas<'_>, area: Area) -> Option<(u1
     if !editing {
         let mut x = area.x + 3;
         x += draw_conditions(app, canvas, Area { x, width: room, ..area });
-        if let Some((since, until)) = app.range {
-            let zone = app.zone();
-            let since =
-                if since > i64::MIN { format!("since {}", format_stamp(since, zone)) } else { String::new() };
-            let until = if until < i64::MAX {
-                format!(" until {}", format_stamp(until, zone))
-            } else {
-                String::new()
-            };
-            let pill = format!("  [{}]", format!("{since}{until}").trim());
-            canvas.put(x, area.y, start.saturating_sub(x + 1), &pill, Role::Faint);
+        if let Some(range) = app.range_text() {
+            canvas.put(x, area.y, start.saturating_sub(x + 1), &format!("  [{range}]"), Role::Strong);
         }
         return None;
     }
@@ -203,6 +211,19 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     }
     let hints: &[(Action, &str)] = match (&app.mode, app.focus) {
         (Mode::Filter, _) => &[],
+        _ if app.screen != Screen::Timeline => &[
+            (Action::Open, "events"),
+            (Action::ColumnRight, "sort"),
+            (Action::NextStage, "reverse"),
+            (Action::EditFilter, "filter"),
+            (Action::Include, "include"),
+            (Action::Exclude, "exclude"),
+            (Action::Facets, "facets"),
+            (Action::ToggleRoutine, "routine"),
+            (Action::NextPane, "next table"),
+            (Action::Back, "timeline"),
+            (Action::Help, "help"),
+        ],
         (_, Focus::Detail) => &[
             (Action::Open, "fold"),
             (Action::EditFilter, "find"),
@@ -212,9 +233,22 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
             (Action::CopyMenu, "copy"),
             (Action::Back, "back"),
         ],
+        (_, Focus::Histogram) => &[
+            (Action::BarLeft, "left"),
+            (Action::BarRight, "right"),
+            (Action::SelectBars, "select"),
+            (Action::Open, "set range"),
+            (Action::ZoomIn, "in"),
+            (Action::ZoomOut, "out"),
+            (Action::ShiftBack, "earlier"),
+            (Action::ShiftForward, "later"),
+            (Action::CompareDayAgo, "day ago"),
+            (Action::Back, "leave"),
+        ],
         (_, Focus::Rows) => &[
             (Action::Open, "detail"),
             (Action::EditFilter, "filter"),
+            (Action::Facets, "facets"),
             (Action::Include, "include"),
             (Action::Exclude, "exclude"),
             (Action::ToggleRoutine, "routine"),
@@ -230,8 +264,7 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
         ],
     };
     if matches!(app.mode, Mode::Filter) {
-        let text =
-            "Enter keeps · Esc reverts · ↑ earlier · user: verb: resource: ns: name: code: ip: agent: is:";
+        let text = "Tab takes · ↓ next offer · Enter keeps · Esc reverts · ↑ earlier filters · :help filter";
         let text = canvas.words(text);
         canvas.put(x, area.y, area.width - 1, &text, Role::Faint);
         return;
@@ -264,7 +297,9 @@ pub fn draw_message(app: &App, canvas: &mut Canvas<'_>, area: Area) -> Option<(u
             if let Some(problem) = &app.filter_bar.problem {
                 let near =
                     problem.suggestion.as_ref().map(|s| format!("; did you mean {s}?")).unwrap_or_default();
-                let text = format!(" {}{near} (the last good result stays)", problem.message);
+                let shown =
+                    if problem.incomplete { "shown without it" } else { "the last good result stays" };
+                let text = format!(" {}{near} ({shown})", problem.message);
                 let role = if problem.incomplete { Role::Faint } else { Role::Failure };
                 canvas.put(area.x, area.y, area.width, &text, role);
                 return None;
@@ -275,6 +310,9 @@ pub fn draw_message(app: &App, canvas: &mut Canvas<'_>, area: Area) -> Option<(u
     if let Some((message, wrong)) = &app.message {
         let role = if *wrong { Role::Failure } else { Role::Plain };
         canvas.put(area.x + 1, area.y, area.width - 1, message, role);
+    } else if let Some(text) = app.selection_text() {
+        let text = canvas.words(&text);
+        canvas.put(area.x + 1, area.y, area.width - 1, &text, Role::Plain);
     }
     None
 }
