@@ -447,7 +447,7 @@ fn reading_candidates_prints_what_reading_all_prints() {
         prop::bool::weighted(0.2),
         select(&[None, None, Some("15s")][..]),
     );
-    let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 300, max_shrink_iters: 300, failure_persistence: None, ..Config::default() };
     let outcome = TestRunner::new(config).run(&strategy, |(mut requests, parts, terms, is_any, since)| {
         for (number, request) in requests.iter_mut().enumerate() {
             request.number = number;

@@ -219,7 +219,9 @@ fn before_annotations(line: &[u8]) -> Option<&[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Marks, Reader, Sink, Unreadable};
     use super::*;
+    use crate::model::Event;
 
     const EVENT: &str = r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"1","stage":"ResponseComplete","verb":"Patch","requestReceivedTimestamp":"2026-01-14T03:00:00.000000Z","stageTimestamp":"2026-01-14T03:00:00.000001Z""#;
 
@@ -328,5 +330,49 @@ mod tests {
         ] {
             assert_eq!(time_of_whole_event(line.as_bytes()), None, "{line:.300}");
         }
+    }
+
+    /// The auditIDs of events, how many stretches were unreadable, and the times of events that were passed over.
+    #[derive(Default, PartialEq, Debug)]
+    struct Heard(Vec<String>, usize, Vec<Micros>);
+
+    impl Sink for Heard {
+        fn event(&mut self, event: &Event<'_>, _: &[u8], _: Marks) {
+            self.0.push(event.audit_id.to_string());
+        }
+        fn unreadable(&mut self, _: Unreadable, _: &[u8]) {
+            self.1 += 1;
+        }
+        fn passed_over(&mut self, stage_time: Micros) {
+            self.2.push(stage_time);
+        }
+    }
+
+    fn heard(text: &str) -> (Heard, u64) {
+        let filter = LineFilter::new(&[vec![literal("delete")]]).unwrap();
+        let (mut reader, mut heard) = (Reader::new(), Heard::default());
+        let lines = reader.read_candidates(text.as_bytes(), &filter, &mut heard);
+        reader.finish(&mut heard);
+        (heard, lines)
+    }
+
+    #[test]
+    fn whole_events_are_passed_over_and_nothing_else() {
+        let time = parse_rfc3339(b"2026-01-14T03:00:00.000001Z").unwrap();
+        let other = EVENT.replace("Patch", "delete").replace("\"1\"", "\"2\"");
+        let text = format!(
+            "{EVENT}}}\n\n{other}}}\nplain text\r\n{{\"auditID\":\"3\",\n\"stage\":\"Panic\"}}\n{EVENT}}}"
+        );
+        let (heard, lines) = heard(&text);
+        assert_eq!(heard, Heard(vec!["2".into(), "3".into()], 1, vec![time, time]));
+        assert_eq!(lines, 6);
+    }
+
+    #[test]
+    fn an_event_that_was_cut_does_not_go_on_behind_a_whole_one() {
+        let cut =
+            r#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"cut","stage":"Panic","user":{}"#;
+        let (heard, _) = heard(&format!("{cut}\n{EVENT}}}\n,\"verb\":\"delete\"}}\n"));
+        assert_eq!(heard, Heard(vec!["1".into()], 2, vec![]));
     }
 }

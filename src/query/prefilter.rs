@@ -6,6 +6,8 @@
 //! what makes records stages of one request. Object, address, agent and impersonated user are known before the first
 //! answer is written, and later stages repeat them (`Context.Event` of `k8s.io/apiserver/pkg/audit` is filled once and
 //! written at each stage): only RequestReceived may lack them, and it stands for a request without an answer alone.
+//! Only requests to which a client gave one auditID, URI and verb for different objects come apart by it, into the rows
+//! that they are.
 
 use super::check::{address, network};
 use super::fields::FieldName;
