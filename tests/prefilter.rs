@@ -284,12 +284,13 @@ fn log(requests: &[Request], parts: &[Part]) -> String {
     let mut text = String::new();
     let mut parts = parts.iter().cycle();
     for (_, stage, request) in records {
-        let form = loop {
-            match parts.next() {
-                Some(Part::Damage(damage)) => text.push_str(damage),
-                Some(Part::Record(form)) => break *form,
-                None => break Form::Kube,
+        let form = match parts.next() {
+            Some(Part::Record(form)) => *form,
+            Some(Part::Damage(damage)) => {
+                text.push_str(damage);
+                Form::Kube
             }
+            None => Form::Kube,
         };
         text.push_str(&request.write(stage, form));
     }
