@@ -4,7 +4,8 @@
 //! Both take the messages of [`crate::ingest`] as an iterator that ends when the input does (or when the program is
 //! told to stop), keep a [`crate::store::Store`] within the memory budget, and write to the streams they are given.
 //! `command` starts the pipeline and heeds signals; `intake` takes the messages in; `row` is what a row says, `columns`
-//! what it tells in each column, `texts` reads its line, `sorted` puts rows in order, `printer` prints them; `groups`
+//! what it tells in each column, `texts` reads its line and `verdicts` tells ahead whether that
+//! is to be withheld, `sorted` puts rows in order, `printer` prints them; `groups`
 //! prints groups and users; `form` has the forms in which all of them are printed; `follow` prints what comes. The JSON
 //! is described in `docs/json.md`.
 
@@ -23,6 +24,7 @@ mod sorted;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod verdicts;
 
 use std::io::Write;
 

@@ -12,6 +12,7 @@
 
 mod base64;
 mod body;
+mod judged;
 mod mark;
 mod names;
 mod strict;
@@ -25,6 +26,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use body::Scope;
+use judged::{Question, remembered};
 
 pub use mark::ascii_marks;
 pub use text::mask_text;
@@ -47,7 +49,16 @@ pub fn masked_json(text: &[u8]) -> String {
 
 /// Whether the text of an event holds anything that [`masked_json`] masks.
 pub fn holds_secret(text: &[u8]) -> bool {
-    mask_line(text).1 > 0
+    let line = String::from_utf8_lossy(text);
+    let Ok(strict::Members(members)) = serde_json::from_str(&line) else { return mask_line(text).1 > 0 };
+    let in_secrets = deals_with_secrets(&members);
+    let scope = Scope::of_event(in_secrets);
+    let question = if in_secrets { Question::HoldsSecretInSecrets } else { Question::HoldsSecret };
+    members.iter().any(|(key, text)| {
+        remembered(question, key, text.get(), || {
+            masked_member(key, text.get(), scope).is_none_or(|(_, masked)| masked > 0)
+        })
+    })
 }
 
 fn mask_line(line: &[u8]) -> (String, usize) {
@@ -66,28 +77,17 @@ fn mask_line(line: &[u8]) -> (String, usize) {
 
 /// Each member is read by itself: one that cannot be judged is withheld alone.
 fn mask_members(members: &[(String, &RawValue)]) -> (String, usize) {
-    let read: Vec<Option<Value>> = members.iter().map(|(_, text)| strict::parse(text.get()).ok()).collect();
-    let referred = members.iter().any(|(key, _)| key == "objectRef");
-    let deals_with_secrets = members.iter().zip(&read).any(|((key, _), value)| match (key.as_str(), value) {
-        ("objectRef" | "kind", None) => true,
-        ("requestURI", Some(Value::String(uri))) if !referred => body::is_secrets_uri(uri),
-        (_, Some(value)) => body::names_secrets(key, value),
-        (_, None) => false,
-    });
-    let scope = Scope::of_event(deals_with_secrets);
+    let scope = Scope::of_event(deals_with_secrets(members));
     let mut out = String::from("{");
     let mut masked = 0;
-    for ((key, text), value) in members.iter().zip(read) {
+    for (key, text) in members {
         if out.len() > 1 {
             out.push(',');
         }
         out.push_str(&Value::from(key.as_str()).to_string());
         out.push(':');
-        let (shown, count) = match value {
-            Some(mut value) => {
-                let count = body::mask_member(key, &mut value, scope);
-                (value.to_string(), count)
-            }
+        let (shown, count) = match masked_member(key, text.get(), scope) {
+            Some((value, count)) => (value.to_string(), count),
             None => withheld(text.get()),
         };
         out.push_str(&shown);
@@ -95,6 +95,27 @@ fn mask_members(members: &[(String, &RawValue)]) -> (String, usize) {
     }
     out.push('}');
     (out, masked)
+}
+
+/// Whether any member of an event says that it deals with Secrets, or might say so.
+fn deals_with_secrets(members: &[(String, &RawValue)]) -> bool {
+    let referred = members.iter().any(|(key, _)| key == "objectRef");
+    members.iter().any(|(key, text)| match key.as_str() {
+        "objectRef" | "kind" => remembered(Question::NamesSecrets, key, text.get(), || {
+            strict::parse(text.get()).map_or(true, |value| body::names_secrets(key, &value))
+        }),
+        "requestURI" if !referred => {
+            matches!(strict::parse(text.get()), Ok(Value::String(uri)) if body::is_secrets_uri(&uri))
+        }
+        _ => false,
+    })
+}
+
+/// One member with its secret values masked, and how many those are; `None` where it cannot be judged.
+fn masked_member(key: &str, text: &str, scope: Scope) -> Option<(Value, usize)> {
+    let mut value = strict::parse(text).ok()?;
+    let masked = body::mask_member(key, &mut value, scope);
+    Some((value, masked))
 }
 
 fn withheld(text: &str) -> (String, usize) {

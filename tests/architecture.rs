@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("format", &["model"]),
     ("store", &["model", "redact"]),
     ("source", &["model", "error"]),
-    ("query", &["model", "redact", "store"]),
+    ("query", &["model", "redact", "format", "store"]),
     ("activity", &["model", "query", "store"]),
     ("ingest", &["model", "error", "notice", "redact", "format", "source", "store"]),
     ("app", &["model", "error", "notice", "redact", "text", "store", "query", "activity", "ingest"]),

@@ -22,6 +22,7 @@ fn load(path: &Path) -> Store {
         rotated: true,
         since: None,
         keep_text: true,
+        candidates: None,
         on_worker_start: || {},
     };
     let (sender, mut messages) = tokio::sync::mpsc::channel(4);

@@ -146,6 +146,7 @@ impl Reader {
             rotated: true,
             since: None,
             keep_text: true,
+            candidates: None,
             on_worker_start: || {},
         };
         let inputs: Vec<Input> = paths.iter().map(|path| Input::Argument((*path).to_owned())).collect();

@@ -15,7 +15,7 @@ use crate::model::{Decision, Event, Level, Micros, ObjectRef, Stage, parse_rfc33
 const HEAD: &[u8] = br#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":""#;
 
 /// Where the tail of a line begins, behind the bodies.
-const TAIL: &[u8] = br#","requestReceivedTimestamp":""#;
+pub(super) const TAIL: &[u8] = br#","requestReceivedTimestamp":""#;
 
 /// The beginning of an event of any version: inside a body, a sign that a line was cut and another one follows.
 const EVENT_START: &[u8] = br#"{"kind":"Event","apiVersion""#;

@@ -3,7 +3,8 @@
 //! [`Reader`] is the way in for whole logs: it takes lines and hands events and unreadable stretches to a [`Sink`].
 //! Behind it, fastest first: `kube` (exactly what a kube-apiserver writes), `any_order` (any JSON object that is an
 //! event, by serde_json), `legacy` (the old text format), `envelope` (lists of events). `extent` finds where JSON
-//! values end that are not one a line, and `cursor` holds the moves they share.
+//! values end that are not one a line, and `cursor` holds the moves they share. A [`LineFilter`] in front of the reader
+//! passes over lines that cannot hold what is asked for.
 //!
 //! `source` cuts chunks with the help of [`stands_alone`] and orders files by [`time_of_line`]; discovery asks
 //! [`recognise`]; `ingest` and the command line own a [`Reader`] for each source.
@@ -14,11 +15,13 @@ mod envelope;
 mod extent;
 mod kube;
 mod legacy;
+mod line_filter;
 mod outcome;
 mod reader;
 #[cfg(test)]
 mod tests;
 
+pub use line_filter::{LineFilter, Literal};
 pub use outcome::{Marks, Sink, Unreadable};
 pub use reader::{MAX_LINE, Reader};
 

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::model::Event;
+use crate::model::{Event, Micros};
 
 /// Takes what a [`super::Reader`] finds, in the order of the text.
 pub trait Sink {
@@ -14,6 +14,9 @@ pub trait Sink {
 
     /// A stretch that is no event: part of a line, a line, or the lines of a value that was never completed.
     fn unreadable(&mut self, kind: Unreadable, text: &[u8]);
+
+    /// An event that [`super::Reader::read_candidates`] passed over, with its stage time.
+    fn passed_over(&mut self, _stage_time: Micros) {}
 }
 
 /// What had to be done to an event to read it.

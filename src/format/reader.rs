@@ -11,6 +11,7 @@
 //! The result does not depend on how the lines are divided among calls.
 
 use super::extent::{Extent, Found, ends_line};
+use super::line_filter::{LineFilter, time_of_whole_event};
 use super::outcome::{Marks, Sink, Unreadable};
 use super::{NoEvent, envelope, kube, legacy, trimmed, whole_object, with_event};
 
@@ -48,6 +49,31 @@ impl Reader {
         if start < text.len() {
             self.line(&text[start..], sink);
         }
+    }
+
+    /// Reads `text` like [`Self::read`], but passes over whole events that are no candidates of `filter`. An event of
+    /// several lines is read whatever stands in them. Returns how many lines are not blank.
+    pub fn read_candidates(&mut self, text: &[u8], filter: &LineFilter, sink: &mut impl Sink) -> u64 {
+        let mut lines = 0;
+        let mut search = filter.search(text);
+        let mut start = 0;
+        while start < text.len() {
+            let end = memchr::memchr(b'\n', &text[start..]).map_or(text.len(), |length| start + length);
+            let line = &text[start..end];
+            // A pending event is ended by what is surely one, and only the general way tells what is.
+            if self.pending.is_none()
+                && !search.is_candidate(&(start..end))
+                && let Some(time) = time_of_whole_event(line)
+            {
+                lines += 1;
+                sink.passed_over(time);
+            } else {
+                lines += u64::from(!line.trim_ascii().is_empty());
+                self.line(line, sink);
+            }
+            start = end + 1;
+        }
+        lines
     }
 
     /// The log has ended: hands out what a value still open may hold. The reader can be used again.

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, mpsc};
 use super::{InfoOptions, Outcome, QueryOptions, Streams, info, query};
 use crate::cli::InfoOutput;
 use crate::error::{EXIT_OK, Error, Result};
+use crate::format::LineFilter;
 use crate::ingest::{self, IngestMessage, IngestOptions, Input};
 use crate::model;
 use crate::settings::{Settings, Task, TimeRange, read_filter};
@@ -53,14 +54,15 @@ pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> b
                 reveal: settings.reveal,
                 to_terminal,
                 memory: settings.memory,
+                threads: settings.threads,
             };
-            let messages = start(settings, inputs, options.needs_text(), &leaving);
+            let messages = start(settings, inputs, options.needs_text(), options.candidates(), &leaving);
             query(messages, &options, &mut streams, &leaving.stop)
         }
         task => {
             let output = if let Task::Info(output) = task { *output } else { InfoOutput::Table };
             let options = InfoOptions { output, zone: settings.zone, memory: settings.memory };
-            let messages = start(settings, inputs, false, &leaving);
+            let messages = start(settings, inputs, false, None, &leaving);
             info(messages, &options, &mut streams, &leaving.stop)
         }
     };
@@ -79,6 +81,7 @@ fn start(
     settings: &Settings,
     inputs: Vec<Input>,
     keep_text: bool,
+    candidates: Option<LineFilter>,
     leaving: &Leaving,
 ) -> impl Iterator<Item = IngestMessage> {
     let options = IngestOptions {
@@ -87,6 +90,7 @@ fn start(
         rotated: settings.rotated,
         since: TimeRange::absolute_start(settings.since.as_deref(), settings.zone),
         keep_text,
+        candidates,
         on_worker_start: || {
             lower_thread_priority();
         },

@@ -98,7 +98,7 @@ impl<'o> Follower<'o> {
 
     /// Prints what was there when the logs were opened, and says what of it was lost.
     fn print_present(&mut self, streams: &mut Streams<'_>) -> Result<()> {
-        let range = time_range(self.options, &self.intake.store, streams)?;
+        let range = time_range(self.options, &self.intake, streams)?;
         self.plan = self.options.plan(&self.intake);
         for id in rows_in_order(&self.intake.store, &self.plan, self.options, range, self.options.limit) {
             self.print_or_wait(id, streams)?;
@@ -165,7 +165,7 @@ impl<'o> Follower<'o> {
 
     fn print(&mut self, id: EventId, streams: &mut Streams<'_>) -> Result<()> {
         let mut texts = RowTexts::new(&self.intake.store);
-        self.printer.print(&self.intake, &mut texts, id, streams)
+        self.printer.print(&self.intake, &mut texts, id, None, streams)
     }
 
     /// Whether the record that ends this request came before the one that now stands for it.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Streams;
 use crate::ingest::{FileReport, IngestMessage};
-use crate::model::{SourceId, TimeZoneChoice, format_local_offset, format_stamp};
+use crate::model::{Micros, SourceId, TimeZoneChoice, format_local_offset, format_stamp};
 use crate::notice::{Notice, Notices};
 use crate::store::Store;
 use crate::text::thousands;
@@ -18,6 +18,8 @@ pub(super) struct Intake {
     names: BTreeMap<SourceId, String>,
     /// Logs whose history is still being read.
     reading: BTreeSet<SourceId>,
+    /// Greatest stage time of the files that were read, lines that were passed over included.
+    last_of_files: Option<Micros>,
 }
 
 impl Intake {
@@ -53,7 +55,10 @@ impl Intake {
                 }
             }
             IngestMessage::Notice(notice) => self.notices.add(notice, 0),
-            IngestMessage::File(_, report) => return Some(report),
+            IngestMessage::File(_, report) => {
+                self.last_of_files = self.last_of_files.max(report.last);
+                return Some(report);
+            }
             IngestMessage::HistoryDone(source) | IngestMessage::End(source) => {
                 self.reading.remove(&source);
             }
@@ -65,6 +70,11 @@ impl Intake {
     /// Whether everything has been read that was there when the logs were opened.
     pub(super) fn has_read_history(&self) -> bool {
         !self.names.is_empty() && self.reading.is_empty()
+    }
+
+    /// Stage time of the newest event that was read or passed over.
+    pub(super) fn newest(&self) -> Option<Micros> {
+        self.store.order().last_time().max(self.last_of_files)
     }
 
     /// What a log is called.

@@ -65,12 +65,14 @@ impl<'o> Printer<'o> {
         self.matched
     }
 
-    /// Prints the row of a record that is held; `texts` are those of the same store.
+    /// Prints the row of a record that is held; `texts` are those of the same store, and `holds_secret` is the verdict
+    /// on its own where that is known.
     pub(super) fn print(
         &mut self,
         intake: &Intake,
         texts: &mut RowTexts<'_>,
         id: EventId,
+        holds_secret: Option<bool>,
         streams: &mut Streams<'_>,
     ) -> Result<()> {
         let reveal = self.options.reveal && self.options.output != QueryOutput::Raw;
@@ -81,7 +83,7 @@ impl<'o> Printer<'o> {
         self.matched += 1;
         let source = intake.name(row.segment.source());
         let written = match (self.options.output, self.columns.as_slice()) {
-            (QueryOutput::Raw, _) => return self.print_raw(texts, id, streams),
+            (QueryOutput::Raw, _) => return self.print_raw(texts, id, holds_secret, streams),
             (QueryOutput::Json | QueryOutput::Jsonl, []) => {
                 let object = row.json(source).map_err(|cause| Error::Io {
                     action: "cannot write a row as JSON".to_owned(),
@@ -99,12 +101,18 @@ impl<'o> Printer<'o> {
         written.map_err(cannot_write)
     }
 
-    fn print_raw(&mut self, texts: &mut RowTexts<'_>, id: EventId, streams: &mut Streams<'_>) -> Result<()> {
+    fn print_raw(
+        &mut self,
+        texts: &mut RowTexts<'_>,
+        id: EventId,
+        holds_secret: Option<bool>,
+        streams: &mut Streams<'_>,
+    ) -> Result<()> {
         let Ok(text) = texts.read(id) else {
             self.lost += 1;
             return Ok(());
         };
-        if !self.options.reveal && (self.options.holds_secret)(text) {
+        if !self.options.reveal && holds_secret.unwrap_or_else(|| (self.options.holds_secret)(text)) {
             self.withheld += 1;
             return Ok(());
         }

@@ -11,12 +11,14 @@ use super::intake::Intake;
 use super::printer::Printer;
 use super::sorted::sort_rows;
 use super::texts::RowTexts;
+use super::verdicts::with_verdicts;
 use super::{Outcome, Streams};
 use crate::cli::{QueryOutput, StageChoice};
 use crate::error::Result;
+use crate::format::LineFilter;
 use crate::ingest::IngestMessage;
 use crate::model::{EventId, Micros, TimeZoneChoice};
-use crate::query::{Context, Expression, Plan, Rows};
+use crate::query::{Context, Expression, Plan, Rows, prefilter};
 use crate::settings::{Listing, Reference, TimeRange};
 use crate::store::{Bitset, Entry, Store};
 
@@ -55,6 +57,8 @@ pub struct QueryOptions<'a> {
     pub to_terminal: bool,
     /// Bytes the store may hold.
     pub memory: u64,
+    /// Threads that may work at a time.
+    pub threads: usize,
 }
 
 impl QueryOptions<'_> {
@@ -71,9 +75,17 @@ impl QueryOptions<'_> {
             || Plan::new(self.filter).reads_text()
     }
 
+    /// The lines of history that must be read, see [`crate::ingest::IngestOptions::candidates`]. What comes later may
+    /// be a further stage of a line that was left out, so while following all are read; and who is new among users is
+    /// told by what does not match, too.
+    pub fn candidates(&self) -> Option<LineFilter> {
+        let needs_all = self.follow || matches!(self.listing, Listing::Users(_));
+        if needs_all { None } else { prefilter(self.filter) }
+    }
+
     /// What the filter may refer to, as far as it is known.
     pub(super) fn context(&self, intake: &Intake) -> Context {
-        let newest = intake.store.order().last_time();
+        let newest = intake.newest();
         Context {
             reference: Reference::choose(newest, self.now).moment(),
             newest: newest.unwrap_or(self.now).min(self.now),
@@ -149,7 +161,7 @@ fn print_listing(
     streams: &mut Streams<'_>,
     stop: &AtomicBool,
 ) -> Result<u64> {
-    let range = time_range(options, &intake.store, streams)?;
+    let range = time_range(options, intake, streams)?;
     match options.listing {
         Listing::Groups { fields, sort } => {
             print_groups(intake, options, range, (fields, *sort), streams, stop)
@@ -181,11 +193,19 @@ fn print_rows(
 ) -> Result<u64> {
     let mut printer = Printer::new(options);
     let mut texts = RowTexts::new(&intake.store);
-    for (count, id) in rows.iter().enumerate() {
-        printer.print(intake, &mut texts, *id, streams)?;
-        if count % ROWS_AT_ONCE == 0 && stop.load(Ordering::Relaxed) {
-            break;
+    let mut print = |verdicts: &mut dyn Iterator<Item = bool>| {
+        for (count, id) in rows.iter().enumerate() {
+            printer.print(intake, &mut texts, *id, verdicts.next(), streams)?;
+            if count % ROWS_AT_ONCE == 0 && stop.load(Ordering::Relaxed) {
+                break;
+            }
         }
+        Ok(())
+    };
+    if options.output == QueryOutput::Raw && !options.reveal {
+        with_verdicts(&intake.store, rows, options.holds_secret, options.threads, print)?;
+    } else {
+        print(&mut std::iter::empty())?;
     }
     printer.finish(streams)?;
     Ok(printer.matched())
@@ -194,11 +214,10 @@ fn print_rows(
 /// The window as moments, and says from where it was counted.
 pub(super) fn time_range(
     options: &QueryOptions<'_>,
-    store: &Store,
+    intake: &Intake,
     streams: &mut Streams<'_>,
 ) -> Result<Option<(Micros, Micros)>> {
-    let newest = store.order().last_time();
-    let range = TimeRange::resolve(options.since, options.until, newest, options.now, options.zone)?;
+    let range = TimeRange::resolve(options.since, options.until, intake.newest(), options.now, options.zone)?;
     if let Some(explanation) = range.reference.and_then(|_| range.explain(options.zone)) {
         streams.note(&explanation);
     }

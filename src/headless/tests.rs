@@ -79,6 +79,7 @@ pub(super) fn options(filter: &Expression) -> QueryOptions<'_> {
         reveal: false,
         to_terminal: false,
         memory: 1 << 30,
+        threads: 2,
     }
 }
 

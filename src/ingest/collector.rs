@@ -1,7 +1,7 @@
 //! Events to batches: the sink behind every reader, whether it reads a chunk of history, an archive or live lines.
 
 use super::report::Tally;
-use crate::format::{Marks, Reader, Sink, Unreadable};
+use crate::format::{LineFilter, Marks, Reader, Sink, Unreadable};
 use crate::model::{Event, Micros, SourceId};
 use crate::notice::Notice;
 use crate::store::{Batch, SegmentBuilder};
@@ -14,6 +14,8 @@ const SAMPLE_BYTES: usize = 300;
 /// Reads text and gathers its events into batches.
 pub struct Collector {
     reader: Reader,
+    /// Whole events that are no candidates of it are passed over.
+    filter: Option<LineFilter>,
     gathered: Gathered,
 }
 
@@ -26,6 +28,7 @@ struct Gathered {
     full: Vec<Batch>,
     tally: Tally,
     samples: Vec<Notice>,
+    newest_skipped: Option<Micros>,
 }
 
 impl Collector {
@@ -42,15 +45,36 @@ impl Collector {
             full: Vec::new(),
             tally: Tally::default(),
             samples: Vec::new(),
+            newest_skipped: None,
         };
-        Self { reader: Reader::new(), gathered }
+        Self { reader: Reader::new(), filter: None, gathered }
+    }
+
+    /// Passes over whole events that are no candidates of `filter`.
+    pub fn set_filter(&mut self, filter: Option<LineFilter>) {
+        self.filter = filter;
     }
 
     /// Reads text made of whole lines. Returns the segments that became full.
     pub fn read(&mut self, text: &[u8]) -> Vec<Batch> {
-        self.gathered.tally.add_text(text);
-        self.reader.read(text, &mut self.gathered);
+        self.gathered.newest_skipped = None;
+        match &self.filter {
+            None => {
+                self.gathered.tally.add_text(text);
+                self.reader.read(text, &mut self.gathered);
+            }
+            Some(filter) => {
+                self.gathered.tally.text_bytes += text.len() as u64;
+                let lines = self.reader.read_candidates(text, filter, &mut self.gathered);
+                self.gathered.tally.lines += lines;
+            }
+        }
         std::mem::take(&mut self.gathered.full)
+    }
+
+    /// Greatest stage time among the events of the text read last that were passed over.
+    pub fn newest_skipped(&self) -> Option<Micros> {
+        self.gathered.newest_skipped
     }
 
     /// Says that the text is over, so that nothing that is pending goes on. Returns the segments that became full.
@@ -118,5 +142,11 @@ impl Sink for Gathered {
             detail,
             is_loss: true,
         });
+    }
+
+    fn passed_over(&mut self, stage_time: Micros) {
+        self.newest_skipped = self.newest_skipped.max(Some(stage_time));
+        self.tally.newest_skipped = self.tally.newest_skipped.max(Some(stage_time));
+        self.builder.pass_over(stage_time);
     }
 }

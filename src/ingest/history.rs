@@ -28,7 +28,7 @@ use crate::store::Batch;
 /// Largest nominal chunk of a plain file: some 50,000 Metadata lines, so that a chunk makes one segment.
 const LARGEST_CHUNK: u64 = 48 << 20;
 /// Text is read in pieces of this size: larger ones only cost memory.
-const PIECE: usize = 1 << 20;
+const PIECE: usize = 256 << 10;
 
 /// A file of history, and how far it has been read.
 pub(super) struct HistoryFile {
@@ -269,17 +269,21 @@ impl Shared {
         let file = piece.file();
         let mut collector =
             Collector::new(file.source.id, file.origin, file.modified, self.options.keep_text);
+        collector.set_filter(self.options.candidates.clone());
         let mut closed = false;
         let outcome = match piece {
             Piece::Range { handle, from, to, end, .. } => {
                 let alone = |line: &[u8]| format::stands_alone(line);
+                let was_cached = archive::is_cached(handle, *from, *to);
                 backfill::boundary(handle, *from, *end, &alone).and_then(|start| {
                     let stop = backfill::boundary(handle, *to, *end, &alone)?;
                     backfill::read_lines(handle, start, stop, PIECE, |text| {
                         closed = self.take(file, &mut collector, text).is_err();
                         !closed && !self.stop.load(Ordering::Relaxed)
                     })?;
-                    archive::forget(handle, start, stop);
+                    if !was_cached {
+                        archive::forget(handle, start, stop);
+                    }
                     Ok(())
                 })
             }
@@ -301,10 +305,14 @@ impl Shared {
             self.send(IngestMessage::Failed(Error::unreadable(&file.path, cause)))?;
         }
         for batch in collector.end_of_text() {
-            self.deliver(file, batch)?;
+            self.deliver(batch)?;
         }
         if let Some(batch) = collector.take_batch() {
-            self.deliver(file, batch)?;
+            // A few candidates alone do not tell how old everything before them is.
+            if self.options.candidates.is_none() {
+                self.note_age(file, batch.segment.max_time());
+            }
+            self.deliver(batch)?;
         }
         for notice in collector.take_notices() {
             self.send(IngestMessage::Notice(notice))?;
@@ -325,34 +333,44 @@ impl Shared {
             Some(handle) => handle.try_clone()?,
             None => open_rotated(&file.path)?,
         };
-        let mut text = archive::Text::new(archive::QuietFile::new(opened, true))?;
-        let mut buffer = Vec::new();
+        let was_cached = archive::is_cached(&opened, 0, file.stored_bytes);
+        let mut text = archive::Text::new(archive::QuietFile::new(opened, !was_cached))?;
+        // Bytes behind `have` are room that was written to before.
+        let (mut buffer, mut have) = (Vec::new(), 0);
         let mut damaged = false;
         loop {
-            let have = buffer.len();
-            let read = Read::by_ref(&mut text).take(PIECE as u64).read_to_end(&mut buffer)?;
+            if buffer.len() < have + PIECE {
+                buffer.resize(have + PIECE, 0);
+            }
+            let read = match text.read(&mut buffer[have..]) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                other => other?,
+            };
             if read == 0 {
                 break;
             }
-            let whole = memchr::memrchr(b'\n', &buffer[have..]).map_or(0, |at| have + at + 1);
-            if whole > 0 {
+            let searched = have;
+            have += read;
+            if let Some(last) = memchr::memrchr(b'\n', &buffer[searched..have]) {
+                let whole = searched + last + 1;
                 *closed = self.take(file, collector, &buffer[..whole]).is_err();
-                buffer.drain(..whole);
+                buffer.copy_within(whole..have, 0);
+                have -= whole;
             }
             if *closed
                 || self.stop.load(Ordering::Relaxed)
                 || self.stop_history.load(Ordering::Relaxed)
-                || buffer.len() > crate::source::MAX_LINE * 2
+                || have > crate::source::MAX_LINE * 2
             {
-                damaged |= buffer.len() > crate::source::MAX_LINE * 2;
-                buffer.clear();
+                damaged |= have > crate::source::MAX_LINE * 2;
+                have = 0;
                 if !damaged {
                     break;
                 }
             }
         }
-        if !buffer.is_empty() {
-            *closed |= self.take(file, collector, &buffer).is_err();
+        if have > 0 {
+            *closed |= self.take(file, collector, &buffer[..have]).is_err();
         }
         if let Some(damage) = text.into_damage() {
             let notice = Notice {
@@ -373,15 +391,23 @@ impl Shared {
 
     fn take(&self, file: &HistoryFile, collector: &mut Collector, text: &[u8]) -> Result<(), Closed> {
         for batch in collector.read(text) {
-            self.deliver(file, batch)?;
+            self.note_age(file, batch.segment.max_time());
+            self.deliver(batch)?;
+        }
+        if let Some(newest) = collector.newest_skipped() {
+            self.note_age(file, newest);
         }
         Ok(())
     }
 
-    fn deliver(&self, file: &HistoryFile, batch: Batch) -> Result<(), Closed> {
-        if self.options.since.is_some_and(|since| batch.segment.max_time() < since) {
-            file.source.finished.store(true, Ordering::Relaxed);
+    /// Reads no older piece of a log of which a whole stretch, up to `newest`, lies before what is asked for.
+    fn note_age(&self, file: &HistoryFile, newest: Micros) {
+        if self.options.since.is_some_and(|since| newest < since) {
+            file.source.finish();
         }
+    }
+
+    fn deliver(&self, batch: Batch) -> Result<(), Closed> {
         self.send(IngestMessage::History(Box::new(batch)))
     }
 

@@ -18,7 +18,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::mpsc::Sender;
 
 use crate::error::Error;
-use crate::format;
+use crate::format::{self, LineFilter};
 use crate::model::{self, Micros, SECOND, SourceId};
 use crate::notice::Notice;
 use crate::source::filesystem::{FileSystem, RealFileSystem};
@@ -46,6 +46,9 @@ pub struct IngestOptions {
     pub since: Option<Micros>,
     /// Whether the original text is kept, or only columns and counts.
     pub keep_text: bool,
+    /// Of history, only candidates of this are read; `None` for every line. Other whole events become neither rows
+    /// nor notices, and count in no [`FileReport`] but for its bytes, its lines and the last moment.
+    pub candidates: Option<LineFilter>,
     /// Called by each thread when it starts: to lower its priority.
     pub on_worker_start: fn(),
 }

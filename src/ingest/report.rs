@@ -97,6 +97,8 @@ pub struct Tally {
     pub unreadable: [u64; Unreadable::ALL.len()],
     /// When there were lines.
     pub coverage: Coverage,
+    /// Greatest stage time of an event that was passed over unread.
+    pub newest_skipped: Option<Micros>,
 }
 
 impl Tally {
@@ -120,6 +122,7 @@ impl Tally {
             *mine += theirs;
         }
         self.coverage.merge(&other.coverage);
+        self.newest_skipped = self.newest_skipped.max(other.newest_skipped);
     }
 
     /// The file's report.
@@ -138,7 +141,7 @@ impl Tally {
                 .map(|(kind, count)| (kind.name().to_owned(), count))
                 .collect(),
             first: self.coverage.first(),
-            last: self.coverage.last(),
+            last: self.coverage.last().max(self.newest_skipped),
             gaps: self.coverage.gaps(),
         }
     }

@@ -5,6 +5,7 @@
 //! `compile` turns a tree into the tests of a `plan`, which finds the rows of a segment by columns (`pattern` matches
 //! strings) and, where it must, by text (`text_test`, `path`). `view` keeps the result of a plan over the whole
 //! [`crate::store::Store`] up to date, in time order; `group` counts it by the values of fields (`keys`), with durations in a `sketch`.
+//! `prefilter` tells which lines need not be read at all.
 
 mod check;
 mod compile;
@@ -20,6 +21,7 @@ mod parser;
 mod path;
 mod pattern;
 mod plan;
+mod prefilter;
 mod sketch;
 mod syntax;
 mod text_test;
@@ -35,6 +37,7 @@ pub use narrow::narrows;
 pub use parser::{parse, parse_target};
 pub use path::values_at;
 pub use plan::{Plan, Rows, Scan};
+pub use prefilter::prefilter;
 pub use sketch::Sketch;
 pub use syntax::{Body, BodyPath, Expression, Node, ParseError, Step, Target, Term, Value};
 pub use view::{Bucket, View, ViewOptions};

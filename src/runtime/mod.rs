@@ -63,6 +63,7 @@ pub fn interactive(settings: Settings) -> Result<u8> {
         rotated: settings.rotated,
         since: None,
         keep_text: true,
+        candidates: None,
         on_worker_start: || {
             lower_thread_priority();
         },

@@ -4,12 +4,13 @@
 //! [`crate::ingest`] for rotated files and by [`super::fingerprint`] to look into them.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, IoSliceMut, Read};
 use std::num::NonZeroU64;
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 use rustix::fs::{Advice, fadvise};
+use rustix::io::{ReadWriteFlags, preadv2};
 
 use super::filesystem::open_for_reading;
 
@@ -137,6 +138,20 @@ pub fn forget(file: &File, from: u64, to: u64) {
     if let Some(length) = NonZeroU64::new(to.saturating_sub(from)) {
         let _ = fadvise(file, from, Some(length), Advice::DontNeed);
     }
+}
+
+/// Whether the page cache holds `[from, to)` of a file, as far as a few samples tell: then somebody else uses it, and
+/// it is not ours to forget. Says no where the file system cannot tell.
+pub fn is_cached(file: &File, from: u64, to: u64) -> bool {
+    // None lies at an end, which a neighbour's read-ahead may have brought in.
+    const SAMPLES: u64 = 8;
+    let step = to.saturating_sub(from) / (SAMPLES + 1);
+    (1..=SAMPLES).all(|sample| {
+        let mut byte = [0];
+        let mut buffers = [IoSliceMut::new(&mut byte)];
+        let read = preadv2(file, &mut buffers, from + sample * step, ReadWriteFlags::NOWAIT);
+        matches!(read, Ok(1))
+    })
 }
 
 /// Opens a stored log. `forget` for rotated files, which nobody reads again; not for the live one.

@@ -131,31 +131,36 @@ pub fn read_lines(
     piece: usize,
     mut take: impl FnMut(&[u8]) -> bool,
 ) -> io::Result<()> {
+    // Bytes behind `have` are room that was written to before: setting it to zero for each piece would cost as much as
+    // a search through it.
     let mut buffer: Vec<u8> = Vec::new();
-    let mut position = from;
+    let (mut position, mut have) = (from, 0);
     while position < to {
-        let have = buffer.len();
         let step = piece.max(1).min((to - position) as usize);
-        buffer.resize(have + step, 0);
-        let read = match file.read_at(&mut buffer[have..], position) {
+        if buffer.len() < have + step {
+            buffer.resize(have + step, 0);
+        }
+        let read = match file.read_at(&mut buffer[have..have + step], position) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-            Ok(0) => {
-                buffer.truncate(have);
-                break;
-            }
+            Ok(0) => break,
             other => other?,
         };
-        buffer.truncate(have + read);
         position += read as u64;
-        let Some(last) = memchr::memrchr(b'\n', &buffer[have..]) else { continue };
+        let text = &buffer[..have + read];
+        let Some(last) = memchr::memrchr(b'\n', &text[have..]) else {
+            have += read;
+            continue;
+        };
         let whole = have + last + 1;
-        if !take(&buffer[..whole]) {
+        if !take(&text[..whole]) {
             return Ok(());
         }
-        buffer.drain(..whole);
+        let rest = text.len() - whole;
+        buffer.copy_within(whole..whole + rest, 0);
+        have = rest;
     }
-    if !buffer.is_empty() {
-        take(&buffer);
+    if have > 0 {
+        take(&buffer[..have]);
     }
     Ok(())
 }

@@ -163,18 +163,36 @@ impl SegmentBuilder {
         }
     }
 
+    /// Notes the time of a record that is not added: one without a time takes it from its neighbours in the log.
+    pub fn pass_over(&mut self, stage_time: Micros) {
+        self.time_untimed(stage_time);
+        self.last_time = Some(stage_time);
+    }
+
     fn place(&mut self, time: Option<Micros>) {
-        let Some(time) = time else {
-            self.untimed += u32::from(self.last_time.is_none());
-            return;
-        };
+        match (time, self.last_time) {
+            (Some(time), _) => {
+                self.time_untimed(time);
+                self.last_time = Some(time);
+                self.include(time);
+            }
+            (None, Some(guessed)) => self.include(guessed),
+            (None, None) => self.untimed += 1,
+        }
+    }
+
+    /// Gives the rows at the beginning that wait for a time this one.
+    fn time_untimed(&mut self, time: Micros) {
         if self.last_time.is_none() && self.untimed > 0 {
             let elapsed: Vec<i64> = (0..self.untimed).map(|_| 0).collect();
             self.segment.stage_time =
                 super::column::NumberColumn::Wide(elapsed.iter().map(|_| time).collect());
             self.segment.elapsed = super::column::NumberColumn::Wide(elapsed);
+            self.include(time);
         }
-        self.last_time = Some(time);
+    }
+
+    fn include(&mut self, time: Micros) {
         self.segment.min_time = self.segment.min_time.min(time);
         self.segment.max_time = self.segment.max_time.max(time);
     }
