@@ -221,10 +221,13 @@ fn value_matches(field: Option<FieldName>, value: &Value, record: &Record) -> bo
         Some(FieldName::User) if value.text.is_empty() => record.user.is_empty(),
         Some(FieldName::User) => {
             let users = [&record.user, &record.impersonated_user];
-            users.iter().any(|user| spellings(user).iter().any(|name| whole(name)))
+            // In quotes it is the whole name.
+            let names = |user: &String| if value.quoted { vec![user.clone()] } else { spellings(user) };
+            users.iter().any(|user| names(user).iter().any(|name| whole(name)))
         }
         Some(FieldName::ImpersonatedUser) => {
-            spellings(&record.impersonated_user).iter().any(|name| whole(name))
+            let user = &record.impersonated_user;
+            if value.quoted { whole(user) } else { spellings(user).iter().any(|name| whole(name)) }
         }
         Some(FieldName::Verb) => whole(&record.verb),
         Some(FieldName::Resource) => resource_matches(value, record),
