@@ -36,7 +36,7 @@
 //! | [`ui`] | its picture |
 //! | [`term`] | all that touches the terminal |
 //! | [`runtime`] | brings them together |
-//! | [`headless`] | `info` and `query` |
+//! | [`headless`] | `info`, `query` and `users` |
 //! | [`cli`], [`settings`] | arguments, and what they mean |
 //! | [`notice`], [`error`] | what went wrong without, and with, stopping |
 //!
