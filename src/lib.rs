@@ -32,6 +32,7 @@
 //! | [`store`] | the in-memory indexed ring buffer |
 //! | [`query`] | the filter language, live results, and their groups |
 //! | [`activity`] | who was active: a profile of each identity |
+//! | [`trace`] | who really did it, what changed, why it was allowed |
 //! | [`app`] | what the program does, without terminal or I/O |
 //! | [`ui`] | its picture |
 //! | [`term`] | all that touches the terminal |
@@ -60,6 +61,7 @@ pub mod source;
 pub mod store;
 pub mod term;
 pub mod text;
+pub mod trace;
 pub mod ui;
 
 use std::ffi::OsString;
