@@ -32,6 +32,7 @@
 //! | [`store`] | the in-memory indexed ring buffer |
 //! | [`query`] | the filter language, live results, and their groups |
 //! | [`activity`] | who was active: a profile of each identity |
+//! | [`identity`] | the credential index: who minted it, who used it, from where, with which tool |
 //! | [`trace`] | who really did it, what changed, why it was allowed |
 //! | [`app`] | what the program does, without terminal or I/O |
 //! | [`ui`] | its picture |
@@ -50,6 +51,7 @@ pub mod cli;
 pub mod error;
 pub mod format;
 pub mod headless;
+pub mod identity;
 pub mod ingest;
 pub mod model;
 pub mod notice;
