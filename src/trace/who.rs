@@ -7,7 +7,7 @@ use super::certificate;
 use super::finding::{Certainty, Finding, Log, Topic};
 use super::request::Request;
 use crate::identity::{Minted, Unusual, Use};
-use crate::model::{ActorKind, actor_kind, service_account, tool};
+use crate::model::{ActorKind, actor_kind, is_hand_tool, service_account, tool};
 
 /// Prefix of the credential ids of service account tokens (`k8s.io/apiserver/pkg/authentication/serviceaccount`).
 const TOKEN: &str = "JTI=";
@@ -39,10 +39,13 @@ pub fn minted<'l>(log: &Log<'l>, request: &Request) -> Option<Minted<'l>> {
     log.identities.minted(&request.credential)
 }
 
-/// Whether the request's tool or address is not what its identity usually has: somebody else may hold its credential.
-pub fn is_unusual(log: &Log<'_>, request: &Request) -> bool {
+/// Whether a machine's identity was used as a machine's identity is not: with a person's tool, or with another tool or
+/// from another address than usual. Somebody else may hold its credential.
+pub fn is_by_hand(log: &Log<'_>, request: &Request) -> bool {
+    let tool = tool(&request.user_agent);
     let habit = log.identities.habit(&request.user);
-    habit.unusual_tool(tool(&request.user_agent)).is_some()
+    is_hand_tool(tool)
+        || habit.unusual_tool(tool).is_some()
         || habit.unusual_address(&request.source_ip).is_some()
 }
 
