@@ -106,10 +106,12 @@ pub(super) fn as_text(told: &[Told]) -> String {
         };
         let indent = "  ".repeat(line.depth);
         let label = format!("{:<10}", if line.depth == 1 { line.label } else { "" });
-        out += &visible(&format!("{indent}{:<8} {label} {}\n", certainty.name(), one_line(&line.text)));
-        if !line.evidence.is_empty() {
-            out += &visible(&format!("{indent}{:<19} by {}\n", "", one_line(&line.evidence)));
-        }
+        let by = if line.evidence.is_empty() { String::new() } else { format!("  [{}]", line.evidence) };
+        out += &visible(&format!(
+            "{indent}{:<8} {label} {}\n",
+            certainty.name(),
+            one_line(&(line.text.clone() + &by))
+        ));
     }
     out
 }

@@ -107,8 +107,12 @@ impl Effect {
                 format!("{account} {verb} {object}{} {place}{failed}", times(count))
             }
         };
-        match (&self.deed, self.names.is_empty()) {
-            (Deed::Wrote { .. }, false) => format!("{what}: {}", shortly(&self.names)),
+        match &self.deed {
+            Deed::Wrote { .. } if !self.names.is_empty() => format!("{what}: {}", shortly(&self.names, 4)),
+            Deed::Emptied { removed, .. } if !removed.is_empty() => {
+                let named = removed.iter().map(|key| format!("{}/{}", key.resource, key.name)).collect();
+                format!("{what}: {}", shortly(&named, 12))
+            }
             _ => what,
         }
     }
@@ -255,15 +259,11 @@ impl Walk<'_, '_> {
             Grant::parse(reason).is_some_and(|grant| grant.binding_kind == kind && grant.binding == wanted)
         });
         let mut by_user: BTreeMap<String, Vec<EventId>> = BTreeMap::new();
+        // Being allowed is no consequence: what was done with it may stand elsewhere in the chain as well.
         for id in allowed {
-            if self.log.store.stage_time(id) < request.time || self.seen.contains(&id) {
+            if self.log.store.stage_time(id) < request.time {
                 continue;
             }
-            if self.seen.len() >= MOST {
-                self.cut = true;
-                break;
-            }
-            self.seen.insert(id);
             if let Some(used) = Request::of(self.log.store, id) {
                 by_user.entry(used.acting_user().to_owned()).or_default().push(id);
             }
@@ -449,12 +449,14 @@ impl Walk<'_, '_> {
                 |name| relation.naming.fits(&key.name, name),
             );
             let by = |r: &Request| {
-                let by = controller(r);
-                is_effect(r)
-                    && (by == Some(relation.controller)
-                        || (request.verb == "delete" && by == Some("generic-garbage-collector")))
+                let collected =
+                    request.verb == "delete" && controller(r) == Some("generic-garbage-collector");
+                let made = controller(r) == Some(relation.controller) && r.time < until;
+                is_effect(r) && (collected || made)
             };
-            for id in self.later(named, request, until, by) {
+            // What has lost its owner is collected even while the owner is being made anew.
+            let window = request.time.saturating_add(WINDOW);
+            for id in self.later(named, request, window, by) {
                 let certain = self.is_owned_by(id, &key);
                 follows.push(if certain {
                     Follows { id, certainty: Certainty::Certain, evidence: "ownerReferences of the body" }
@@ -590,11 +592,7 @@ impl Walk<'_, '_> {
             })
         });
         let window = request.time.saturating_add(WINDOW);
-        // A deletion goes on to have effects while the object is being made anew.
-        match next {
-            Some(id) if request.verb != "delete" => self.log.store.stage_time(id).min(window),
-            _ => window,
-        }
+        next.map_or(window, |id| self.log.store.stage_time(id).min(window))
     }
 
     /// Puts requests that do the same into one line each, with what follows from them under it.
@@ -603,14 +601,16 @@ impl Walk<'_, '_> {
         let mut groups: Vec<((String, String, String), Vec<Follows>)> = Vec::new();
         for follow in follows {
             let Some(request) = Request::of(self.log.store, follow.id) else { continue };
-            let actor = match controller(&request) {
-                Some(controller) => controller.to_owned(),
-                None => request.user.clone(),
+            let actor = match (controller(&request), actor_kind(&request.user)) {
+                (Some(controller), _) => controller.to_owned(),
+                (None, ActorKind::Node) => "kubelets".to_owned(),
+                (None, _) => request.user.clone(),
             };
-            let what = if request.subresource.is_empty() {
-                request.object.resource.clone()
-            } else {
-                format!("{}/{}", request.object.resource, request.subresource)
+            let what = match (request.verb.as_str(), request.subresource.as_str()) {
+                // The namespace controller empties a namespace of each kind of object there is.
+                ("deletecollection", _) if actor == "namespace-controller" => "of all kinds".to_owned(),
+                (_, "") => request.object.resource.clone(),
+                (_, subresource) => format!("{}/{subresource}", request.object.resource),
             };
             let key = (actor, request.verb.clone(), what);
             match groups.iter_mut().find(|(known, _)| *known == key) {
@@ -679,8 +679,8 @@ fn times(count: usize) -> String {
     if count == 1 { String::new() } else { format!(" ×{count}") }
 }
 
-fn shortly(names: &BTreeSet<String>) -> String {
-    let shown: Vec<&str> = names.iter().take(4).map(String::as_str).collect();
+fn shortly(names: &BTreeSet<String>, most: usize) -> String {
+    let shown: Vec<&str> = names.iter().take(most).map(String::as_str).collect();
     let more = if names.len() > shown.len() { ", …" } else { "" };
     format!("{}{more}", shown.join(", "))
 }
