@@ -12,6 +12,7 @@ mod certificate;
 pub mod chain;
 pub mod effects;
 pub mod finding;
+pub mod patch;
 pub mod relations;
 pub mod request;
 pub mod select;
