@@ -10,9 +10,12 @@
 pub mod cause;
 mod certificate;
 pub mod chain;
+pub mod difference;
 pub mod effects;
 pub mod finding;
+pub mod manifest;
 pub mod patch;
+pub mod path;
 pub mod relations;
 pub mod request;
 pub mod select;
