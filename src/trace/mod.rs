@@ -4,7 +4,9 @@
 //! [`crate::store`] and changes nothing; bodies are parsed only for the requests that an answer needs. The screens of
 //! [`crate::app`] and the commands of [`crate::headless`] show it.
 
+pub mod kubectl;
 pub mod request;
 pub mod select;
 
+pub use kubectl::{KubectlLine, kubectl};
 pub use request::{ObjectKey, Request};
