@@ -7,6 +7,8 @@
 pub mod kubectl;
 pub mod request;
 pub mod select;
+pub mod session;
 
 pub use kubectl::{KubectlLine, kubectl};
 pub use request::{ObjectKey, Request};
+pub use session::{SESSION_GAP, Session, session_lines, sessions};
