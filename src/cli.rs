@@ -111,6 +111,9 @@ pub enum Command {
     /// Print who was active, people first: requests, writes, failures, places, and who is new.
     #[command(after_help = USERS_EXAMPLES)]
     Users(Box<UsersArgs>),
+    /// Print what led to a request, who stood behind it, and what it set off.
+    #[command(after_help = TRACE_EXAMPLES)]
+    Trace(Box<TraceArgs>),
 }
 
 const QUERY_EXAMPLES: &str = "\
@@ -140,6 +143,19 @@ accounts, nodes, and the control plane. Somebody is new who was first seen in th
 and at least a minute after its beginning; that looks at the whole log, whatever the filter.
 
 Exit code 1 means that nothing matched.";
+
+const TRACE_EXAMPLES: &str = "\
+Examples:
+  kauditui trace 4517a132-618b-4c74-bd69-41245c01e2db audit.log
+  kauditui trace -o markdown 4517a132-618b-4c74-bd69-41245c01e2db audit.log
+
+Backwards to a person or an outside system, forwards to everything that followed. Each statement says how sure it is:
+  certain  a field of the log proves it
+  likely   names, controllers' habits and times speak for it
+  claimed  the client says so
+  unknown  this log cannot tell, and says why
+
+Exit code 1 means that no request has this auditID.";
 
 /// Arguments of `kauditui info`.
 #[derive(Args, Clone, Debug)]
@@ -222,6 +238,29 @@ pub struct UsersArgs {
     /// first), user or first; FIELD:asc and FIELD:desc say otherwise.
     #[arg(long, value_name = "FIELD", help_heading = OUTPUT)]
     pub sort: Option<String>,
+    /// What to read.
+    #[command(flatten)]
+    pub sources: SourceArgs,
+    /// How it looks.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+    /// What it may take.
+    #[command(flatten)]
+    pub resources: ResourceArgs,
+    /// What else says what to do.
+    #[command(flatten)]
+    pub configuration: ConfigArgs,
+}
+
+/// Arguments of `kauditui trace`.
+#[derive(Args, Clone, Debug)]
+pub struct TraceArgs {
+    /// The auditID of the request.
+    #[arg(value_name = "AUDIT_ID", help_heading = FILTER)]
+    pub audit_id: String,
+    /// Form of the output; the JSON is described in docs/json.md.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM", help_heading = OUTPUT)]
+    pub output: StoryOutput,
     /// What to read.
     #[command(flatten)]
     pub sources: SourceArgs,
@@ -380,6 +419,18 @@ pub enum UsersOutput {
     /// RFC 4180, for spreadsheets: text that one would run as a formula gets an apostrophe in front.
     Csv,
     /// A table for tickets and wikis.
+    Markdown,
+}
+
+/// Forms of `trace`.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoryOutput {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON object a line for each request with that auditID.
+    Json,
+    /// For tickets and wikis.
     Markdown,
 }
 

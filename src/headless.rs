@@ -5,7 +5,7 @@
 //! told to stop), keep a [`crate::store::Store`] within the memory budget, and write to the streams they are given.
 //! `command` starts the pipeline and heeds signals; `intake` takes the messages in; `row` is what a row says, `columns`
 //! what it tells in each column, `texts` reads its line and `verdicts` tells ahead whether that
-//! is to be withheld, `sorted` puts rows in order, `printer` prints them; `groups`
+//! is to be withheld, `story` answers `trace` and `history`, `sorted` puts rows in order, `printer` prints them; `groups`
 //! prints groups and users; `form` has the forms in which all of them are printed; `follow` prints what comes. The JSON
 //! is described in `docs/json.md`.
 
@@ -21,6 +21,7 @@ mod printer;
 mod query;
 mod row;
 mod sorted;
+mod story;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -31,6 +32,7 @@ use std::io::Write;
 pub use command::run;
 pub use info::{FileInfo, Gap, Info, InfoOptions, LevelCount, LevelsSeen, UnreadableCount, info};
 pub use query::{QueryOptions, query};
+pub use story::{Question, StoryOptions, story};
 
 use crate::error::{EXIT_FAILURE, EXIT_NO_MATCH, EXIT_OK, Error};
 use crate::text::{SanitiseOptions, fit_end, sanitise, sanitise_with, thousands};

@@ -21,7 +21,7 @@ pub use time_range::{NO_LONGER_WRITTEN, Reference, TimeRange, check_time};
 
 use crate::cli::{
     Cli, Command, DisplayArgs, FilterArgs, InfoOutput, QueryArgs, QueryOutput, ResourceArgs, SourceArgs,
-    StageChoice, ViewName,
+    StageChoice, StoryOutput, ViewName,
 };
 use crate::error::{Error, Result};
 use crate::model::TimeZoneChoice;
@@ -100,6 +100,13 @@ pub enum Task {
         /// What is listed.
         listing: Listing,
     },
+    /// `kauditui trace`
+    Trace {
+        /// The auditID.
+        audit_id: String,
+        /// Form of the output.
+        output: StoryOutput,
+    },
 }
 
 impl Settings {
@@ -165,6 +172,18 @@ impl Settings {
                     reveal: false,
                 };
                 parts.merge(task, around)
+            }
+            Some(Command::Trace(trace)) => {
+                let parts = Parts {
+                    sources: trace.sources,
+                    filter: FilterArgs::default(),
+                    display: trace.display,
+                    resources: trace.resources,
+                    config: trace.configuration.config,
+                    follow: false,
+                    reveal: false,
+                };
+                parts.merge(Task::Trace { audit_id: trace.audit_id, output: trace.output }, around)
             }
         }
     }
@@ -280,7 +299,7 @@ fn check_sources(sources: &[PathBuf], around: &Surroundings<'_>) -> Result<()> {
     let misplaced = sources
         .iter()
         .filter_map(|path| path.to_str())
-        .find(|name| matches!(*name, "info" | "query" | "users"));
+        .find(|name| matches!(*name, "info" | "query" | "users" | "trace"));
     match misplaced {
         Some(name) if !(around.is_file)(Path::new(name)) => Err(Error::Usage {
             message: format!("'{name}' stands where a log is expected"),

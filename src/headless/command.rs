@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 
-use super::{InfoOptions, Outcome, QueryOptions, Streams, info, query};
+use super::{InfoOptions, Outcome, QueryOptions, Question, StoryOptions, Streams, info, query, story};
 use crate::cli::InfoOutput;
 use crate::error::{EXIT_OK, Error, Result};
 use crate::format::LineFilter;
@@ -58,6 +58,17 @@ pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> b
             };
             let messages = start(settings, inputs, options.needs_text(), options.candidates(), &leaving);
             query(messages, &options, &mut streams, &leaving.stop)
+        }
+        Task::Trace { audit_id, output } => {
+            let question = Question::Trace(audit_id.clone());
+            let options = StoryOptions {
+                question: &question,
+                output: *output,
+                zone: settings.zone,
+                memory: settings.memory,
+            };
+            let messages = start(settings, inputs, true, None, &leaving);
+            story(messages, &options, &mut streams, &leaving.stop)
         }
         task => {
             let output = if let Task::Info(output) = task { *output } else { InfoOutput::Table };

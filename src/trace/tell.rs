@@ -1,0 +1,200 @@
+//! An answer as lines: what screens and commands show alike. Each line says how deep it stands, how sure it is, what
+//! it says and by what evidence, and which request it is about.
+
+use serde::Serialize;
+
+use super::chain::{Chain, End};
+use super::effects::Effect;
+use super::finding::{Certainty, Finding, Log};
+use super::request::Request;
+use crate::model::{EventId, Grant, tool};
+
+/// One line of an answer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Told {
+    /// How deep it stands below the headings, from 0.
+    pub depth: usize,
+    /// A heading, or what kind of statement this is.
+    pub label: &'static str,
+    /// How sure it is; `None` for headings.
+    pub certainty: Option<Certainty>,
+    /// In words; from a log, so hostile until made visible.
+    pub text: String,
+    /// Which field or count says so.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub evidence: String,
+    /// The request it is about.
+    #[serde(skip)]
+    pub event: Option<EventId>,
+}
+
+impl Told {
+    /// A heading.
+    pub fn heading(label: &'static str) -> Told {
+        Told { depth: 0, label, certainty: None, text: String::new(), evidence: String::new(), event: None }
+    }
+
+    /// Whether it is a heading.
+    pub fn is_heading(&self) -> bool {
+        self.depth == 0
+    }
+}
+
+/// `21:59:01.581Z admin delete deployments.apps production/web from 10.0.0.5 with kubectl → 200`
+pub fn request_in_words(log: &Log<'_>, request: &Request) -> String {
+    let mut out =
+        format!("{} {} {}", log.clock(request.time), user_in_words(request), deed_in_words(request));
+    if !request.source_ip.is_empty() {
+        out += &format!(" from {}", request.source_ip);
+    }
+    if !request.user_agent.is_empty() {
+        out += &format!(" with {}", tool(&request.user_agent));
+    }
+    match request.code {
+        0 => out,
+        code => out + &format!(" → {code}"),
+    }
+}
+
+/// The user of a request, and as whom it acted.
+pub fn user_in_words(request: &Request) -> String {
+    match (request.user.as_str(), request.impersonated_user.as_str()) {
+        ("", _) => "nobody known".to_owned(),
+        (user, "") => user.to_owned(),
+        (user, acted_as) => format!("{user} acting as {acted_as}"),
+    }
+}
+
+/// `delete deployments.apps production/web`, with a subresource behind the resource.
+pub fn deed_in_words(request: &Request) -> String {
+    if request.object.resource.is_empty() {
+        return format!("{} {}", request.verb, request.request_uri);
+    }
+    let object = request.object.to_string();
+    let object = match request.subresource.as_str() {
+        "" => object,
+        subresource => match object.split_once(' ') {
+            Some((resource, name)) => format!("{resource}/{subresource} {name}"),
+            None => format!("{object}/{subresource}"),
+        },
+    };
+    let dry = if request.is_dry_run() { " (dry run)" } else { "" };
+    format!("{} {object}{dry}", request.verb)
+}
+
+/// A chain, from the request that was asked about back to its origin, and forwards.
+pub fn chain(log: &Log<'_>, chain: &Chain) -> Vec<Told> {
+    let request = &chain.request;
+    let mut told = vec![Told::heading("request")];
+    told.push(Told {
+        depth: 1,
+        label: "request",
+        certainty: Some(Certainty::Certain),
+        text: request_in_words(log, request),
+        evidence: format!("auditID {}", request.audit_id),
+        event: request.id,
+    });
+    told.push(Told::heading("who"));
+    told.extend(chain.who.iter().map(|finding| of_finding(finding, 1)));
+    told.push(Told::heading("allowed by"));
+    told.push(allowed(request));
+    told.push(Told::heading("caused by"));
+    for cause in &chain.causes {
+        told.push(Told {
+            depth: 1,
+            label: "cause",
+            certainty: Some(cause.certainty),
+            text: format!("{}: {}", request_in_words(log, &cause.request), cause.because),
+            evidence: format!("{}; auditID {}", cause.evidence, cause.request.audit_id),
+            event: cause.request.id,
+        });
+    }
+    told.push(match &chain.end {
+        End::Origin(why) => end("origin", Certainty::Certain, why),
+        End::Hole(why) => end("hole", Certainty::Unknown, why),
+    });
+    if !chain.origin.is_empty() {
+        told.push(Told::heading("who began it"));
+        told.extend(chain.origin.iter().map(|finding| of_finding(finding, 1)));
+    }
+    told.push(Told::heading("set off"));
+    if chain.effects.is_empty() {
+        told.push(end("nothing", Certainty::Unknown, "nothing in this log is known to follow from it"));
+    }
+    for effect in &chain.effects {
+        of_effect(effect, 1, &mut told);
+    }
+    if chain.cut {
+        told.push(end("more", Certainty::Unknown, "more followed than is shown here"));
+    }
+    told
+}
+
+fn end(label: &'static str, certainty: Certainty, text: &str) -> Told {
+    Told {
+        depth: 1,
+        label,
+        certainty: Some(certainty),
+        text: text.to_owned(),
+        evidence: String::new(),
+        event: None,
+    }
+}
+
+fn of_finding(finding: &Finding, depth: usize) -> Told {
+    Told {
+        depth,
+        label: finding.topic.name(),
+        certainty: Some(finding.certainty),
+        text: finding.text.clone(),
+        evidence: finding.evidence.clone(),
+        event: finding.event,
+    }
+}
+
+fn of_effect(effect: &Effect, depth: usize, told: &mut Vec<Told>) {
+    told.push(Told {
+        depth,
+        label: "effect",
+        certainty: Some(effect.certainty),
+        text: effect.text(),
+        evidence: effect.evidence.clone(),
+        event: effect.requests.first().copied(),
+    });
+    for nested in &effect.effects {
+        of_effect(nested, depth + 1, told);
+    }
+}
+
+/// By which binding a request was allowed, in one line.
+fn allowed(request: &Request) -> Told {
+    let (certainty, text) = match (request.decision.name(), Grant::parse(&request.decision_reason)) {
+        ("allow", Some(grant)) => (
+            Certainty::Certain,
+            format!(
+                "{} {} gives {} {} to {} {}",
+                grant.binding_kind,
+                grant.binding,
+                grant.role_kind,
+                grant.role,
+                grant.subject_kind,
+                grant.subject
+            ),
+        ),
+        ("allow", None) if request.decision_reason.is_empty() => (
+            Certainty::Certain,
+            "without a binding: a member of system:masters, or the node authorizer".to_owned(),
+        ),
+        ("allow", None) => (Certainty::Certain, request.decision_reason.clone()),
+        ("forbid", _) => (Certainty::Certain, "refused: no rule allows it".to_owned()),
+        _ => (Certainty::Unknown, "the log does not tell: no authorization annotation".to_owned()),
+    };
+    Told {
+        depth: 1,
+        label: "allowed by",
+        certainty: Some(certainty),
+        text,
+        evidence: "authorization.k8s.io/decision and reason".to_owned(),
+        event: None,
+    }
+}
