@@ -27,7 +27,7 @@ pub use cause::Cause;
 pub use chain::{Chain, End};
 pub use effects::Effect;
 pub use finding::{Certainty, Finding, Log, Topic};
-pub use kubectl::{KubectlLine, kubectl};
+pub use kubectl::{KubectlLine, kubectl, quoted};
 pub use report::{Report, ReportEvent};
 pub use request::{ObjectKey, Request};
 pub use session::{SESSION_GAP, Session, session_lines, sessions};

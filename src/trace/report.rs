@@ -124,7 +124,8 @@ impl Report {
     fn write(&self, out: &mut String) -> std::fmt::Result {
         let times = self.events.iter().map(|event| event.request.time);
         if let (Some(first), Some(last)) = (times.clone().min(), times.max()) {
-            writeln!(out, "{} to {} (UTC), {} events.", stamp(first), stamp(last), self.events.len())?;
+            let requests = if self.events.len() == 1 { "request" } else { "requests" };
+            writeln!(out, "{} to {} (UTC), {} {requests}.", stamp(first), stamp(last), self.events.len())?;
         }
         if self.left_out > 0 {
             writeln!(out, "**{} more were chosen and are left out here.**", self.left_out)?;
@@ -134,7 +135,7 @@ impl Report {
             write_notes(&self.notes, "", out)?;
         }
         self.write_timeline(out)?;
-        out.push_str("\n## Events\n");
+        out.push_str("\n## Requests\n");
         for (number, event) in self.events.iter().enumerate() {
             event.write(number + 1, out)?;
         }
@@ -187,14 +188,13 @@ impl ReportEvent {
             code(request.level.name())
         )?;
         self.write_evidence(out)?;
-        self.write_chain(out)?;
-        if !self.diff.is_empty() {
-            write!(out, "\nWhat it changed:\n\n{}", block("diff", &self.diff.join("\n")))?;
-        }
         if let Some(line) = &self.kubectl {
             write!(out, "\nAs kubectl ({}):\n\n{}", line.certainty(), block("sh", &line.to_string()))?;
         }
-        Ok(())
+        if !self.diff.is_empty() {
+            write!(out, "\nWhat it changed:\n\n{}", block("diff", &self.diff.join("\n")))?;
+        }
+        self.write_chain(out)
     }
 
     fn write_evidence(&self, out: &mut String) -> std::fmt::Result {
@@ -215,12 +215,7 @@ impl ReportEvent {
 
     fn write_chain(&self, out: &mut String) -> std::fmt::Result {
         // What was asked about stands above already.
-        let mut lines =
-            self.chain.iter().filter(|told| !matches!(told.label, "request" | "allowed by")).peekable();
-        if lines.peek().is_some() {
-            out.push('\n');
-        }
-        for told in lines {
+        for told in self.chain.iter().filter(|told| !matches!(told.label, "request" | "allowed by")) {
             let Some(certainty) = told.certainty else {
                 writeln!(out, "\n{}:\n", capital(told.label))?;
                 continue;

@@ -83,8 +83,9 @@ impl Coverage {
             self.write_gaps(out)?;
         }
         out.push_str(
-            "\nTo check the SHA-256 of a line at byte N of a file (`zcat FILE` in front of it for an archive): \
-             `tail -c +$((N + 1)) FILE | head -n 1 | tr -d '\\n' | sha256sum`\n",
+            "\nTo check the SHA-256 of the line at byte N of a file: \
+             `tail -c +$((N + 1)) FILE | head -n 1 | tr -d '\\n' | sha256sum`; of an archive: \
+             `zcat FILE | tail -c +$((N + 1)) | head -n 1 | tr -d '\\n' | sha256sum`\n",
         );
         Ok(())
     }

@@ -46,7 +46,7 @@ fn a_row_of_the_timeline() {
     let text = report_of(vec![event()]);
     let row = "| 1 | 1970-01-01T00:01:30.000000Z | `alice` | `delete deployments.apps` | `prod/web` | `10.0.0.1 kubectl` | `403 Forbidden` | `a-1` |";
     assert!(text.lines().any(|line| line == row), "{text}");
-    assert!(text.contains("1970-01-01T00:01:30.000000Z to 1970-01-01T00:01:30.000000Z (UTC), 1 events."));
+    assert!(text.contains("1970-01-01T00:01:30.000000Z to 1970-01-01T00:01:30.000000Z (UTC), 1 request."));
 }
 
 #[test]
