@@ -119,6 +119,9 @@ pub enum Command {
     /// Print who changed an object, when, and what exactly; or its state, as YAML.
     #[command(after_help = HISTORY_EXAMPLES)]
     History(Box<HistoryArgs>),
+    /// Write chosen requests down as an incident timeline in Markdown, with evidence for each.
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(Box<ReportArgs>),
 }
 
 const QUERY_EXAMPLES: &str = "\
@@ -161,6 +164,17 @@ Backwards to a person or an outside system, forwards to everything that followed
   unknown  this log cannot tell, and says why
 
 Exit code 1 means that no request has this auditID.";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  kauditui report -f 'user:mallory is:write' audit.log > incident.md
+  kauditui report --at 4517a132-618b-4c74-bd69-41245c01e2db --note 'Found by bob.' audit.log
+
+Times are UTC and secret values are masked. For each request: who stood behind it and what led to it, what allowed it,
+the kubectl line that would do it, and the file, byte offset and SHA-256 of each of its lines. The end says what the
+logs that were read can and cannot tell. Files are read twice: the second time for the offsets.
+
+Exit code 1 means that nothing was chosen.";
 
 /// Arguments of `kauditui info`.
 #[derive(Args, Clone, Debug)]
@@ -318,6 +332,36 @@ pub struct TraceArgs {
     /// Form of the output; the JSON is described in docs/json.md.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM", help_heading = OUTPUT)]
     pub output: StoryOutput,
+    /// What to read.
+    #[command(flatten)]
+    pub sources: SourceArgs,
+    /// How it looks.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+    /// What it may take.
+    #[command(flatten)]
+    pub resources: ResourceArgs,
+    /// What else says what to do.
+    #[command(flatten)]
+    pub configuration: ConfigArgs,
+}
+
+/// Arguments of `kauditui report`.
+#[derive(Args, Clone, Debug)]
+pub struct ReportArgs {
+    /// Which requests it is about; -f or --at must choose some.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// The request with this auditID, too; may be given several times.
+    #[arg(long, value_name = "AUDIT_ID", help_heading = FILTER)]
+    pub at: Vec<String>,
+    /// Tell of N requests at most: those of --at, then the earliest; how many are left out is said
+    /// [default: 200].
+    #[arg(long, value_name = "N", help_heading = FILTER)]
+    pub limit: Option<usize>,
+    /// Begin with this text, as Markdown; may be given several times.
+    #[arg(long, value_name = "TEXT", help_heading = OUTPUT)]
+    pub note: Vec<String>,
     /// What to read.
     #[command(flatten)]
     pub sources: SourceArgs,

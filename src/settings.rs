@@ -105,6 +105,15 @@ pub enum Task {
     },
     /// `kauditui trace` and `kauditui history`
     Story(Question),
+    /// `kauditui report`
+    Report {
+        /// auditIDs of requests that are told of besides those that match.
+        at: Vec<String>,
+        /// What its writer has to say, as Markdown.
+        notes: Vec<String>,
+        /// Requests that are told of at most.
+        limit: Option<usize>,
+    },
 }
 
 impl Settings {
@@ -196,6 +205,24 @@ impl Settings {
                     reveal: history.reveal_secrets,
                 };
                 parts.merge(Task::Story(question), around)
+            }
+            Some(Command::Report(report)) => {
+                if report.filter.filter.is_none() && report.at.is_empty() {
+                    return Err(Error::Usage {
+                        message: "a report needs to know what it is about".into(),
+                        tip: "choose requests: -f 'user:mallory is:write', or --at AUDIT_ID".into(),
+                    });
+                }
+                let parts = Parts {
+                    sources: report.sources,
+                    filter: report.filter,
+                    display: report.display,
+                    resources: report.resources,
+                    config: report.configuration.config,
+                    follow: false,
+                    reveal: false,
+                };
+                parts.merge(Task::Report { at: report.at, notes: report.note, limit: report.limit }, around)
             }
         }
     }
@@ -351,7 +378,7 @@ fn check_sources(sources: &[PathBuf], around: &Surroundings<'_>) -> Result<()> {
     let misplaced = sources
         .iter()
         .filter_map(|path| path.to_str())
-        .find(|name| matches!(*name, "info" | "query" | "users" | "trace" | "history"));
+        .find(|name| matches!(*name, "info" | "query" | "users" | "trace" | "history" | "report"));
     match misplaced {
         Some(name) if !(around.is_file)(Path::new(name)) => Err(Error::Usage {
             message: format!("'{name}' stands where a log is expected"),
