@@ -298,7 +298,8 @@ impl App {
 
     /// The state after the revision under the cursor, as YAML; the last known one of an object that is gone.
     pub(super) fn manifest_text(&self) -> Option<String> {
-        use crate::trace::manifest::{manifest, masked, yaml};
+        use crate::trace::manifest::{manifest, masked};
+        use crate::trace::yaml::yaml;
         let log = self.log();
         let history = &self.object.history;
         let selected = self.object.selected()?.number;
