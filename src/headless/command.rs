@@ -9,8 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
 use super::{
-    InfoOptions, Outcome, QueryOptions, Question, ReportOptions, StoryOptions, Streams, info, query, report,
-    story,
+    InfoOptions, Outcome, QueryOptions, ReportOptions, StoryOptions, Streams, info, query, report, story,
 };
 use crate::cli::{InfoOutput, QueryOutput, StageChoice};
 use crate::error::{EXIT_OK, Error, Result};
@@ -63,14 +62,8 @@ pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> b
             let messages = start(settings, inputs, options.needs_text(), options.candidates(), &leaving);
             query(messages, &options, &mut streams, &leaving.stop)
         }
-        Task::Trace { audit_id, output } => {
-            let question = Question::Trace(audit_id.clone());
-            let options = StoryOptions {
-                question: &question,
-                output: *output,
-                zone: settings.zone,
-                memory: settings.memory,
-            };
+        Task::Story(question) => {
+            let options = StoryOptions { question, zone: settings.zone, memory: settings.memory };
             let messages = start(settings, inputs, true, None, &leaving);
             story(messages, &options, &mut streams, &leaving.stop)
         }
