@@ -114,6 +114,22 @@ fn the_story_of_novelapp() {
 }
 
 #[test]
+fn what_bob_changed_is_told_field_by_field() {
+    let Some(path) = incident("incident-full.jsonl") else { return };
+    let filter = "user:bob@example.com verb:patch ns:production";
+    // jq -c 'select(.user.username == "bob@example.com" and .verb == "patch" and .stage == "ResponseComplete"
+    //        and .objectRef.namespace == "production") | .requestObject'
+    let report = report(&["-f", filter, path.to_str().expect("a path in UTF-8")]);
+    for told in [
+        "```\ndata.DB_HOST: + 10.0.0.99\ndata.FEATURE_X: off → on\n```\n",
+        r#"spec.template.spec.containers[web].env[DB_HOST]: + {"name":"DB_HOST","value":"10.0.0.99"}"#,
+        "kubectl -n production set env deployment/novelapp DB_HOST=10.0.0.99\n",
+    ] {
+        assert!(report.contains(told), "{told} is not in\n{report}");
+    }
+}
+
+#[test]
 fn levels_without_bodies_say_so() {
     for name in ["incident-meta.jsonl", "incident-lowwrite.jsonl"] {
         let Some(path) = incident(name) else { return };
@@ -122,6 +138,7 @@ fn levels_without_bodies_say_so() {
         for told in [
             "- allowed by `RoleBinding dev/production`: `ClusterRole edit` for `Group dev`\n",
             "As kubectl (equivalent: its body is not in the log; its field manager is kubectl set):\n\n```sh\nkubectl -n production patch deployment/novelapp -p BODY\n```\n",
+            "What it changed:\n\n```\ncannot be known: ",
             "- audit levels: Metadata (no bodies)",
         ] {
             assert!(report.contains(told), "{told} is not in\n{report}");

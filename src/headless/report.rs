@@ -14,7 +14,7 @@ use crate::model::{EventId, TimeZoneChoice};
 use crate::store::Store;
 use crate::trace::report::{Coverage, CoveredFile, Evidence};
 use crate::trace::select::in_time_order;
-use crate::trace::{Chain, Log, Report, ReportEvent, quoted, tell};
+use crate::trace::{Log, Report, quoted};
 
 /// What a report is about.
 pub struct ReportOptions<'a> {
@@ -109,14 +109,10 @@ fn written(
     let others: Vec<EventId> = chosen.iter().filter(|id| !told.contains(id)).take(room).copied().collect();
     told.extend(others);
     in_time_order(store, &mut told);
-    let mut events: Vec<ReportEvent> = Vec::new();
-    let mut lines = Vec::new();
-    for id in &told {
-        let Some(mut event) = ReportEvent::read(store, *id, None) else { continue };
-        event.chain = Chain::of(log, *id).map_or_else(Vec::new, |chain| tell::chain(log, &chain));
-        lines.extend(store.stages(*id).into_iter().map(|record| (events.len(), record)));
-        events.push(event);
-    }
+    let mut events = Report::events_of(log, &told);
+    let records = events.iter().enumerate().filter_map(|(at, event)| Some((at, event.request.id?)));
+    let lines: Vec<(usize, EventId)> =
+        records.flat_map(|(at, id)| store.stages(id).into_iter().map(move |record| (at, record))).collect();
     for (at, evidence) in evidence(intake, &lines, files) {
         if let Some(event) = events.get_mut(at) {
             event.evidence.push(evidence);

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::patch::{self, Change, PatchKind};
-use super::{Asked, BODY_NOT_LOGGED, Body, KubectlLine, create, resources};
+use super::patch::{self, Change, Merging};
+use super::{Asked, BODY_NOT_LOGGED, Body, KubectlLine, create};
 use crate::model::named_field_manager;
+use crate::trace::patch::{PatchKind, kind_of};
 
 const NO_MORE_THAN_THE_AIM: &str = "it replaced the whole object";
 
@@ -70,28 +71,27 @@ pub(super) fn patch(asked: &Asked<'_>) -> Option<KubectlLine> {
         return None;
     }
     let Some(body) = asked.body() else { return Some(unknown_patch(asked)) };
-    let has_manager = named_field_manager(&asked.uri).is_some();
-    let forces = asked.parameter("force").is_some();
-    let kind = patch::kind_of(body, &request.object.name, forces, has_manager);
+    let kind = kind_of(body, &asked.uri, &request.object.group, request.code);
     if kind == PatchKind::Apply {
         let line = apply(asked).reading(Some(body));
-        return Some(if forces { line } else { line.but("that it was an apply is told by its body alone") });
+        // No other kind may force, or create what it patches.
+        let is_sure = asked.parameter("force").is_some() || request.code == 201;
+        return Some(if is_sure { line } else { line.but("that it was an apply is told by its body alone") });
     }
     let line = match subresource {
         "scale" if patch::change(body, "").is_some_and(|change| matches!(change, Change::Scale(_))) => {
             return Some(scale(asked));
         }
-        "" => create::applied(asked).or_else(|| short_patch(asked, body, kind)),
+        "" => create::applied(asked).or_else(|| short_patch(asked, body)),
         _ => None,
     };
     Some(line.unwrap_or_else(|| long_patch(asked, body, kind)))
 }
 
-fn short_patch(asked: &Asked<'_>, body: &Value, kind: PatchKind) -> Option<KubectlLine> {
+fn short_patch(asked: &Asked<'_>, body: &Value) -> Option<KubectlLine> {
     let change = patch::change(body, &asked.request.object.resource)?;
-    let whole_list =
-        kind == PatchKind::MergeOrStrategic && matches!(change, Change::Images(_) | Change::Environment(..));
-    if whole_list {
+    let is_of_containers = matches!(change, Change::Images(_) | Change::Environment(..));
+    if is_of_containers && patch::merging(body) != Merging::Directed {
         // As a merge patch it would have thrown all else of the containers away.
         return None;
     }
@@ -170,13 +170,10 @@ fn long_patch(asked: &Asked<'_>, body: &Value, kind: PatchKind) -> KubectlLine {
     if !asked.request.subresource.is_empty() {
         line.words.push(format!("--subresource={}", asked.request.subresource));
     }
-    let takes_strategic = resources::is_built_in(&asked.request.object.group);
-    let (called, is_sure) = match kind {
-        PatchKind::Json => ("json", true),
-        PatchKind::Merge | PatchKind::Apply => ("merge", true),
-        PatchKind::Strategic => ("strategic", true),
-        PatchKind::MergeOrStrategic if takes_strategic => ("strategic", false),
-        PatchKind::MergeOrStrategic => ("merge", true),
+    let (called, is_sure) = match (kind, patch::merging(body)) {
+        (PatchKind::StrategicMerge, Merging::Alike) => (PatchKind::Merge.name(), true),
+        (PatchKind::StrategicMerge, merging) => (kind.name(), merging == Merging::Directed),
+        (_, _) => (kind.name(), true),
     };
     line.words.push(format!("--type={called}"));
     if let Some(manager) = named_field_manager(&asked.uri).filter(|manager| manager != "kubectl-patch") {
