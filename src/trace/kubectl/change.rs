@@ -118,7 +118,7 @@ fn in_short(asked: &Asked<'_>, change: Change) -> Option<KubectlLine> {
         Change::Restart => words(&["rollout", "restart"]),
         Change::Label(pairs) => with(words(&["label", "--overwrite"]), pairs),
         Change::Annotate(pairs) => with(words(&["annotate", "--overwrite"]), pairs),
-        Change::Taints(taints) => taint(asked, taints),
+        Change::Taints(taints) => return taint(asked, taints),
         Change::Images(pairs) => with(words(&["set", "image"]), pairs),
         Change::Environment(container, pairs) => {
             let mut line = words(&["set", "env"]);
@@ -130,13 +130,21 @@ fn in_short(asked: &Asked<'_>, change: Change) -> Option<KubectlLine> {
 }
 
 /// `kubectl taint`: what came and went where the taints before are known, all of them otherwise.
-fn taint(asked: &Asked<'_>, taints: Vec<String>) -> KubectlLine {
-    let mut line = asked.write(["taint".to_owned(), "--overwrite".to_owned(), asked.reference()]);
+fn taint(asked: &Asked<'_>, taints: Vec<String>) -> Option<KubectlLine> {
+    // The one command that does not take `node/NAME`.
+    let name = asked.request.object.name.as_str();
+    if name.is_empty() || name.starts_with('-') {
+        return None;
+    }
+    let mut line = asked.write(["taint", "--overwrite", "node", name]);
     let before =
         asked.before.map(|node| node.pointer("/spec/taints").and_then(patch::all_taints).unwrap_or_default());
     let Some(before) = before else {
+        if taints.is_empty() {
+            return None;
+        }
         line.words.extend(taints);
-        return line.but("taints that the node had besides these went away");
+        return Some(line.but("taints that the node had besides these went away"));
     };
     // `KEY:EFFECT-` takes one away; with another value of the same key and effect it is only changed.
     let key_and_effect = |taint: &str| {
@@ -146,9 +154,10 @@ fn taint(asked: &Asked<'_>, taints: Vec<String>) -> KubectlLine {
     let gone = before.iter().map(|taint| key_and_effect(taint));
     let gone = gone.filter(|gone| !taints.iter().any(|taint| key_and_effect(taint) == *gone));
     let gone: Vec<String> = gone.map(|gone| format!("{gone}-")).collect();
+    let without = line.words.len();
     line.words.extend(taints.into_iter().filter(|taint| !before.contains(taint)));
     line.words.extend(gone);
-    line
+    (line.words.len() > without).then_some(line)
 }
 
 fn apply(asked: &Asked<'_>) -> KubectlLine {
@@ -199,12 +208,14 @@ fn unknown_patch(asked: &Asked<'_>) -> KubectlLine {
         Some("kubectl-client-side-apply") => return asked.write(["apply"]).reading(None),
         Some("kubectl-label") => &["label"],
         Some("kubectl-annotate") => &["annotate"],
-        Some("kubectl-taint") => &["taint"],
+        Some("kubectl-taint") => &["taint", "node"],
         Some("kubectl-edit") => &["edit"],
         Some("kubectl-rollout") => &["rollout", "restart"],
         _ => &["patch"],
     };
-    let mut line = asked.write(words.iter().copied().chain([reference.as_str()]));
+    let is_of_node = words.last() == Some(&"node");
+    let object = if is_of_node { &asked.request.object.name } else { &reference };
+    let mut line = asked.write(words.iter().copied().chain([object.as_str()]));
     let subresource = &asked.request.subresource;
     if !subresource.is_empty() {
         line.words.push(format!("--subresource={subresource}"));
@@ -212,7 +223,7 @@ fn unknown_patch(asked: &Asked<'_>) -> KubectlLine {
     let unknown: &[&str] = match words {
         ["patch"] => &["-p", "BODY"],
         ["label" | "annotate"] => &["KEY=VALUE"],
-        ["taint"] => &["KEY=VALUE:EFFECT"],
+        ["taint", _] => &["KEY=VALUE:EFFECT"],
         _ => &[],
     };
     line.words.extend(unknown.iter().map(|word| (*word).to_owned()));
