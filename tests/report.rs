@@ -182,8 +182,18 @@ fn more_than_it_may_tell_of_is_counted() {
     assert!(report.contains("3 requests.\n**27 more were chosen and are left out here.**\n"), "{report}");
     let shown: Vec<&str> =
         report.lines().filter(|line| line.starts_with("| ") && line.contains("`id-")).collect();
+    assert!(report.contains("\nSet off:\n") && !report.contains("kauditui trace AUDIT_ID"), "{report}");
     let ids = ["`id-0`", "`id-1`", "`id-20`"];
     assert!(shown.len() == 3 && shown.iter().zip(ids).all(|(row, id)| row.contains(id)), "{shown:?}");
+}
+
+#[test]
+fn what_many_requests_set_off_is_left_out_and_said_so() {
+    let lines: String = (0..30).map(|number| line(number, "alice") + "\n").collect();
+    let (_folder, path) = file_with(lines.as_bytes());
+    let report = report(&["-f", "user:alice", &path]);
+    assert!(!report.contains("\nSet off:\n") && report.contains("`kauditui trace AUDIT_ID`"), "{report}");
+    assert_eq!(report.matches("\nCaused by:\n").count(), 30);
 }
 
 #[test]

@@ -5,29 +5,25 @@
 //! log acts as Markdown ([`super::markdown`]). `coverage` is the statement at the end.
 
 mod coverage;
+mod draft;
 
-use std::collections::HashMap;
 use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::chain::Chain;
-use super::finding::Log;
-use super::history::{Change, History, HistoryOptions};
 use super::kubectl::{KubectlLine, kubectl};
 use super::markdown::{block, cell, code};
-use super::request::{ObjectKey, Request};
-use super::tell::{self, Told, deed_in_words, user_in_words};
+use super::request::Request;
+use super::tell::{Told, deed_in_words, user_in_words};
 use crate::model::{EventId, Grant, Micros, Stage, format_rfc3339, tool};
 use crate::redact::mask_text;
+use crate::store::Store;
 
 pub use coverage::{Coverage, CoveredFile};
+pub use draft::{Draft, Found};
 
 /// Events that a report tells of at most, unless told otherwise.
 pub const MOST_EVENTS: usize = 200;
-
-/// Histories of objects that are kept at a time while requests are read.
-const MOST_HISTORIES: usize = 64;
 
 /// Everything that is written down.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -78,23 +74,12 @@ pub struct Evidence {
     pub remark: String,
 }
 
-impl Report {
-    /// The requests as they are told of, in the order of `ids`, without evidence and notes. Those that are no longer
-    /// held are left out.
-    pub fn events_of(log: &Log<'_>, ids: &[EventId]) -> Vec<ReportEvent> {
-        // Many requests of an incident are about the same few objects.
-        let mut histories: HashMap<ObjectKey, History> = HashMap::new();
-        ids.iter().filter_map(|id| ReportEvent::read(log, *id, &mut histories)).collect()
-    }
-}
-
 impl ReportEvent {
-    fn read(log: &Log<'_>, id: EventId, histories: &mut HashMap<ObjectKey, History>) -> Option<ReportEvent> {
-        let chain = Chain::of(log, id)?;
-        let told = tell::chain(log, &chain);
-        let mut request = chain.request;
-        let (diff, before) = changed(log, &request, histories);
-        let kubectl = kubectl(&request, before.as_ref(), false);
+    /// A request as it is told of; `None` when its row is no longer held. `before` is its object as it was, where that
+    /// is known.
+    pub fn read(store: &Store, id: EventId, before: Option<&Value>) -> Option<ReportEvent> {
+        let mut request = Request::read(store, id)?;
+        let kubectl = kubectl(&request, before, false);
         let message = mask_text(request.message()).into_owned();
         let mut claimed_ips: Vec<String> = request.source_ips().map(str::to_owned).collect();
         claimed_ips.pop();
@@ -106,8 +91,8 @@ impl ReportEvent {
             claimed_ips,
             notes: Vec::new(),
             evidence: Vec::new(),
-            chain: told,
-            diff,
+            chain: Vec::new(),
+            diff: Vec::new(),
             kubectl,
         })
     }
@@ -129,36 +114,6 @@ impl ReportEvent {
     }
 }
 
-/// What a write changed, in words, and its object as it was before; empty for what is no write to an object.
-fn changed(
-    log: &Log<'_>,
-    request: &Request,
-    histories: &mut HashMap<ObjectKey, History>,
-) -> (Vec<String>, Option<Value>) {
-    let object = &request.object;
-    if !request.is_write() || object.resource.is_empty() || object.name.is_empty() {
-        return (Vec::new(), None);
-    }
-    if histories.len() >= MOST_HISTORIES && !histories.contains_key(object) {
-        histories.clear();
-    }
-    let history = histories
-        .entry(object.clone())
-        .or_insert_with(|| History::of(log, object, HistoryOptions::default()));
-    let Some(at) = history.revisions.iter().position(|revision| revision.request.id == request.id) else {
-        return (Vec::new(), None);
-    };
-    let (earlier, later) = history.revisions.split_at(at);
-    let words = later.first().map_or_else(Vec::new, |revision| match &revision.change {
-        Change::Fields(changes) if request.succeeded() => {
-            changes.iter().map(|change| tell::change_in_words(change, true)).collect()
-        }
-        _ => vec![tell::revision_shortly(revision)],
-    });
-    let before = earlier.last().filter(|_| matches!(request.verb.as_str(), "update" | "patch"));
-    (words, before.and_then(|revision| history.state_after(log, revision.number)))
-}
-
 impl Report {
     /// The whole report.
     pub fn markdown(&self) -> String {
@@ -176,6 +131,13 @@ impl Report {
         }
         if self.left_out > 0 {
             writeln!(out, "**{} more were chosen and are left out here.**", self.left_out)?;
+        }
+        if self.events.len() > draft::MOST_WITH_EFFECTS {
+            let most = draft::MOST_WITH_EFFECTS;
+            writeln!(
+                out,
+                "What requests set off is told of {most} at most: `kauditui trace AUDIT_ID` tells it."
+            )?;
         }
         if !self.notes.is_empty() {
             out.push_str("\n## Notes\n\n");
