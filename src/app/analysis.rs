@@ -94,7 +94,7 @@ impl App {
     fn show_session_of_user(&mut self) {
         let Some(name) = self.users.selected().map(|actor| actor.name.to_string()) else { return };
         let all = sessions(&self.store, &name, SESSION_GAP);
-        let latest = all.iter().filter(|session| session.writes > 0).next_back().or(all.last());
+        let latest = all.iter().rfind(|session| session.writes > 0).or(all.last());
         let Some(session) = latest else { return self.say("this user has no session in this log".into()) };
         let Some(about) = session.requests.first().copied() else { return };
         let story = self.session_story(session, about, None);
