@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::side::Side;
 use super::table::TableCursor;
-use crate::model::{EventId, Micros, Stage, is_mutating_subresource};
+use crate::model::{EventId, Micros, is_mutating_subresource};
 use crate::query::{
     Context, Expression, FieldName, Group, Grouping, Node, SortBy, ViewOptions, condition_for, parse,
     with_condition,
@@ -457,10 +457,10 @@ fn slowest(store: &Store, side: &Side) -> Vec<Slow> {
     for (number, entry) in store.entries() {
         let segment = entry.segment();
         let Some(shown) = side.view().shown_in(number) else { continue };
-        let ended = |row: u32| matches!(segment.facts(row).stage(), Stage::ResponseComplete | Stage::Panic);
         let mut slower: Bitset = segment.elapsed_times().rows_where(|took| took > least);
         slower.and(shown);
-        for row in slower.iter().filter(|row| ended(*row)) {
+        slower.and_not(entry.hidden());
+        for row in slower.iter().filter(|row| segment.is_end(*row)) {
             slow.push(Slow { id: EventId::new(number, row), took: segment.elapsed(row) });
             if slow.len() >= 2 * SLOWEST {
                 keep_slowest(&mut slow);

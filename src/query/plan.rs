@@ -61,7 +61,7 @@ pub(super) enum Test {
     Source(BTreeSet<SourceId>),
     /// The stage time is at or after the first and before the second.
     Time(Micros, Micros),
-    /// The request took between these, both included.
+    /// The request has ended, and took between these, both included.
     Elapsed(Micros, Micros),
     Marked(Arc<BTreeSet<EventId>>),
     /// The record's text passes.
@@ -92,6 +92,11 @@ impl<'s> Rows<'s> {
     /// The records of a segment that is held.
     pub fn held(number: u32, entry: &'s Entry) -> Rows<'s> {
         Rows { segment: entry.segment(), entry: Some(entry), number: Some(number) }
+    }
+
+    /// The same where every record is a row: how long a request took is known to the record that ended it alone.
+    pub fn each_alone(self) -> Rows<'s> {
+        Rows { entry: None, ..self }
     }
 }
 
@@ -414,6 +419,7 @@ impl Test {
             Test::Elapsed(low, high) => {
                 let wanted = |length: Micros| *low <= length && length <= *high;
                 let mut found = segment.elapsed_times().rows_where(wanted);
+                found.and(&segment.end_rows());
                 for (row, entry) in
                     rows.entry.iter().flat_map(|entry| entry.ended_rows().map(move |r| (r, entry)))
                 {

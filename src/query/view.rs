@@ -203,7 +203,9 @@ impl View {
 
     /// Asks the columns of a segment; what its texts must tell is left pending.
     fn begin(&mut self, number: u32, entry: &Entry) {
-        let mut scan = self.plan.scan(Rows::held(number, entry), self.bounds.get(&number));
+        let rows = Rows::held(number, entry);
+        let rows = if self.options.all_stages { rows.each_alone() } else { rows };
+        let mut scan = self.plan.scan(rows, self.bounds.get(&number));
         let earlier = self.found.get_mut(&number).and_then(|found| found.scan.take());
         if let Some(earlier) = earlier.filter(|_| self.plan.reads_text()) {
             let mut ended = Bitset::none(entry.segment().rows());
