@@ -18,6 +18,30 @@ fn command(app: &mut App, text: &str) {
     keys(app, "Enter");
 }
 
+fn the_same_event_stays_selected_while_matches_are_marked() {
+    let mut app = empty_app(Config::default(), 120, 36);
+    let lines = [
+        line(10, "alice", "delete", "pods", "web", 200),
+        line(20, "bob", "get", "pods", "web", 200),
+        line(30, "bob", "get", "pods", "db", 200),
+    ];
+    history(&mut app, &lines.concat(), 1);
+    filter(&mut app, "verb:delete");
+    assert!(app.timeline.following);
+    let selected = app.timeline.selected();
+    keys(&mut app, "\\");
+    assert_eq!((app.view.len(), app.timeline.selected()), (3, selected));
+    live(&mut app, &line(40, "bob", "get", "pods", "db", 200));
+    assert_eq!((app.view.len(), app.timeline.selected()), (4, selected), "nor do new rows take it away");
+    keys(&mut app, "\\");
+    assert_eq!((app.view.len(), app.timeline.selected()), (1, selected));
+
+    let mut app = empty_app(Config::default(), 120, 36);
+    history(&mut app, &lines.concat(), 1);
+    keys(&mut app, "\\");
+    assert!(app.timeline.following, "without a filter there is nothing to leave");
+}
+
 fn what_is_dropped_to_give_memory_back_leaves_the_screen() {
     let mut app = empty_app(Config::default(), 120, 36);
     for second in [10, 1000] {

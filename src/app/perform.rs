@@ -74,6 +74,10 @@ impl App {
             Action::NextMatch => self.jump_match(true),
             Action::PreviousMatch => self.jump_match(false),
             Action::ToggleNarrow => {
+                // The newest match need not be the newest row: following would go elsewhere.
+                if self.filter_bar.effective().root.is_some() {
+                    self.hold_selection();
+                }
                 self.filter_bar.narrow = !self.filter_bar.narrow;
                 self.restart_views();
             }
