@@ -143,6 +143,10 @@ impl App {
             }
             Action::ToggleReveal => {
                 self.revealed = !self.revealed;
+                // Masked values could not be found, revealed ones can.
+                if self.result().reads_text() {
+                    self.restart_views();
+                }
                 let text = if self.revealed {
                     "secret values are shown until r or the end"
                 } else {

@@ -96,6 +96,11 @@ impl View {
         self.plan.is_everything()
     }
 
+    /// Whether the answer is read in records' texts, so that it depends on what of them is revealed.
+    pub fn reads_text(&self) -> bool {
+        self.plan.reads_text()
+    }
+
     /// What is shown besides what the plan asks.
     pub fn options(&self) -> &ViewOptions {
         &self.options
