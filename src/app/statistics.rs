@@ -12,6 +12,7 @@ use crate::query::{
     Context, Expression, FieldName, Group, Grouping, Node, SortBy, ViewOptions, condition_for, parse,
     with_condition,
 };
+use crate::redact::holds_mark;
 use crate::store::{Bitset, Store};
 
 /// Slowest requests that are listed.
@@ -408,6 +409,20 @@ impl Statistics {
     }
 
     /// The field and value under the cursor: of the column it is sorted by where that is one, else of the first.
+    /// Whether a part of the row under the cursor is masked, so that no filter finds what it stands for.
+    pub fn is_masked(&self) -> bool {
+        let at = self.cursor.row;
+        match self.question.shape {
+            Shape::Groups => {
+                self.groups.get(at).is_some_and(|group| group.values.iter().any(|value| holds_mark(value)))
+            }
+            Shape::Changes => {
+                self.changed.get(at).is_some_and(|c| holds_mark(&c.user) || holds_mark(&c.object))
+            }
+            Shape::Slowest => false,
+        }
+    }
+
     pub fn value(&self) -> Option<(FieldName, String)> {
         let at = self.cursor.row;
         match self.question.shape {
