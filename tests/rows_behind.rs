@@ -63,3 +63,38 @@ fn a_masked_value_is_not_gone_into() {
     let Mode::Facets(facets) = &app.mode else { panic!("no facets") };
     assert!(facets.scope.is_empty());
 }
+
+fn deletions_of_events_are_changes_and_reports_are_not() {
+    let mut app = empty_app(Config::default(), 120, 36);
+    let on_events = |second: u32, user: &str, verb: &str| line(second, user, verb, "events", "web.1", 200);
+    let kubelet = "system:node:n1";
+    let bot = "system:serviceaccount:ci:bot";
+    let lines = [
+        on_events(10, kubelet, "create"),
+        on_events(20, bot, "create"),
+        on_events(21, bot, "patch"),
+        with(&on_events(22, bot, "create"), &[("/objectRef/apiGroup", json!("events.k8s.io"))]),
+        on_events(30, "mallory", "delete"),
+        with(
+            &on_events(31, "mallory", "deletecollection"),
+            &[("/objectRef/apiGroup", json!("events.k8s.io"))],
+        ),
+        on_events(40, "alice", "create"),
+        on_events(50, "system:serviceaccount:ci:thief", "delete"),
+    ];
+    history(&mut app, &lines.concat(), 1);
+    command(&mut app, "changes 2026-11-20T00:00:00Z");
+    let changed: BTreeSet<(String, String)> = app
+        .statistics
+        .changed()
+        .iter()
+        .flat_map(|c| c.verbs.iter().map(|(verb, _)| (c.user.to_string(), verb.to_string())))
+        .collect();
+    let expected = [
+        ("mallory", "delete"),
+        ("mallory", "deletecollection"),
+        ("alice", "create"),
+        ("system:serviceaccount:ci:thief", "delete"),
+    ];
+    assert_eq!(changed, expected.map(|(user, verb)| (user.to_owned(), verb.to_owned())).into());
+}
