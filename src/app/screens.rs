@@ -12,8 +12,8 @@ use super::statistics::{Question, Shape};
 use super::{App, Effect, Focus, Mode, menus};
 use crate::model::parse_user_time;
 use crate::query::{
-    Change, Expression, FieldName, Node, Target, View, ViewOptions, condition_for, has_values, parse_target,
-    with_condition, with_value,
+    Change, Expression, FieldName, Node, Target, View, ViewOptions, absence_of, condition_by_or_as,
+    condition_for, has_values, parse_target, with_condition, with_value,
 };
 use crate::redact;
 use crate::store::Changes;
@@ -367,9 +367,9 @@ impl App {
             return self.set_filter(with_condition(&filter, Node::Not(Box::new(Node::And(all)))));
         }
         let filter = scope.fold(filter, |filter, condition| with_condition(&filter, condition));
-        if value.is_empty() {
+        if value.is_empty() && change != Change::Only {
             // Absence is a condition of its own, which no list of values can hold.
-            let absent = condition_for(field, "");
+            let absent = absence_of(field);
             let condition = if change == Change::Exclude { Node::Not(Box::new(absent)) } else { absent };
             self.set_filter(with_condition(&filter, condition));
         } else {
