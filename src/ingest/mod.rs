@@ -260,13 +260,18 @@ impl Context<'_> {
                 Err(error) => self.tell(IngestMessage::Failed(error)),
             }
         }
-        for Brought { path, by } in take_out_brought(&mut logs) {
-            self.tell(IngestMessage::Notice(Notice {
-                source: None,
-                kind: "named twice".into(),
-                detail: format!("{} comes with {}: it is read once", path.display(), by.display()),
-                is_loss: false,
-            }));
+        let brought = take_out_brought(&mut logs);
+        for brought in brought.chunk_by(|a, b| a.by == b.by) {
+            let [Brought { path, by }, others @ ..] = brought else { continue };
+            let detail = match others.len() {
+                0 if path == by => format!("{} was named twice: it is read once", path.display()),
+                0 => format!("{} comes with {}: it is read once", path.display(), by.display()),
+                others => {
+                    format!("{} of the named files come with {}: each is read once", others + 1, by.display())
+                }
+            };
+            let kind = "named twice".to_owned();
+            self.tell(IngestMessage::Notice(Notice { source: None, kind, detail, is_loss: false }));
         }
         logs
     }
