@@ -108,6 +108,13 @@ fn down_to_the_events_of_a_user_and_back() {
     keys(&mut app, "Esc Esc Esc");
     assert_eq!((app.screen, app.filter_bar.text().as_str()), (Screen::Timeline, "is:write"));
 
+    // The profile tells what was done, not how it was asked for.
+    filter(&mut app, "user:\"bob@example.com\" sub:exec");
+    keys(&mut app, "2");
+    let shown = screen(&app, 120, 36);
+    assert!(shown.contains("writes exec production/pods/cart-"), "{shown}");
+    filter(&mut app, "is:write");
+
     // A section's heading folds instead.
     keys(&mut app, "2 g");
     let lines = app.users.lines().len();

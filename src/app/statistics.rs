@@ -1,6 +1,7 @@
 //! The statistics screen: the rows that are shown counted by any fields, ready-made tables, the slowest requests with
 //! where their time went, and what people changed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
@@ -443,12 +444,7 @@ fn folded(groups: Vec<Group>) -> Vec<Changed> {
     let mut rows: BTreeMap<(Box<str>, Box<str>), Changed> = BTreeMap::new();
     for group in groups {
         let Ok([user, object, verb, subresource]) = <[Box<str>; 4]>::try_from(group.values) else { continue };
-        let verb = match subresource.as_ref() {
-            "" => verb,
-            // What was done to the pod tells more than the verb it was asked for with.
-            acting if is_mutating_subresource(acting) => subresource,
-            other => format!("{verb} {other}").into(),
-        };
+        let verb = deed(&verb, &subresource).into();
         let stats = group.stats;
         let row = rows.entry((user.clone(), object.clone())).or_insert_with(|| Changed {
             user,
@@ -464,6 +460,16 @@ fn folded(groups: Vec<Group>) -> Vec<Changed> {
     let mut rows: Vec<Changed> = rows.into_values().collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.last));
     rows
+}
+
+/// What was done: the verb, with the subresource where there is one.
+pub fn deed<'t>(verb: &'t str, subresource: &'t str) -> Cow<'t, str> {
+    match subresource {
+        "" => verb.into(),
+        // What was done to the pod tells more than the verb it was asked for with.
+        acting if is_mutating_subresource(acting) => acting.into(),
+        other => format!("{verb} {other}").into(),
+    }
 }
 
 /// The slowest of the rows that were found; without requests that last by their nature.
@@ -525,6 +531,12 @@ mod tests {
         let changes = Question::changes("-10m");
         assert!(changes.condition.to_string().ends_with("since:-10m"), "{}", changes.condition);
         assert_eq!(Question::changes("nonsense").title, "changes");
+    }
+
+    #[test]
+    fn deeds_are_told_by_what_was_done() {
+        assert_eq!((deed("patch", ""), deed("patch", "scale")), ("patch".into(), "patch scale".into()));
+        assert_eq!(deed("get", "exec"), "exec", "however it was asked for");
     }
 
     #[test]

@@ -279,7 +279,8 @@ impl Users {
             Some((open, side)) if *open == name => side.ask(store, &expression, options, context),
             _ => {
                 let mut groupings: Vec<Grouping> = PROFILE.map(by).into();
-                groupings.push(Grouping::new(vec![FieldName::Verb, FieldName::Object], Vec::new()));
+                let deeds = vec![FieldName::Verb, FieldName::Subresource, FieldName::Object];
+                groupings.push(Grouping::new(deeds, Vec::new()));
                 let side = Side::new(store, expression, options.clone(), context, groupings);
                 self.profile = Some((name, side));
             }
@@ -294,7 +295,7 @@ impl Users {
         PROFILE.into_iter().zip(groups).collect()
     }
 
-    /// Writes of the profile's actor, and what was refused to it, by verb and object, the latest first.
+    /// Writes of the profile's actor, and what was refused to it, by verb, subresource and object, the latest first.
     pub fn profile_objects(&self) -> (Vec<Group>, Vec<Group>) {
         let Some((_, side)) = &self.profile else { return (Vec::new(), Vec::new()) };
         let Some(grouping) = side.groupings.last() else { return (Vec::new(), Vec::new()) };
