@@ -4,6 +4,7 @@
 use kauditui::model::{Level, Stage, format_rfc3339};
 use serde_json::{Map, Value, json};
 
+use crate::pools::SECRETS;
 use crate::record::Record;
 
 /// The whole event. With `masked`, marks stand in the places of secret values.
@@ -134,12 +135,12 @@ fn body(record: &Record, ingredients: &[u8], masked: bool) -> Option<Value> {
         json!({
             "kind": "Secret",
             "metadata": metadata,
-            "data": { "key": secret(json!("aHVudGVyMg==")), "number": secret(json!(number)), "empty": "" },
-            "stringData": { "plain.txt": secret(json!("hunter2")) },
+            "data": { "key": secret(json!(SECRETS[0])), "number": secret(json!(number)), "empty": "" },
+            "stringData": { "plain.txt": secret(json!(SECRETS[1])) },
             "type": "Opaque",
         })
     } else if record.resource == "configmaps" {
-        json!({ "kind": "ConfigMap", "metadata": metadata, "data": { "mode": "fast", "plain.txt": "hunter2" } })
+        json!({ "kind": "ConfigMap", "metadata": metadata, "data": { "mode": "fast", "plain.txt": SECRETS[1] } })
     } else {
         json!({
             "kind": "Deployment",

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use kauditui::model::{EventId, Stage};
-use kauditui::query::{Change, Expression, FieldName, Node, Plan, Rows, narrows, parse, with_value};
+use kauditui::query::{
+    Change, Expression, FieldKind, FieldName, Node, Plan, Rows, Target, Term, narrows, parse, with_value,
+};
 use kauditui::store::{Bitset, Segment};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -96,7 +98,7 @@ proptest! {
 
     #[test]
     fn an_interrupted_scan_that_is_carried_over_finds_what_a_whole_one_finds(
-        (world, expression) in world_and_question(90),
+        (world, expression) in world_and_question(60),
         held in any::<Index>(),
         goes_on in prop::collection::vec(any::<bool>(), 1..12),
         anew in prop::collection::vec(any::<Index>(), 0..5),
@@ -107,18 +109,26 @@ proptest! {
         let mut answers = goes_on.iter().copied().cycle();
         let mut more = || answers.next().unwrap_or(true);
 
-        // Before the last records came, and were looked at for some time only.
+        // Before the last records came, and other things were known of some; looked at for some time only.
         let held = held.index(world.records.len()) + 1;
-        let before = World { records: world.records[..held].to_vec(), ..world.clone() }.segment();
-        let mut earlier = plan.scan(rows(&before), None);
-        let is_complete = earlier.advance(&before, &mut more);
+        let mut before = World { records: world.records[..held].to_vec(), ..world.clone() };
+        let mut changed = Bitset::none(segment.rows());
+        for at in &anew {
+            let at = at.index(world.records.len());
+            changed.set(at as u32, true);
+            if at < held {
+                before.records[at] = world.records[0].clone();
+            }
+        }
+        let shorter = before.segment();
+        let mut earlier = plan.scan(rows(&shorter), None);
+        let is_complete = earlier.advance(&shorter, &mut more);
         prop_assert_eq!(is_complete, earlier.open_rows() == 0);
-        prop_assert!(earlier.matched().iter().all(|row| naive.contains(&row)), "{}", expression);
+        let naive_before = before.naive(&expression);
+        prop_assert!(earlier.matched().iter().all(|row| naive_before.contains(&row)), "{}", expression);
 
-        let mut again = Bitset::none(segment.rows());
-        anew.iter().for_each(|at| again.set(at.index(world.records.len()) as u32, true));
         let mut scan = plan.scan(rows(&segment), None);
-        scan.carry_over(&earlier, &again);
+        scan.carry_over(&earlier, &changed);
         let mut times = 0;
         while !scan.advance(&segment, &mut more) && times < world.records.len() {
             prop_assert!(scan.matched().iter().all(|row| naive.contains(&row)), "{}", expression);
@@ -228,7 +238,7 @@ fn wider_and_narrower(node: Node, more: Node, change: u8, at: Index) -> (Node, N
                 (Node::Term(term), Node::Term(fewer))
             }
             // The last letter was not typed yet.
-            2 | 3 if !term.regex && term.values[0].text.chars().count() > 1 => {
+            2 | 3 if is_text(&term) && term.values[0].text.chars().count() > 1 => {
                 let mut shorter = term.clone();
                 shorter.values[0].text.pop();
                 let shorter = Node::Term(shorter);
@@ -242,9 +252,18 @@ fn wider_and_narrower(node: Node, more: Node, change: u8, at: Index) -> (Node, N
     }
 }
 
+/// Whether values are compared as texts, so that what remains of one is a value too.
+fn is_text(term: &Term) -> bool {
+    let is_text = match &term.target {
+        Some(Target::Field(field)) => matches!(field.info().kind, FieldKind::Whole | FieldKind::Part),
+        Some(Target::Annotation(_) | Target::Body(_)) | None => true,
+    };
+    is_text && !term.regex
+}
+
 /// How often the questions of `shapes` find something but not everything.
 fn share_that_tells_apart(shapes: &impl Strategy<Value = Shape>, asked: usize) -> f64 {
-    let strategy = (world(40), shapes);
+    let strategy = (world(25), shapes);
     let mut runner = TestRunner::deterministic();
     let mut telling = 0;
     for _ in 0..asked {
@@ -272,7 +291,7 @@ fn every_field_is_asked_for_what_is_there() {
             continue;
         }
         seen.push(topic);
-        let share = share_that_tells_apart(&ask(vec![topic]).prop_map(Shape::Ask), 60);
+        let share = share_that_tells_apart(&ask(vec![topic]).prop_map(Shape::Ask), 40);
         println!("{:3.0} % {topic:?}", share * 100.0);
         // All lines of a segment are of one log.
         let least = if topic == Topic::Field(FieldName::Source) { 0.0 } else { 0.3 };

@@ -77,6 +77,7 @@ pub const RESOURCES: &[(&str, &str, &str, &[&str])] = &[
     ("pods", "", "v1", &["pod", "po"]),
     ("secrets", "", "v1", &["secret"]),
     ("secrets", "", "v1", &["secret"]),
+    ("secrets", "", "v1", &["secret"]),
     ("configmaps", "", "v1", &["configmap", "cm"]),
     ("nodes", "", "v1", &["node", "no"]),
     ("deployments", "apps", "v1", &["deployment", "deploy"]),
@@ -195,3 +196,5 @@ pub const LIVES: &[&[Stage]] = &[
     &[Stage::RequestReceived, Stage::Panic],
     &[Stage::Unknown],
 ];
+/// Values of Secrets and of what is none.
+pub const SECRETS: [&str; 2] = ["aHVudGVyMg==", "hunter2"];

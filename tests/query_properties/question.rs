@@ -13,7 +13,7 @@ use crate::lines::write_json;
 use crate::measures::REFERENCE;
 use crate::model;
 use crate::places::at_path;
-use crate::pools::DAY;
+use crate::pools::{DAY, SECRETS};
 use crate::record::Record;
 
 /// The names of the logs that records come from.
@@ -67,6 +67,17 @@ pub fn shape() -> impl Strategy<Value = Shape> {
             3 => prop::collection::vec(inner.clone(), 2..4).prop_map(Shape::Or),
             1 => inner.prop_map(|shape| Shape::Not(Box::new(shape))),
         ]
+    })
+}
+
+/// What may become known of a record after it was read, together with what only its text can tell.
+pub fn changing_shape() -> impl Strategy<Value = Shape> {
+    let text = vec![Topic::Field(FieldName::Text), Topic::Annotation, Topic::Body];
+    let both = (ask(vec![Topic::Field(FieldName::Duration)]), ask(text), any::<[bool; 2]>());
+    both.prop_map(|(duration, text, [is_either, is_not])| {
+        let text = Shape::Ask(text);
+        let parts = vec![Shape::Ask(duration), if is_not { Shape::Not(Box::new(text)) } else { text }];
+        if is_either { Shape::Or(parts) } else { Shape::And(parts) }
     })
 }
 
@@ -130,6 +141,12 @@ impl Ask {
         let mut ways = Vec::new();
         if let Some(body) = record.event.get(from) {
             self.walk(body, &mut Vec::new(), &mut ways);
+        }
+        // Half of the questions about a Secret are about its values.
+        if self.form.is_multiple_of(2) && record.masked != record.event {
+            ways.retain(|way| {
+                way.iter().any(|step| matches!(step, Step::Key(key) if ["data", "stringData", "value"].contains(&key.as_str())))
+            });
         }
         let missing = vec![Step::Key("spec".into()), Step::Key("replicas".into())];
         let mut steps = self.one_of(0, &ways).unwrap_or(missing);
@@ -439,8 +456,11 @@ fn texts(field: FieldName, record: &Record) -> Vec<String> {
         FieldName::Text => {
             let mut line = String::new();
             write_json(&record.event, &mut line, &mut |c, out| out.push(c));
+            let secrets = SECRETS.into_iter().filter(|secret| line.contains(secret)).map(str::to_owned);
+            let secrets: Vec<String> = std::iter::repeat_n(secrets, 20).flatten().collect();
             let values = line.split(',').filter(|part| part.contains(':')).map(str::to_owned);
-            values.chain(line.split('"').filter(|text| text.len() > 2).map(str::to_owned)).collect()
+            let words = line.split('"').filter(|text| text.len() > 2).map(str::to_owned);
+            values.chain(words).chain(secrets).collect()
         }
         // These are no texts; see `fixed_value`.
         FieldName::Code

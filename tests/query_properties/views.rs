@@ -14,7 +14,7 @@ use crate::context;
 use crate::model::{Row, is_routine, passes};
 use crate::plans::pair;
 use crate::pools::BASE;
-use crate::question::{SOURCES, shape};
+use crate::question::{SOURCES, changing_shape, shape};
 use crate::record::{Record, batch, records};
 
 /// What can happen to a store while a view looks at it. Records are drawn from the same few requests each time: their
@@ -153,7 +153,7 @@ proptest! {
     fn a_view_after_any_history_is_a_fresh_view_and_a_plain_sort(
         pool in records(16),
         steps in prop::collection::vec(step(), 1..14),
-        (wider, extra, change, at) in (shape(), shape(), 0..6u8, any::<Index>()),
+        (wider, extra, change, at) in (prop_oneof![shape(), changing_shape()], shape(), 0..6u8, any::<Index>()),
         marks in prop::collection::btree_set((0..5u32, 0..20u32), 0..20),
         is_revealed in any::<bool>(),
         (all_stages, fold_routine) in any::<(bool, bool)>(),
