@@ -77,7 +77,8 @@ impl Known<'_> {
                     record,
                     source: SOURCES[usize::from(segment.source().0)],
                     is_marked: self.marks.contains(&id),
-                    ended_after: ended.contains(&row).then(|| entry.elapsed(row)),
+                    // Where every record is a row, a length is that of the record which ended the request.
+                    ended_after: (!options.all_stages && ended.contains(&row)).then(|| entry.elapsed(row)),
                     is_revealed: self.is_revealed,
                 };
                 let in_range =
