@@ -33,7 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("ui", &["model", "text", "store", "query", "activity", "identity", "trace", "ingest", "app"]),
     ("term", &["text"]),
     ("cli", &["error", "text"]),
-    ("settings", &["model", "error", "text", "query", "activity", "cli", "term"]),
+    ("settings", &["model", "error", "text", "query", "activity", "trace", "cli", "term"]),
     (
         "headless",
         &[

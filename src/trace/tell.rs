@@ -6,6 +6,8 @@ use serde::Serialize;
 use super::chain::{Chain, End};
 use super::effects::Effect;
 use super::finding::{Certainty, Finding, Log};
+use super::history::{Change, History, Outcome, Revision};
+use super::manifest::ShownChange;
 use super::request::Request;
 use crate::model::{EventId, Grant, tool};
 
@@ -196,5 +198,87 @@ fn allowed(request: &Request) -> Told {
         text,
         evidence: "authorization.k8s.io/decision and reason".to_owned(),
         event: None,
+    }
+}
+
+/// `patch`, with the subresource behind it and whether it was only tried.
+pub fn verb_in_words(request: &Request) -> String {
+    let subresource =
+        if request.subresource.is_empty() { String::new() } else { format!("/{}", request.subresource) };
+    let dry = if request.is_dry_run() { " dry run" } else { "" };
+    format!("{}{subresource}{dry}", request.verb)
+}
+
+/// `deployments.apps production/web: 14 writes, 2 of them without a body`
+pub fn history_title(history: &History) -> String {
+    let count = history.revisions.len();
+    let mut out = format!("{}: {count} write{}", history.key, if count == 1 { "" } else { "s" });
+    let lives = {
+        let mut uids: Vec<&str> =
+            history.revisions.iter().map(|r| r.uid.as_str()).filter(|u| !u.is_empty()).collect();
+        uids.dedup();
+        uids.len()
+    };
+    if lives > 1 {
+        out += &format!(", {lives} objects of this name one after another");
+    }
+    match history.holes() {
+        0 => {}
+        holes => out += &format!(", {holes} whose outcome cannot be known"),
+    }
+    if history.reports > 0 {
+        out += &format!("; {} that only report (status) left out", history.reports);
+    }
+    if history.left_out > 0 {
+        out += &format!("; {} older ones left out", history.left_out);
+    }
+    out
+}
+
+/// What a write changed, in a few words.
+pub fn revision_shortly(revision: &Revision) -> String {
+    if !revision.request.succeeded() {
+        return format!("nothing: answered {}", revision.request.code);
+    }
+    if revision.is_dry_run() {
+        return "nothing: only tried".to_owned();
+    }
+    let folded = match revision.folded {
+        0 => String::new(),
+        folded => format!(" ({folded} of the server's own)"),
+    };
+    match &revision.change {
+        Change::Fields(changes) => match changes.as_slice() {
+            [change] => change_in_words(change, false),
+            changes => format!("{} fields{folded}", changes.len()),
+        },
+        Change::Created => match &revision.outcome {
+            Outcome::Unknown(why) => format!("created; with what cannot be known: {why}"),
+            _ => "created".to_owned(),
+        },
+        Change::Deleted => "deleted".to_owned(),
+        Change::Nothing => format!("nothing{folded}"),
+        Change::FirstKnown => "the first state that is known".to_owned(),
+        Change::Unknown(why) => format!("cannot be known: {why}"),
+    }
+}
+
+/// `spec.replicas: 2 → 4`; values are cut where `whole` is not asked for.
+pub fn change_in_words(change: &ShownChange, whole: bool) -> String {
+    let said = |value: &str| {
+        let most = if whole { 2000 } else { 40 };
+        match value.char_indices().nth(most) {
+            Some((end, _)) => format!("{}…", &value[..end]),
+            None => value.to_owned(),
+        }
+    };
+    match (&change.before, &change.after) {
+        (Some(before), Some(after)) if change.is_masked && before == after => {
+            format!("{}: changed (masked)", change.path)
+        }
+        (Some(before), Some(after)) => format!("{}: {} → {}", change.path, said(before), said(after)),
+        (None, Some(after)) => format!("{}: + {}", change.path, said(after)),
+        (Some(before), None) => format!("{}: - {}", change.path, said(before)),
+        (None, None) => change.path.clone(),
     }
 }
