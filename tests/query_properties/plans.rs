@@ -16,7 +16,8 @@ use serde_json::Value as Json;
 
 use crate::context;
 use crate::model::{Row, passes};
-use crate::question::{SOURCES, Shape, Topic, ask, expression, node, shape, topics};
+use crate::pools::SOURCES;
+use crate::question::{Shape, Topic, ask, expression, node, shape, topics};
 use crate::record::{Record, batch, records};
 
 /// The number under which the segment of these tests is stored.

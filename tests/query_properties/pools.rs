@@ -198,3 +198,5 @@ pub const LIVES: &[&[Stage]] = &[
 ];
 /// Values of Secrets and of what is none.
 pub const SECRETS: [&str; 2] = ["aHVudGVyMg==", "hunter2"];
+/// The names of the logs that records come from.
+pub const SOURCES: [&str; 3] = ["/var/log/kube/audit.log", "audit-2.log", "Other"];

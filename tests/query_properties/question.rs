@@ -9,15 +9,12 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::Value as Json;
 
-use crate::lines::write_json;
 use crate::measures::REFERENCE;
 use crate::model;
 use crate::places::at_path;
-use crate::pools::{DAY, SECRETS};
+use crate::pools::DAY;
 use crate::record::Record;
-
-/// The names of the logs that records come from.
-pub const SOURCES: [&str; 3] = ["/var/log/kube/audit.log", "audit-2.log", "Other"];
+use crate::spellings::{annotations, is_readable, texts};
 
 /// What a term may ask about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,12 +51,14 @@ pub struct Ask {
     pub places: [Index; 3],
 }
 
+/// A question of one term about any of these.
 pub fn ask(topics: Vec<Topic>) -> impl Strategy<Value = Ask> {
     let records = prop::collection::vec(any::<Index>(), 1..3);
     (prop::sample::select(topics), records, any::<u8>(), any::<[Index; 3]>())
         .prop_map(|(topic, records, form, places)| Ask { topic, records, form, places })
 }
 
+/// Any question.
 pub fn shape() -> impl Strategy<Value = Shape> {
     ask(topics()).prop_map(Shape::Ask).prop_recursive(3, 10, 3, |inner| {
         prop_oneof![
@@ -81,6 +80,7 @@ pub fn changing_shape() -> impl Strategy<Value = Shape> {
     })
 }
 
+/// The question as it is asked about these records.
 pub fn expression(shape: &Shape, records: &[Record]) -> Expression {
     Expression { root: Some(node(shape, records)) }
 }
@@ -144,9 +144,10 @@ impl Ask {
         }
         // Half of the questions about a Secret are about its values.
         if self.form.is_multiple_of(2) && record.masked != record.event {
-            ways.retain(|way| {
-                way.iter().any(|step| matches!(step, Step::Key(key) if ["data", "stringData", "value"].contains(&key.as_str())))
-            });
+            let holds_secret = |step: &Step| {
+                ["data", "stringData", "value"].iter().any(|key| *step == Step::Key((*key).to_owned()))
+            };
+            ways.retain(|way| way.iter().any(holds_secret));
         }
         let missing = vec![Step::Key("spec".into()), Step::Key("replicas".into())];
         let mut steps = self.one_of(0, &ways).unwrap_or(missing);
@@ -224,7 +225,7 @@ impl Ask {
         let plain = match self.form % 16 {
             0 => "*".to_owned(),
             1 => String::new(),
-            2 => return self.never_nothing(target, Value { text, quoted: true }),
+            2 => return never_nothing(target, Value { text, quoted: true }),
             3 | 4 | 6 if target == Some(&Target::Field(FieldName::Text)) => format!("*{}*", &text[from..to]),
             3 => format!("{}*", &text[..to]),
             4 => format!("*{}", &text[from..]),
@@ -236,15 +237,7 @@ impl Ask {
             _ => text,
         };
         let quoted = !is_readable(target, &plain);
-        self.never_nothing(target, Value { text: plain, quoted })
-    }
-
-    /// Every line says something.
-    fn never_nothing(&self, target: Option<&Target>, value: Value) -> Value {
-        if value.text.is_empty() && target == Some(&Target::Field(FieldName::Text)) {
-            return Value { text: "*".into(), quoted: false };
-        }
-        value
+        never_nothing(target, Value { text: plain, quoted })
     }
 
     /// Two places in a text, between characters.
@@ -254,29 +247,30 @@ impl Ask {
         (ends[one.min(two)], ends[one.max(two)])
     }
 
-    /// An expression that finds the text, or something near; never one that finds nothing at all in an empty text.
+    /// A regular expression that finds the text, or something near it, and nothing where there is no text.
     fn regular(&self, target: Option<&Target>, text: &str) -> Value {
         let (from, to) = self.part(text);
         let all = regex::escape(text);
         let part = regex::escape(&text[from..to]);
+        let letters = text.chars().count();
+        // A line does not begin or end with one of its texts.
+        let (begin, end) = match target {
+            Some(Target::Field(FieldName::Text)) => ("", ""),
+            _ => ("^", "$"),
+        };
         let expression = match self.form / 16 {
             _ if text.is_empty() => ".".to_owned(),
-            0 | 1 => format!("^{all}$"),
-            2 | 3 if from > 0 => format!("^{}", regex::escape(&text[..from])),
-            4 | 5 if to < text.len() => format!("{}$", regex::escape(&text[to..])),
+            0 | 1 => format!("{begin}{all}{end}"),
+            2 | 3 if from > 0 => format!("{begin}{}", regex::escape(&text[..from])),
+            4 | 5 if to < text.len() => format!("{}{end}", regex::escape(&text[to..])),
             6 | 7 if from < to => part,
-            8 | 9 => format!("^(nothing|{all})$"),
+            8 | 9 => format!("{begin}(nothing|{all}){end}"),
             10 => r"\d".to_owned(),
-            11 => format!("^{all}{{1}}$"),
+            11 => format!("{begin}{all}{{1}}{end}"),
             12 if from < to => part.to_lowercase(),
-            13 => format!(r"^\S{{{}}}$", text.chars().count()),
+            13 => format!(r"{begin}\S{{{letters}}}{end}"),
             14 => "[a-f][^a]".to_owned(),
-            _ => format!("^.{{{}}}$", text.chars().count()),
-        };
-        // A line does not begin or end with one of its texts.
-        let expression = match target {
-            Some(Target::Field(FieldName::Text)) => expression.trim_matches(['^', '$']).to_owned(),
-            _ => expression,
+            _ => format!("{begin}.{{{letters}}}{end}"),
         };
         // Outside of quotes a space would end it.
         let quoted =
@@ -398,98 +392,10 @@ impl Ask {
     }
 }
 
-fn annotations(record: &Record) -> impl Iterator<Item = (&String, &Json)> {
-    record.event.get("annotations").and_then(Json::as_object).into_iter().flatten()
-}
-
-/// The texts under which a record is found by a field.
-fn texts(field: FieldName, record: &Record) -> Vec<String> {
-    let one = |text: &str| vec![text.to_owned()];
-    match field {
-        FieldName::User | FieldName::Impersonator => model::spellings(&record.user),
-        FieldName::ImpersonatedUser => model::spellings(&record.impersonated_user),
-        FieldName::Group => record.groups.iter().chain(&record.impersonated_groups).cloned().collect(),
-        FieldName::Verb => one(&record.verb),
-        FieldName::Resource => {
-            let mut texts: Vec<String> =
-                model::other_names(&record.resource).iter().map(|name| (*name).to_owned()).collect();
-            texts.push(record.resource.clone());
-            if !record.api_group.is_empty() {
-                texts.push(format!("{}.{}", record.resource, record.api_group));
-            }
-            if !record.subresource.is_empty() {
-                texts.push(format!("{}/{}", record.resource, record.subresource));
-            }
-            texts
-        }
-        FieldName::Subresource => one(&record.subresource),
-        FieldName::Namespace => one(&record.namespace),
-        FieldName::Name => one(&record.name),
-        FieldName::ApiVersion => {
-            let both = format!("{}/{}", record.api_group, record.api_version);
-            vec![record.api_group.clone(), record.api_version.clone(), both]
-        }
-        FieldName::Reason => one(&record.reason),
-        FieldName::Binding => record.grant.map_or_else(Vec::new, |grant| {
-            let name = grant.binding.split('/').next().unwrap_or_default().to_owned();
-            vec![grant.binding.to_owned(), name, format!("{}/{}", grant.binding_kind, grant.binding)]
-        }),
-        FieldName::Role => record.grant.map_or_else(Vec::new, |grant| {
-            vec![grant.role.to_owned(), format!("{}/{}", grant.role_kind, grant.role)]
-        }),
-        FieldName::SourceIp => one(&record.source_ip),
-        FieldName::UserAgent => one(&record.user_agent),
-        FieldName::Tool => one(&record.tool),
-        FieldName::Manager => one(model::manager(record)),
-        FieldName::RequestUri => one(&record.request_uri),
-        FieldName::Command => one(record.query.command),
-        FieldName::AuditId => one(&record.audit_id),
-        FieldName::Credential => vec![record.credential.clone(), record.issued_credential.clone()],
-        FieldName::TokenPod => one(&record.token_pod),
-        FieldName::TokenNode => one(&record.token_node),
-        FieldName::Source => SOURCES
-            .iter()
-            .flat_map(|name| [*name, name.rsplit('/').next().unwrap_or("")])
-            .map(str::to_owned)
-            .collect(),
-        FieldName::Deprecated => one(&record.deprecated),
-        FieldName::Text => {
-            let mut line = String::new();
-            write_json(&record.event, &mut line, &mut |c, out| out.push(c));
-            let secrets = SECRETS.into_iter().filter(|secret| line.contains(secret)).map(str::to_owned);
-            let secrets: Vec<String> = std::iter::repeat_n(secrets, 20).flatten().collect();
-            let values = line.split(',').filter(|part| part.contains(':')).map(str::to_owned);
-            let words = line.split('"').filter(|text| text.len() > 2).map(str::to_owned);
-            values.chain(words).chain(secrets).collect()
-        }
-        // These are no texts; see `fixed_value`.
-        FieldName::Code
-        | FieldName::Kind
-        | FieldName::Is
-        | FieldName::Mark
-        | FieldName::Decision
-        | FieldName::Level
-        | FieldName::Stage
-        | FieldName::Duration
-        | FieldName::Since
-        | FieldName::Until
-        | FieldName::At
-        | FieldName::Object => Vec::new(),
+/// Every line says something: that it says nothing cannot be asked.
+fn never_nothing(target: Option<&Target>, value: Value) -> Value {
+    if value.text.is_empty() && target == Some(&Target::Field(FieldName::Text)) {
+        return Value { text: "*".into(), quoted: false };
     }
-}
-
-/// Whether a text may stand without quotes, as the grammar says.
-fn is_readable(target: Option<&Target>, text: &str) -> bool {
-    let ends = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | '"');
-    match target {
-        _ if text.is_empty() || text.contains(ends) => false,
-        None => {
-            let is_sign = ["and", "or", "not"].iter().any(|word| word.eq_ignore_ascii_case(text));
-            let is_target = text.contains(['~', ':']) && !text.starts_with("system:");
-            !is_sign && !text.starts_with('-') && !is_target
-        }
-        // There these are signs of comparison.
-        Some(Target::Body(_) | Target::Annotation(_)) if text.starts_with(['<', '>']) => false,
-        Some(_) => !text.contains(','),
-    }
+    value
 }

@@ -13,8 +13,8 @@ use proptest::sample::Index;
 use crate::context;
 use crate::model::{Row, is_routine, passes};
 use crate::plans::pair;
-use crate::pools::BASE;
-use crate::question::{SOURCES, changing_shape, shape};
+use crate::pools::{BASE, SOURCES};
+use crate::question::{changing_shape, shape};
 use crate::record::{Record, batch, records};
 
 /// What can happen to a store while a view looks at it. Records are drawn from the same few requests each time: their
