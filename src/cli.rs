@@ -456,6 +456,14 @@ pub enum ViewName {
     Users,
     /// Ready-made tables, and counts by any fields.
     Statistics,
+    /// The history of the object of the event that --at names.
+    Object,
+    /// What led to the event that --at names, and what it set off.
+    Chain,
+    /// Why the event that --at names was allowed or refused.
+    Access,
+    /// The session that the event that --at names belongs to.
+    Session,
     /// What could not be read, and what changed.
     Notices,
     /// The logs that are open.
@@ -472,6 +480,10 @@ impl ViewName {
             ViewName::Detail => "detail",
             ViewName::Users => "users",
             ViewName::Statistics => "statistics",
+            ViewName::Object => "object",
+            ViewName::Chain => "chain",
+            ViewName::Access => "access",
+            ViewName::Session => "session",
             ViewName::Notices => "notices",
             ViewName::Sources => "sources",
             ViewName::Help => "help",

@@ -1,7 +1,6 @@
 //! `kauditui report`: chosen requests as an incident timeline in Markdown, with their evidence looked up in the files.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::intake::Intake;
@@ -9,12 +8,12 @@ use super::query::{QueryOptions, rows_in_order, time_range};
 use super::{Outcome, Streams, cannot_write};
 use crate::error::Result;
 use crate::identity::Identities;
-use crate::ingest::{FileReport, IngestMessage, locate, sha256_hex};
+use crate::ingest::{self, FileReport, IngestMessage, Located};
 use crate::model::{EventId, TimeZoneChoice};
 use crate::store::Store;
-use crate::trace::report::{Coverage, CoveredFile, Evidence};
+use crate::trace::report::{Coverage, CoveredFile, Draft, Found};
 use crate::trace::select::in_time_order;
-use crate::trace::{Chain, Log, Report, ReportEvent, quoted, tell};
+use crate::trace::{Log, Report, quoted};
 
 /// What a report is about.
 pub struct ReportOptions<'a> {
@@ -109,87 +108,23 @@ fn written(
     let others: Vec<EventId> = chosen.iter().filter(|id| !told.contains(id)).take(room).copied().collect();
     told.extend(others);
     in_time_order(store, &mut told);
-    let mut events: Vec<ReportEvent> = Vec::new();
-    let mut lines = Vec::new();
-    for id in &told {
-        let Some(mut event) = ReportEvent::read(store, *id, None) else { continue };
-        event.chain = Chain::of(log, *id).map_or_else(Vec::new, |chain| tell::chain(log, &chain));
-        lines.extend(store.stages(*id).into_iter().map(|record| (events.len(), record)));
-        events.push(event);
-    }
-    for (at, evidence) in evidence(intake, &lines, files) {
-        if let Some(event) = events.get_mut(at) {
-            event.evidence.push(evidence);
-        }
-    }
+    let draft = Draft::of(log, &told, |id| {
+        let origin = store.entry(id.segment()).map_or(0, |entry| entry.origin());
+        let path = files.get(&origin).map_or(String::new(), |file| file.path.clone());
+        let name = store.segment(id).map_or("", |segment| intake.name(segment.source()));
+        (path, name.to_owned())
+    });
+    let report = draft.complete(|path, texts| ingest::evidence(path, texts).into_iter().map(found).collect());
     Report {
         notes: options.notes.to_vec(),
         left_out: (chosen.len() - told.len()) as u64,
-        events,
         coverage: coverage(intake, options, files),
+        ..report
     }
 }
 
-/// Where each of the records is, with the number that stands beside it.
-fn evidence(
-    intake: &Intake,
-    records: &[(usize, EventId)],
-    files: &BTreeMap<u32, Box<FileReport>>,
-) -> Vec<(usize, Evidence)> {
-    let store = &intake.store;
-    let mut by_origin: BTreeMap<u32, Vec<(usize, Vec<u8>)>> = BTreeMap::new();
-    for (number, (_, id)) in records.iter().enumerate() {
-        let text = store.segment(*id).and_then(|segment| segment.text(id.row()).ok());
-        if let (Some(entry), Some(text)) = (store.entry(id.segment()), text) {
-            by_origin.entry(entry.origin()).or_default().push((number, text));
-        }
-    }
-    let mut found: Vec<(usize, Evidence)> = Vec::new();
-    for (origin, wanted) in by_origin {
-        let (numbers, texts): (Vec<usize>, Vec<Vec<u8>>) = wanted.into_iter().unzip();
-        let path = files.get(&origin).map_or("", |file| file.path.as_str());
-        let located = located(path, &texts);
-        for ((number, text), (place, remark)) in numbers.into_iter().zip(texts).zip(located) {
-            let Some((_, id)) = records.get(number) else { continue };
-            let Some(segment) = store.segment(*id) else { continue };
-            let (offset, sha256) = match place {
-                Some(place) => (Some(place.offset), place.sha256),
-                None => (None, sha256_hex(&text)),
-            };
-            let stage = segment.facts(id.row()).stage();
-            let file = if matches!(path, "" | "-") { intake.name(segment.source()) } else { path };
-            found.push((number, Evidence { stage, file: file.to_owned(), offset, sha256, remark }));
-        }
-    }
-    // Back into the order in which they were asked for: of the events, and of their stages.
-    found.sort_by_key(|(number, _)| *number);
-    found.into_iter().filter_map(|(number, evidence)| Some((records.get(number)?.0, evidence))).collect()
-}
-
-/// Looks texts up in a file again, and says beside each what must be known to check it.
-fn located(path: &str, texts: &[Vec<u8>]) -> Vec<(Option<crate::ingest::Place>, String)> {
-    let without =
-        |why: &str| vec![(None, format!("{why}: the SHA-256 is of the record as it was read")); texts.len()];
-    let path = Path::new(path);
-    // A pipe cannot be read again, and reading it would wait.
-    if !path.is_file() {
-        return without("not a file");
-    }
-    match locate(path, texts) {
-        Err(error) => without(&format!("cannot be read again, {error}")),
-        Ok(places) => places
-            .into_iter()
-            .map(|place| {
-                let remark = match &place {
-                    None => "no longer in the file: the SHA-256 is of the record as it was read",
-                    Some(place) if place.is_last_line => "spread over lines: this is the last of them",
-                    Some(place) if place.is_unpacked => "offset in the unpacked text",
-                    Some(_) => "",
-                };
-                (place, remark.to_owned())
-            })
-            .collect(),
-    }
+fn found(located: Located) -> Found {
+    Found { offset: located.offset, sha256: located.sha256, remark: located.remark }
 }
 
 fn coverage(

@@ -90,24 +90,9 @@ fn trace(log: &Log<'_>, audit_id: &str, output: StoryOutput, streams: &mut Strea
     Ok(chains.len() as u64)
 }
 
-/// Indented lines: certainty, what it is about, the statement, and its evidence below it.
+/// Indented lines: certainty, what it is about, the statement and its evidence.
 pub(super) fn as_text(told: &[Told]) -> String {
-    let mut out = String::new();
-    for line in told {
-        let Some(certainty) = line.certainty else {
-            out += &format!("{}\n", line.label);
-            continue;
-        };
-        let indent = "  ".repeat(line.depth);
-        let label = format!("{:<10}", if line.depth == 1 { line.label } else { "" });
-        let by = if line.evidence.is_empty() { String::new() } else { format!("  [{}]", line.evidence) };
-        out += &visible(&format!(
-            "{indent}{:<8} {label} {}\n",
-            certainty.name(),
-            one_line(&(line.text.clone() + &by))
-        ));
-    }
-    out
+    told.iter().map(|line| visible(&format!("{line}\n"))).collect()
 }
 
 /// A list below each heading.

@@ -36,6 +36,55 @@ pub fn sha256_hex(text: &[u8]) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// A record as evidence: where its line stands, and how to check it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Located {
+    /// Offset in bytes of its line; `None` where it was not found.
+    pub offset: Option<u64>,
+    /// SHA-256 of the line, or else of the record as it was read.
+    pub sha256: String,
+    /// What must be known to check it; empty for the ordinary case.
+    pub remark: String,
+}
+
+/// Looks records (their original texts) up in the file that they were read from. `path` may name no file: what was read
+/// from a pipe cannot be read again.
+pub fn evidence(path: &str, records: &[Vec<u8>]) -> Vec<Located> {
+    let unlocated = |record: &Vec<u8>, why: &str| Located {
+        offset: None,
+        sha256: sha256_hex(record),
+        remark: format!("{why}: the SHA-256 is of the record as it was read"),
+    };
+    let path = Path::new(path);
+    // Reading a pipe again would wait.
+    if !path.is_file() {
+        return records.iter().map(|record| unlocated(record, "not a file")).collect();
+    }
+    match locate(path, records) {
+        Err(error) => {
+            let why = format!("cannot be read again, {error}");
+            records.iter().map(|record| unlocated(record, &why)).collect()
+        }
+        Ok(places) => records
+            .iter()
+            .zip(places)
+            .map(|(record, place)| match place {
+                None => unlocated(record, "no longer in the file"),
+                Some(place) => Located {
+                    remark: match (place.is_last_line, place.is_unpacked) {
+                        (true, _) => "spread over lines: this is the last of them",
+                        (false, true) => "offset in the unpacked text",
+                        (false, false) => "",
+                    }
+                    .to_owned(),
+                    offset: Some(place.offset),
+                    sha256: place.sha256,
+                },
+            })
+            .collect(),
+    }
+}
+
 /// Finds each of the `records` (their original texts) in a file; `None` for those that it does not hold any more. Of
 /// equal records the first is found.
 ///

@@ -32,7 +32,7 @@ use collector::Collector;
 use history::{HistoryFile, Plan, SourceProgress};
 use live::LiveFeed;
 
-pub use locate::{Place, locate, sha256_hex};
+pub use locate::{Located, Place, evidence, locate, sha256_hex};
 pub use report::{Coverage, GAP};
 
 /// How logs are read.

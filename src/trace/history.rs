@@ -101,12 +101,15 @@ pub struct History {
     pub reports: usize,
     /// Older writes than can be shown.
     pub left_out: usize,
+    /// All writes that are held, whatever is shown of them.
+    pub writes: usize,
 }
 
 impl History {
     /// The history of an object.
     pub fn of(log: &Log<'_>, key: &ObjectKey, options: HistoryOptions) -> History {
         let mut ids = writes(log, key);
+        let all = ids.len();
         let reports = ids.len();
         if !options.reports {
             ids.retain(|id| !is_report(log, *id));
@@ -120,7 +123,12 @@ impl History {
             .enumerate()
             .filter_map(|(at, id)| walk.revision(left_out + at + 1, id))
             .collect();
-        History { key: key.clone(), revisions, reports, left_out }
+        History { key: key.clone(), revisions, reports, left_out, writes: all }
+    }
+
+    /// How many writes to an object are held: cheaper than its history.
+    pub fn count(log: &Log<'_>, key: &ObjectKey) -> usize {
+        writes(log, key).len()
     }
 
     /// The state after revision `number`, if it can be known: read, or made again from the last that can.

@@ -5,6 +5,7 @@
 //! log acts as Markdown ([`super::markdown`]). `coverage` is the statement at the end.
 
 mod coverage;
+mod draft;
 
 use std::fmt::Write;
 
@@ -19,6 +20,7 @@ use crate::redact::mask_text;
 use crate::store::Store;
 
 pub use coverage::{Coverage, CoveredFile};
+pub use draft::{Draft, Found};
 
 /// Events that a report tells of at most, unless told otherwise.
 pub const MOST_EVENTS: usize = 200;

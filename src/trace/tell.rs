@@ -1,6 +1,8 @@
 //! An answer as lines: what screens and commands show alike. Each line says how deep it stands, how sure it is, what
 //! it says and by what evidence, and which request it is about.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::chain::{Chain, End};
@@ -39,6 +41,21 @@ impl Told {
     /// Whether it is a heading.
     pub fn is_heading(&self) -> bool {
         self.depth == 0
+    }
+}
+
+impl fmt::Display for Told {
+    /// One line of text: a heading, or certainty, what it is about, the statement and its evidence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(certainty) = self.certainty else { return f.write_str(self.label) };
+        let label = if self.depth == 1 { self.label } else { "" };
+        let text = self.text.replace(['\n', '\r'], " ");
+        write!(f, "{:indent$}{:<8} {label:<10} {text}", "", certainty.name(), indent = 2 * self.depth)?;
+        if self.evidence.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "  [{}]", self.evidence.replace(['\n', '\r'], " "))
+        }
     }
 }
 
@@ -166,6 +183,11 @@ fn of_effect(effect: &Effect, depth: usize, told: &mut Vec<Told>) {
     for nested in &effect.effects {
         of_effect(nested, depth + 1, told);
     }
+}
+
+/// Why a request was allowed or refused.
+pub fn access(_log: &Log<'_>, request: &Request) -> Vec<Told> {
+    vec![Told::heading("decision"), allowed(request)]
 }
 
 /// By which binding a request was allowed, in one line.

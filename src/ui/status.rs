@@ -211,6 +211,28 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     }
     let hints: &[(Action, &str)] = match (&app.mode, app.focus) {
         (Mode::Filter, _) => &[],
+        _ if app.screen == Screen::Object => &[
+            (Action::Open, "all fields"),
+            (Action::Mark, "compare with"),
+            (Action::Chain, "cause"),
+            (Action::Access, "why allowed"),
+            (Action::ToggleStages, "status writes"),
+            (Action::CopyMenu, "copy, YAML"),
+            (Action::Save, "save"),
+            (Action::ToggleReveal, "reveal"),
+            (Action::Back, "back"),
+        ],
+        _ if app.screen == Screen::Story => &[
+            (Action::Open, "event"),
+            (Action::StepForward, "next"),
+            (Action::StepBack, "previous"),
+            (Action::History, "history"),
+            (Action::Chain, "cause"),
+            (Action::Access, "why allowed"),
+            (Action::CopyMenu, "copy"),
+            (Action::Save, "save report"),
+            (Action::Back, "back"),
+        ],
         _ if app.screen != Screen::Timeline => &[
             (Action::Open, "events"),
             (Action::ColumnRight, "sort"),
@@ -256,6 +278,9 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
             (Action::NextFailure, "failure"),
             (Action::NextSameObject, "object"),
             (Action::NextSameUser, "user"),
+            (Action::History, "history"),
+            (Action::Chain, "cause"),
+            (Action::Session, "session"),
             (Action::GoToTime, "time"),
             (Action::Mark, "mark"),
             (Action::CopyMenu, "copy"),
