@@ -28,7 +28,7 @@ use serde_json::value::RawValue;
 use body::Scope;
 use judged::{Question, remembered};
 
-pub use mark::ascii_marks;
+pub use mark::{ascii_marks, holds_mark};
 pub use text::mask_text;
 
 /// Masks a whole audit event, or an `EventList`, that was parsed; the number of masked values.

@@ -12,6 +12,7 @@ use crate::query::{
     Context, Expression, FieldName, Group, Grouping, Node, SortBy, ViewOptions, condition_for, parse,
     with_condition,
 };
+use crate::redact::holds_mark;
 use crate::store::{Bitset, Store};
 
 /// Slowest requests that are listed.
@@ -68,13 +69,14 @@ impl Question {
     }
 }
 
-/// Leaves of the writes those that somebody wanted.
+/// Leaves of the writes those that somebody wanted. Of Events (core/v1 and events.k8s.io) only what machines report is
+/// routine: who deletes them covers tracks.
 const CHANGES: &str = "is:write code:<400 -is:dryrun -is:routine -kind:node,control-plane,anonymous \
     -user:system:serviceaccount:kube-system:*-controller,system:serviceaccount:kube-system:*-collector,\
 system:serviceaccount:kube-system:*-publisher,system:serviceaccount:kube-system:*-cleaner,\
 system:serviceaccount:kube-system:*-autoscaler \
-    -resource:events,leases,tokenreviews,subjectaccessreviews,localsubjectaccessreviews,selfsubjectaccessreviews,\
-selfsubjectrulesreviews,selfsubjectreviews";
+    -resource:leases,tokenreviews,subjectaccessreviews,localsubjectaccessreviews,selfsubjectaccessreviews,\
+selfsubjectrulesreviews,selfsubjectreviews -(resource:events verb:create,patch,update -kind:human)";
 
 /// The ready-made tables, in the order in which they follow each other.
 pub fn presets() -> Vec<Question> {
@@ -405,6 +407,20 @@ impl Statistics {
             Shape::Slowest => {}
         }
         conditions
+    }
+
+    /// Whether a part of the row under the cursor is masked, so that no filter finds what it stands for.
+    pub fn is_masked(&self) -> bool {
+        let at = self.cursor.row;
+        match self.question.shape {
+            Shape::Groups => {
+                self.groups.get(at).is_some_and(|group| group.values.iter().any(|value| holds_mark(value)))
+            }
+            Shape::Changes => {
+                self.changed.get(at).is_some_and(|c| holds_mark(&c.user) || holds_mark(&c.object))
+            }
+            Shape::Slowest => false,
+        }
     }
 
     /// The field and value under the cursor: of the column it is sorted by where that is one, else of the first.

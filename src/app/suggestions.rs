@@ -9,6 +9,7 @@ use crate::query::{
     Completion, Context, Expression, FieldName, Grouping, Node, SortBy, ViewOptions, Wanted, fields_for,
     fixed_values, has_values, parse,
 };
+use crate::redact;
 use crate::store::Store;
 
 /// Values that are looked through at most, the most frequent first.
@@ -165,7 +166,7 @@ fn values(field: FieldName, typed: &str, grouping: Option<&Grouping>) -> Vec<Sug
         .map(|word| Suggestion { text: (*word).to_owned(), help: String::new(), count: None })
         .collect();
     for group in grouping.map(|grouping| grouping.groups(SortBy::Count, true)).unwrap_or_default() {
-        let Some(text) = group.values.first().filter(|text| !text.is_empty() && !text.contains("‹masked"))
+        let Some(text) = group.values.first().filter(|text| !text.is_empty() && !redact::holds_mark(text))
         else {
             continue;
         };

@@ -8,7 +8,7 @@ use super::table::TableCursor;
 use crate::activity::{Activity, Actor, ActorSort};
 use crate::model::{ActorKind, Micros, service_account};
 use crate::query::{Context, Expression, FieldName, Group, Grouping, SortBy, View, ViewOptions};
-use crate::query::{condition_for, with_condition};
+use crate::query::{condition_by_or_as, with_condition};
 use crate::store::Store;
 
 /// Identities that belong together.
@@ -274,7 +274,7 @@ impl Users {
             self.profile = None;
             return;
         };
-        let expression = with_condition(filter, condition_for(FieldName::User, &name));
+        let expression = with_condition(filter, condition_by_or_as(&name));
         match &mut self.profile {
             Some((open, side)) if *open == name => side.ask(store, &expression, options, context),
             _ => {

@@ -37,6 +37,7 @@ fn compile_term(term: &Term, context: &Context) -> Test {
         match &term.target {
             None => compile_word(asked),
             Some(Target::Field(field)) => compile_field(*field, asked, context),
+            Some(Target::Exactly(field)) => compile_exactly(*field, asked.text(), context),
             Some(Target::Annotation(key)) => compile_annotation(key, asked),
             Some(Target::Body(path)) => {
                 Test::text(TextTest::Body(BodyTest::new(path.clone(), asked.value_test())))
@@ -115,6 +116,17 @@ fn compile_annotation(key: &str, asked: Asked<'_>) -> Test {
             Test::Column(Field::DecisionReason, pattern)
         }
         (key, test) => Test::text(TextTest::Annotation(key.to_owned(), test)),
+    }
+}
+
+fn compile_exactly(field: FieldName, text: &str, context: &Context) -> Test {
+    match field {
+        // The name is the program's, not the segment's.
+        FieldName::Source => {
+            let named = context.sources.iter().filter(|(_, name)| *name == text);
+            Test::Source(named.map(|(id, _)| *id).collect())
+        }
+        field => Test::Exactly(field, text.to_owned()),
     }
 }
 

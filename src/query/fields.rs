@@ -132,7 +132,7 @@ pub const FIELDS: &[FieldInfo] = &[
         "user",
         &["username"],
         FieldKind::Whole,
-        "who, also when impersonated: alice finds alice@example.com, argocd/server its service account",
+        "who, also when impersonated: alice finds alice@example.com, argocd/server its service account; user==alice@example.com is the authenticated user alone, by whom tables count",
     ),
     line(FieldName::Verb, "verb", &[], FieldKind::Whole, "what was done: delete, patch,update"),
     line(

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use super::compile::compile;
 use super::context::Context;
+use super::fields::FieldName;
+use super::keys::Keys;
 use super::names::matches_resource;
 use super::pattern::Pattern;
 use super::syntax::{Body, Expression};
@@ -44,6 +46,8 @@ pub(super) enum Test {
     Column(Field, Pattern),
     /// The string of a column passes.
     Where(Field, Predicate),
+    /// The value of a field that rows are grouped by is this one.
+    Exactly(FieldName, String),
     /// The resource, by any of its names.
     Resource(Pattern),
     /// A part of any of these columns matches.
@@ -377,6 +381,8 @@ impl Test {
             Test::Where(field, Predicate(test)) => rows_of(segment, *field, |d| {
                 Bitset::from_fn(d.len() as u32, |symbol| test(d.get(symbol as u16)))
             }),
+            Test::Exactly(field, value) => Keys::of(*field, segment, &Context::default())
+                .map_or_else(|| Bitset::none(segment.rows()), |keys| keys.rows_with(value, segment.rows())),
             Test::Resource(pattern) => rows_of(segment, Field::Resource, |dictionary| {
                 pattern.symbols_where(dictionary, |name| matches_resource(pattern, name))
             }),
@@ -544,6 +550,12 @@ mod tests {
             ("user:server,n1", vec![1, 3]),
             ("user:backdoor", vec![2]),
             ("impersonated:*", vec![2]),
+            ("user==backdoor", vec![]),
+            ("user==mallory,alice", vec![2]),
+            ("user==\"\"", vec![4]),
+            ("apiversion==v1 or resource==deploy", vec![2, 4]),
+            ("kind==human -kind==human,node,serviceaccount", vec![]),
+            ("code==403,404 name==Deny", vec![3]),
             ("resource:deploy", vec![0, 1]),
             ("resource:deploy/scale", vec![0]),
             ("resource:deployments.apps -sub:*", vec![1]),
@@ -654,6 +666,11 @@ mod tests {
         for (question, wanted) in [
             ("group:oidc:sre", vec![0]),
             ("group:dev", vec![1]),
+            ("group==dev", vec![]),
+            ("group==oidc:sre", vec![0]),
+            ("source==/var/log/audit.log kind==serviceaccount", vec![1]),
+            ("source==audit.log", vec![]),
+            ("credential==JTI=1", vec![1]),
             (r#"group:"""#, vec![1, 2]),
             ("kind:human", vec![0, 1]),
             ("kind:serviceaccount", vec![1]),
