@@ -44,6 +44,7 @@ fn term_passes(term: &Term, asked: Asked<'_>, row: Row<'_>) -> bool {
     match &term.target {
         None => word_passes(asked, row.record),
         Some(Target::Field(field)) => field_passes(*field, asked, row),
+        Some(Target::Exactly(field)) => values(*field, row).iter().any(|value| value == asked.text()),
         // What must not be seen cannot be found: it must hold of what may be shown as well.
         Some(Target::Annotation(key)) => {
             shown(row).all(|event| leaves_pass(asked, &at_annotation(event, key)))
@@ -150,6 +151,63 @@ fn field_passes(field: FieldName, asked: Asked<'_>, row: Row<'_>) -> bool {
             asked.is_in(&decoded)
         }),
     }
+}
+
+/// What a column shows of a record, and what it is counted under; one value that is empty where there is none. Nothing
+/// for fields that have no values of their own.
+pub fn values(field: FieldName, row: Row<'_>) -> Vec<String> {
+    let record = row.record;
+    let value = match field {
+        FieldName::User => record.user.as_str(),
+        FieldName::Impersonator if record.impersonated_user.is_empty() => "",
+        FieldName::Impersonator => &record.user,
+        FieldName::ImpersonatedUser => &record.impersonated_user,
+        FieldName::Group if record.groups.is_empty() => "",
+        FieldName::Group => return record.groups.clone(),
+        FieldName::Kind => kind(&record.user),
+        FieldName::Verb => &record.verb,
+        FieldName::Resource => &record.resource,
+        FieldName::Subresource => &record.subresource,
+        FieldName::Namespace => &record.namespace,
+        FieldName::Name => &record.name,
+        FieldName::Object if record.resource.is_empty() => "",
+        FieldName::Object => {
+            let dot = if record.api_group.is_empty() { "" } else { "." };
+            let resource = format!("{}{dot}{}", record.resource, record.api_group);
+            return vec![format!("{}/{resource}/{}", record.namespace, record.name)];
+        }
+        FieldName::ApiVersion if record.api_group.is_empty() => &record.api_version,
+        FieldName::ApiVersion => return vec![format!("{}/{}", record.api_group, record.api_version)],
+        FieldName::Code if record.code == 0 => "",
+        FieldName::Code => return vec![record.code.to_string()],
+        FieldName::Reason => &record.reason,
+        FieldName::Decision => record.decision.name(),
+        FieldName::Binding => record.grant.map_or("", |grant| grant.binding),
+        FieldName::Role => record.grant.map_or("", |grant| grant.role),
+        FieldName::SourceIp => &record.source_ip,
+        FieldName::UserAgent => &record.user_agent,
+        FieldName::Tool => &record.tool,
+        FieldName::Manager => manager(record),
+        FieldName::RequestUri => &record.request_uri,
+        FieldName::Command if record.subresource != "exec" => "",
+        FieldName::Command => record.query.command,
+        FieldName::Level => record.level.name(),
+        FieldName::Stage => record.stage.name(),
+        FieldName::AuditId => &record.audit_id,
+        FieldName::Credential => &record.credential,
+        FieldName::TokenPod => &record.token_pod,
+        FieldName::TokenNode => &record.token_node,
+        FieldName::Source => row.source,
+        FieldName::Deprecated => &record.deprecated,
+        FieldName::Is
+        | FieldName::Duration
+        | FieldName::Since
+        | FieldName::Until
+        | FieldName::At
+        | FieldName::Mark
+        | FieldName::Text => return Vec::new(),
+    };
+    vec![value.to_owned()]
 }
 
 // ---- Users -------------------------------------------------------------------------------------------------------

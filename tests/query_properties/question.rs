@@ -3,16 +3,16 @@
 
 use kauditui::model::{Micros, SECOND};
 use kauditui::query::{
-    Body, BodyPath, Expression, FIELDS, FieldKind, FieldName, Node, Step, Target, Term, Value,
+    Body, BodyPath, Expression, FIELDS, FieldKind, FieldName, Node, Step, Target, Term, Value, has_values,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::Value as Json;
 
 use crate::measures::REFERENCE;
-use crate::model;
+use crate::model::{self, Row};
 use crate::places::at_path;
-use crate::pools::DAY;
+use crate::pools::{DAY, SOURCES};
 use crate::record::Record;
 use crate::spellings::{annotations, is_readable, texts};
 
@@ -21,6 +21,8 @@ use crate::spellings::{annotations, is_readable, texts};
 pub enum Topic {
     Word,
     Field(FieldName),
+    /// The value that tables show.
+    Exactly(FieldName),
     Annotation,
     Body,
 }
@@ -29,7 +31,8 @@ pub enum Topic {
 pub fn topics() -> Vec<Topic> {
     let fields = FIELDS.iter().map(|info| Topic::Field(info.field));
     let often = [Topic::Word, Topic::Annotation, Topic::Body, Topic::Field(FieldName::Text)];
-    fields.chain(std::iter::repeat_n(often, 4).flatten()).collect()
+    let exactly = FIELDS.iter().filter(|info| has_values(info.field)).map(|info| Topic::Exactly(info.field));
+    fields.chain(exactly).chain(std::iter::repeat_n(often, 4).flatten()).collect()
 }
 
 /// The shape of a question.
@@ -100,6 +103,7 @@ impl Ask {
         let target = match self.topic {
             Topic::Word => None,
             Topic::Field(field) => Some(Target::Field(field)),
+            Topic::Exactly(field) => Some(Target::Exactly(field)),
             Topic::Annotation => {
                 let keys = annotations(record).map(|(key, _)| key.clone()).collect::<Vec<_>>();
                 Some(Target::Annotation(
@@ -125,7 +129,8 @@ impl Ask {
         let takes_regex = match target {
             None => false,
             Some(Target::Field(field)) => field.takes_regex(),
-            Some(_) => true,
+            Some(Target::Exactly(_)) => false,
+            Some(Target::Annotation(_) | Target::Body(_)) => true,
         };
         takes_regex && self.form % 16 >= 13
     }
@@ -191,6 +196,13 @@ impl Ask {
                 Some(value) => return value,
                 None => texts(*field, record),
             },
+            Some(Target::Exactly(field)) => {
+                let source = SOURCES[self.places[2].index(SOURCES.len())];
+                let row = Row { record, source, is_marked: false, ended_after: None, is_revealed: false };
+                let text = self.one_of(1, &model::values(*field, row)).unwrap_or_default();
+                let quoted = self.form.is_multiple_of(4) || !is_readable(target, &text);
+                return Value { text, quoted };
+            }
             Some(Target::Annotation(wanted)) => annotations(record)
                 .filter(|(key, _)| *key == wanted)
                 .filter_map(|(_, value)| Some(value.as_str()?.to_owned()))

@@ -96,7 +96,8 @@ pub fn is_readable(target: Option<&Target>, text: &str) -> bool {
         _ if text.is_empty() || text.contains(ends) => false,
         None => {
             let is_sign = ["and", "or", "not"].iter().any(|word| word.eq_ignore_ascii_case(text));
-            let is_target = text.contains(['~', ':']) && !text.starts_with("system:");
+            let is_target =
+                (text.contains(['~', ':']) || text.contains("==")) && !text.starts_with("system:");
             !is_sign && !text.starts_with('-') && !is_target
         }
         // There these are signs of comparison.
