@@ -103,6 +103,11 @@ fn strings(field: Field, test: impl Fn(&str) -> bool + Send + Sync + 'static) ->
     Test::Where(field, Predicate(Arc::new(test)))
 }
 
+/// Rows whose string holds a text, and passes a predicate that no string without that text would pass.
+fn holding(field: Field, text: &'static str, test: impl Fn(&str) -> bool + Send + Sync + 'static) -> Test {
+    Test::Holding(field, text, Predicate(Arc::new(test)))
+}
+
 fn compile_word(asked: Asked<'_>) -> Test {
     // Every text has the empty one as a part.
     if asked.is_absence() { Test::All(Vec::new()) } else { Test::Word(asked.part()) }
@@ -259,7 +264,7 @@ fn compile_is(text: &str) -> Test {
     match text.to_ascii_lowercase().as_str() {
         "write" => write(),
         "failed" => Test::Code(400, u16::MAX),
-        "dryrun" => strings(Field::RequestUri, is_dry_run),
+        "dryrun" => holding(Field::RequestUri, "dryRun", is_dry_run),
         "noop" => Test::All(vec![
             strings(Field::Verb, |verb| matches!(verb, "update" | "patch")),
             not(Test::Code(400, u16::MAX)),
@@ -375,17 +380,20 @@ fn compile_manager(asked: Asked<'_>) -> Test {
         return not(manages);
     }
     let (by_name, by_agent) = (asked.whole(), asked.whole());
+    fn names_itself(test: impl Fn(&str) -> bool + Send + Sync + 'static) -> Test {
+        holding(Field::RequestUri, "fieldManager=", move |uri| {
+            named_field_manager(uri).is_some_and(|manager| test(&manager))
+        })
+    }
     Test::All(vec![
         manages,
         Test::Any(vec![
-            strings(Field::RequestUri, move |uri| {
-                named_field_manager(uri).is_some_and(|manager| by_name.matches(&manager))
-            }),
+            names_itself(move |manager| by_name.matches(manager)),
             Test::All(vec![
-                strings(Field::RequestUri, |uri| named_field_manager(uri).is_none()),
                 strings(Field::UserAgent, move |agent| {
                     by_agent.matches(agent.split('/').next().unwrap_or(""))
                 }),
+                not(names_itself(|_| true)),
             ]),
         ]),
     ])
@@ -393,17 +401,17 @@ fn compile_manager(asked: Asked<'_>) -> Test {
 
 fn compile_command(asked: Asked<'_>) -> Test {
     let exec = || Test::Column(Field::Subresource, Pattern::whole("exec", true));
+    fn with_command(test: impl Fn(&str) -> bool + Send + Sync + 'static) -> Test {
+        holding(Field::RequestUri, "command=", move |uri| {
+            let command = command(uri);
+            !command.is_empty() && test(&command)
+        })
+    }
     let pattern = asked.part();
     if asked.is_absence() {
-        return not(Test::All(vec![exec(), strings(Field::RequestUri, |uri| !command(uri).is_empty())]));
+        return not(Test::All(vec![exec(), with_command(|_| true)]));
     }
-    Test::All(vec![
-        exec(),
-        strings(Field::RequestUri, move |uri| {
-            let command = command(uri);
-            !command.is_empty() && pattern.matches(&command)
-        }),
-    ])
+    Test::All(vec![exec(), with_command(move |command| pattern.matches(command))])
 }
 
 fn moment(text: &str, context: &Context) -> Micros {

@@ -44,6 +44,8 @@ pub(super) enum Test {
     Column(Field, Pattern),
     /// The string of a column passes.
     Where(Field, Predicate),
+    /// The string of a column holds this text, and passes.
+    Holding(Field, &'static str, Predicate),
     /// The resource, by any of its names.
     Resource(Pattern),
     /// A part of any of these columns matches.
@@ -316,7 +318,7 @@ impl Test {
                 let mut known = Bitset::all(rows.segment.rows());
                 let mut left = Vec::new();
                 for part in parts {
-                    match part.residual(rows) {
+                    match part.residual_within(rows, &known) {
                         Residual::Known(bits) => known.and(&bits),
                         other => left.push(other),
                     }
@@ -363,6 +365,28 @@ impl Test {
         }
     }
 
+    /// [`Self::residual`] where only some rows can pass anyway. Asking the strings of a few rows costs less than asking
+    /// all strings of a column; of the other rows the answer may say anything.
+    fn residual_within(&self, rows: Rows<'_>, within: &Bitset) -> Residual {
+        /// One row in so many.
+        const FEW: u32 = 16;
+        let (field, test): (Field, &dyn Fn(&str) -> bool) = match self {
+            Test::Where(field, Predicate(test)) | Test::Holding(field, _, Predicate(test)) => {
+                (*field, test.as_ref())
+            }
+            Test::Column(field, pattern) => (*field, &|text| pattern.matches(text)),
+            _ => return self.residual(rows),
+        };
+        if within.count() > rows.segment.rows() / FEW {
+            return self.residual(rows);
+        }
+        let mut found = Bitset::none(rows.segment.rows());
+        for row in within.iter() {
+            found.set(row, test(rows.segment.string(field, row)));
+        }
+        Residual::Known(found)
+    }
+
     /// The rows that pass a test of columns.
     fn column_rows(&self, rows: Rows<'_>) -> Bitset {
         let segment = rows.segment;
@@ -372,6 +396,9 @@ impl Test {
             Test::Where(field, Predicate(test)) => rows_of(segment, *field, |d| {
                 Bitset::from_fn(d.len() as u32, |symbol| test(d.get(symbol as u16)))
             }),
+            Test::Holding(field, text, Predicate(test)) => {
+                rows_of(segment, *field, |dictionary| symbols_holding(dictionary, text, test.as_ref()))
+            }
             Test::Resource(pattern) => rows_of(segment, Field::Resource, |dictionary| {
                 pattern.symbols_where(dictionary, |name| matches_resource(pattern, name))
             }),
@@ -443,6 +470,20 @@ fn joined(known: Bitset, mut left: Vec<Residual>, join: fn(Vec<Residual>) -> Res
     }
     left.insert(0, Residual::Known(known));
     join(left)
+}
+
+/// The symbols of strings that hold a text and pass a test: one search over all strings tells which few must be asked.
+fn symbols_holding(dictionary: &Dictionary, text: &str, test: &dyn Fn(&str) -> bool) -> Bitset {
+    let mut found = Bitset::none(dictionary.len() as u32);
+    let mut symbols = dictionary.symbols_in_order();
+    let mut last = None;
+    for hit in memchr::memmem::find_iter(dictionary.buffer().as_bytes(), text) {
+        let symbol = symbols.at(hit);
+        if last.replace(symbol) != Some(symbol) && test(dictionary.get(symbol)) {
+            found.set(u32::from(symbol), true);
+        }
+    }
+    found
 }
 
 fn rows_of(segment: &Segment, field: Field, symbols: impl Fn(&Dictionary) -> Bitset) -> Bitset {

@@ -17,7 +17,7 @@ mod text_blocks;
 pub use bits::Bitset;
 pub use builder::{Batch, MAX_ROWS, MAX_TEXT_BYTES, SegmentBuilder};
 pub use column::{NumberColumn, SymbolColumn};
-pub use dictionary::{Dictionary, EMPTY, SEPARATOR, Symbol, SymbolTable, hash_bytes, mix};
+pub use dictionary::{Dictionary, EMPTY, SEPARATOR, Symbol, SymbolTable, SymbolsInOrder, hash_bytes, mix};
 pub use order::{CHUNK, Chunk, OrderIndex};
 pub use requests::{Slot, StageIds};
 pub use ring::{Changes, Entry, Store, StoreCounts};
