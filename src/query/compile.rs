@@ -10,7 +10,7 @@ use super::names::matches_username;
 use super::pattern::Pattern;
 use super::plan::{Predicate, Test};
 use super::syntax::{Expression, Node, Target, Term, Value};
-use super::text_test::{BodyTest, TextTest, ValueTest};
+use super::text_test::{AnnotationTest, BodyTest, LineTest, TextTest, ValueTest};
 use crate::model::{
     ActorKind, Decision, Grant, Level, Micros, Stage, actor_kind, command, is_dry_run,
     is_mutating_subresource, is_write_verb, named_field_manager, parse_user_time, tool,
@@ -119,7 +119,7 @@ fn compile_annotation(key: &str, asked: Asked<'_>) -> Test {
         ("authorization.k8s.io/reason", ValueTest::Text(pattern)) => {
             Test::Column(Field::DecisionReason, pattern)
         }
-        (key, test) => Test::text(TextTest::Annotation(key.to_owned(), test)),
+        (key, test) => Test::text(TextTest::Annotation(AnnotationTest::new(key, test))),
     }
 }
 
@@ -203,7 +203,7 @@ fn compile_field(field: FieldName, asked: Asked<'_>, context: &Context) -> Test 
             if text.eq_ignore_ascii_case("no") { not(marked) } else { marked }
         }
         FieldName::Deprecated => Test::Column(Field::Deprecated, asked.whole()),
-        FieldName::Text => Test::text(TextTest::Line(asked.part())),
+        FieldName::Text => Test::text(TextTest::Line(LineTest::new(asked.part()))),
     }
 }
 

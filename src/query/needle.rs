@@ -41,6 +41,16 @@ impl Needle {
         Some(Needle { text: text.into(), any_case, rarest, next })
     }
 
+    /// The text; in small letters where either case is found.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// Whether capitals and small letters are the same.
+    pub(super) fn is_any_case(&self) -> bool {
+        self.any_case
+    }
+
     /// Bytes of the text.
     pub(super) fn len(&self) -> usize {
         self.text.len()

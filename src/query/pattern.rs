@@ -77,6 +77,18 @@ impl Pattern {
         Pattern::Regex(compile("a^", "a", true))
     }
 
+    /// Texts in which nothing of a JSON string is ever escaped by encoding/json, one of which must stand in whatever
+    /// matches; the longest there is.
+    pub(super) fn plain_part(&self) -> Option<Needle> {
+        let (pieces, any_case): (Vec<&[u8]>, bool) = match self {
+            Pattern::Pieces(pieces) => (pieces.pieces.iter().map(AsRef::as_ref).collect(), pieces.any_case),
+            Pattern::Part(needle) => (vec![needle.text()], needle.is_any_case()),
+            _ => return None,
+        };
+        let runs = pieces.into_iter().flat_map(|piece| piece.split(|byte| !is_plain(*byte)));
+        Needle::new(runs.max_by_key(|run| run.len())?, any_case)
+    }
+
     /// Whether one string matches.
     pub(super) fn matches(&self, text: &str) -> bool {
         self.matches_bytes(text.as_bytes())
@@ -128,6 +140,11 @@ impl Pattern {
         }
         found
     }
+}
+
+/// Whether encoding/json writes a byte of a string as it is. A slash stands for itself too, but others may escape it.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&')
 }
 
 /// Fixed texts that follow each other in a string, with anything between them: what `kube-*` asks for. Comparing bytes

@@ -21,5 +21,5 @@ pub use dictionary::{Dictionary, EMPTY, SEPARATOR, Symbol, SymbolTable, SymbolsI
 pub use order::{CHUNK, Chunk, OrderIndex};
 pub use requests::{Slot, StageIds};
 pub use ring::{Changes, Entry, Store, StoreCounts};
-pub use segment::{Facts, Field, Segment, StringColumn, Texts};
+pub use segment::{Facts, Field, Segment, Stretch, StringColumn, Texts};
 pub use text_blocks::{BLOCK_BYTES, BlockReader, TextBlocks};
