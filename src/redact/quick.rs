@@ -137,8 +137,7 @@ impl<'a> Pass<'a> {
                 b"op" => self.has_operation = true,
                 _ => {}
             }
-            let names_credential =
-                announces(last_word(key)) && std::str::from_utf8(key).is_ok_and(is_credential);
+            let names_credential = announces(key) && std::str::from_utf8(key).is_ok_and(is_credential);
             let is_withheld = names_credential || key == LAST_APPLIED.as_bytes();
             self.value(if is_withheld { Place::Credential } else { Place::Member(key) })?;
             goes_on = self.goes_on(b'}')?;
@@ -215,20 +214,18 @@ impl<'a> Pass<'a> {
     fn key(&mut self) -> Option<&'a [u8]> {
         let from = self.at;
         loop {
-            let rest = self.line.get(self.at..)?;
-            self.at += rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..b' ' | 0x80..))?;
-            match self.peek()? {
-                b'"' => break,
-                b'\\' if matches!(self.line.get(self.at + 1)?, b'"' | b'\\' | b'n' | b't' | b'r') => {
-                    self.at += 2
-                }
-                // Letters that are capitals of ASCII ones are beyond it.
+            self.at += memchr::memchr2(b'"', b'\\', self.line.get(self.at..)?)?;
+            match (self.peek()?, self.line.get(self.at + 1)?) {
+                (b'"', _) => break,
+                (_, b'"' | b'\\' | b'n' | b't' | b'r') => self.at += 2,
                 _ => return None,
             }
         }
         let key = self.line.get(from..self.at)?;
         self.at += 1;
-        Some(key)
+        // Beyond ASCII there are letters that are small ones of ASCII in another case.
+        let is_plain = key.iter().fold(true, |plain, byte| plain & (b' '..0x80).contains(byte));
+        is_plain.then_some(key)
     }
 
     /// The rest of a string whose opening quote was read, and what it says at a place.
@@ -367,13 +364,14 @@ impl Seen {
 }
 
 /// What the names of keys, variables and parameters are made of.
+#[inline]
 fn is_of_word(byte: u8) -> bool {
+    /// Looked up, since the pass asks it of every byte.
     const OF_WORD: [bool; 256] = {
         let mut table = [false; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            let b = byte as u8;
-            table[byte] = b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/');
+        let mut byte: u8 = 0;
+        while byte < 0x80 {
+            table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/');
             byte += 1;
         }
         table
@@ -387,32 +385,27 @@ fn may_announce(sign: u8) -> bool {
     matches!(sign, b'\\' | b'\'' | b' ' | b'=' | b':' | b'%' | b'+' | b'&' | 0x80..)
 }
 
-/// The end of a key that may be a name of a credential.
-fn last_word(key: &[u8]) -> &[u8] {
-    let from = key.iter().rposition(|byte| !is_of_word(*byte)).map_or(0, |at| at + 1);
-    &key[from..]
-}
-
 /// Whether a word ends as [`super::names::CREDENTIAL`] says.
 fn announces(word: &[u8]) -> bool {
     let ends = |with: &[u8]| strip_end(word, with).is_some();
-    let Some(last) = word.last() else { return false };
-    match last.to_ascii_lowercase() {
-        b'd' => {
+    // Nearly all words end otherwise.
+    let [.., before, last] = word else { return false };
+    match [before.to_ascii_lowercase(), last.to_ascii_lowercase()] {
+        [b'r' | b'w', b'd'] => {
             ends(b"password")
                 || ends(b"passwd")
                 || strip_end(word, b"pwd").is_some_and(|rest| rest.last().is_some_and(|b| is_joint(*b)))
         }
-        b'e' => ends(b"passphrase") || ends(b"cookie"),
-        b't' => ends(b"secret"),
-        b'n' => ends(b"token") || ends(b"authorization"),
-        b'l' => ends(b"credential"),
-        b's' => ends(b"credentials"),
-        b'y' => strip_end(word, b"key").is_some_and(|rest| {
+        [b's' | b'i', b'e'] => ends(b"passphrase") || ends(b"cookie"),
+        [b'e', b't'] => ends(b"secret"),
+        [b'e' | b'o', b'n'] => ends(b"token") || ends(b"authorization"),
+        [b'a', b'l'] => ends(b"credential"),
+        [b'l', b's'] => ends(b"credentials"),
+        [b'e', b'y'] => strip_end(word, b"key").is_some_and(|rest| {
             let owners: [&[u8]; 6] = [b"api", b"private", b"secret", b"access", b"signing", b"encryption"];
             owners.iter().any(|owner| strip_end(without_joint(rest), owner).is_some())
         }),
-        b'a' => strip_end(word, b"data")
+        [b't', b'a'] => strip_end(word, b"data")
             .and_then(|rest| strip_end(without_joint(rest), b"key"))
             .is_some_and(|rest| strip_end(without_joint(rest), b"client").is_some()),
         _ => false,
@@ -460,11 +453,17 @@ fn is_base64(text: &[u8]) -> bool {
 
 /// Whether a text that may be base64 hides anything, once decoded.
 fn hides(text: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(text) else { return true };
     // Names are mostly no base64 of a text: the first bytes show it.
-    let beginning = text.get(..SHORTEST_BASE64).and_then(base64::decode).unwrap_or_default();
-    let is_no_text = std::str::from_utf8(&beginning).is_err_and(|error| error.error_len().is_some());
-    !is_no_text && hides_in_base64(text)
+    let mut beginning = [0; SHORTEST_BASE64 / 4 * 3];
+    for (letters, bytes) in text.as_chunks::<4>().0.iter().zip(beginning.as_chunks_mut::<3>().0) {
+        let [a, b, c, d] = letters.map(|letter| base64::sextet(letter).unwrap_or(0));
+        *bytes = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d].map(|byte| (byte & 0xff) as u8);
+    }
+    let is_whole = !text.iter().take(SHORTEST_BASE64).any(|byte| *byte == b'=');
+    if is_whole && std::str::from_utf8(&beginning).is_err_and(|error| error.error_len().is_some()) {
+        return false;
+    }
+    std::str::from_utf8(text).is_ok_and(hides_in_base64)
 }
 
 /// A hash of a key. Nothing depends on its quality but how often masking is asked in vain.

@@ -184,15 +184,19 @@ impl Bitset {
 
     /// The numbers in the set, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.words.iter().enumerate().flat_map(|(i, word)| {
-            let mut left = *word;
+        self.iter_from(0)
+    }
+
+    /// The numbers in the set from `first` on, ascending.
+    pub fn iter_from(&self, first: u32) -> impl Iterator<Item = u32> + '_ {
+        let (index, bit) = (first as usize / 64, first % 64);
+        let words = self.words.get(index..).unwrap_or_default().iter().enumerate();
+        words.flat_map(move |(at, word)| {
+            let mut left = if at == 0 { *word & u64::MAX << bit } else { *word };
             std::iter::from_fn(move || {
-                if left == 0 {
-                    return None;
-                }
-                let bit = left.trailing_zeros();
+                let bit = (left != 0).then(|| left.trailing_zeros())?;
                 left &= left - 1;
-                Some(i as u32 * 64 + bit)
+                Some((index + at) as u32 * 64 + bit)
             })
         })
     }
@@ -221,6 +225,7 @@ mod tests {
         inverse.and(&set);
         assert!(inverse.is_clear());
         for limit in [0, 1, 3, 4, 64, 65, 128, 199, 500] {
+            assert!(set.iter_from(limit).eq(set.iter().filter(|i| *i >= limit)), "{limit}");
             assert_eq!(set.last_below(limit), set.iter().filter(|i| *i < limit).last(), "{limit}");
         }
         assert_eq!(set.iter().take(3).collect::<Vec<_>>(), [0, 3, 6]);
