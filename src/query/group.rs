@@ -182,6 +182,8 @@ struct Asked {
     further: Vec<FieldName>,
     /// Rows without the first field belong to no group.
     only_present: bool,
+    /// Groups at most.
+    most: usize,
 }
 
 /// A table of groups over the rows that a view shows.
@@ -205,7 +207,7 @@ impl Grouping {
     /// No groups yet, by these fields. `further` fields are those whose distinct values are counted in each group.
     pub fn new(fields: Vec<FieldName>, further: Vec<FieldName>) -> Grouping {
         Grouping {
-            asked: Asked { fields, further, only_present: false },
+            asked: Asked { fields, further, only_present: false, most: MOST_GROUPS },
             settled: Table::default(),
             growing: Table::default(),
             recounted: None,
@@ -218,8 +220,14 @@ impl Grouping {
 
     /// No groups yet, by one field: rows without it are left out, which costs next to nothing where few have it.
     pub fn of_present(field: FieldName, further: Vec<FieldName>) -> Grouping {
-        let asked = Asked { fields: vec![field], further, only_present: true };
+        let asked = Asked { fields: vec![field], further, only_present: true, most: MOST_GROUPS };
         Grouping { asked, ..Grouping::new(Vec::new(), Vec::new()) }
+    }
+
+    /// The same with fewer groups at most: to make and to drop many takes time that a list of offers is not worth.
+    pub fn at_most(mut self, groups: usize) -> Grouping {
+        self.asked.most = groups.min(MOST_GROUPS);
+        self
     }
 
     /// The fields that rows are grouped by.
@@ -381,6 +389,27 @@ impl Grouping {
         groups.extend(new.map(|(_, group)| Group::clone(group)));
         sort_groups(&mut groups, sort, descending);
         groups
+    }
+
+    /// The first values of the groups with the most rows, and how many rows those are; equal ones by their values.
+    pub fn most_frequent(&self, most: usize) -> Vec<(&str, u64)> {
+        let rows = |table: &Table, hash: &u64| table.groups.get(hash).map_or(0, |group| group.stats.count);
+        let settled = self.settled.groups.iter();
+        let settled = settled.map(|(hash, group)| (group, group.stats.count + rows(&self.growing, hash)));
+        let new = self.growing.groups.iter().filter(|(hash, _)| !self.settled.groups.contains_key(*hash));
+        let mut all: Vec<(&str, u64)> = settled
+            .chain(new.map(|(_, group)| (group, group.stats.count)))
+            .filter_map(|(group, rows)| Some((group.values.first()?.as_ref(), rows)))
+            .collect();
+        let order = |(value, rows): &(&str, u64), (other, others): &(&str, u64)| {
+            others.cmp(rows).then_with(|| value.cmp(other))
+        };
+        if most > 0 && all.len() > most {
+            all.select_nth_unstable_by(most - 1, order);
+        }
+        all.truncate(most);
+        all.sort_unstable_by(order);
+        all
     }
 
     /// The rows of a group over time, in `cells` equal stretches of the whole log.
@@ -547,16 +576,16 @@ impl Counting<'_> {
                 seen.note(row, stats);
             });
         }
-        table.add(&keys, local.found);
+        table.add(&keys, local.found, asked.most);
         (next < rows).then_some(next)
     }
 }
 
 impl Table {
-    fn add(&mut self, keys: &[Keys<'_>], found: Vec<Found>) {
+    fn add(&mut self, keys: &[Keys<'_>], found: Vec<Found>, most: usize) {
         for found in found {
             let hash = keys.iter().zip(&found.ids).fold(0, |hash, (keys, id)| mix(hash, keys.hash(*id)));
-            let full = self.groups.len() >= MOST_GROUPS;
+            let full = self.groups.len() >= most;
             match self.groups.get_mut(&hash) {
                 Some(group) => group.stats.merge(&found.stats),
                 None if full => self.others += found.stats.count,
@@ -755,6 +784,8 @@ mod tests {
         assert_eq!((alice.bytes, alice.first, alice.last), (33, 10, 180 * SECOND + 30));
         assert_eq!((alice.distinct(0), alice.durations.percentile(0.5)), ((2, false), Some(20)));
         assert_eq!(grouping.sparkline(alice, (0, 239 * SECOND), 4), [1, 1, 0, 1]);
+        assert_eq!(grouping.most_frequent(9), [("alice", 3), ("bob", 1)]);
+        assert_eq!(grouping.most_frequent(1), [("alice", 3)]);
         let by_p99 = grouping.groups(SortBy::P99, true);
         assert_eq!(by_p99[0].values[0].as_ref(), "bob");
     }
@@ -777,5 +808,61 @@ mod tests {
             rows(&[("/bob", 1), ("dev/alice", 3), ("sre/alice", 3)])
         );
         assert_eq!(table(vec![FieldName::Code]), rows(&[("200", 2), ("403", 1), ("500", 1)]));
+    }
+
+    #[test]
+    fn counting_that_stops_and_goes_on_finds_the_same() {
+        let segment = |first: u32, seal: bool| {
+            let mut builder = SegmentBuilder::new(SourceId(0), first, true);
+            for row in 0..9000u32 {
+                let number = first * 100 + row;
+                let event = Event {
+                    stage: Stage::ResponseComplete,
+                    verb: ["get", "list", "delete"][number as usize % 3].into(),
+                    object: ObjectRef {
+                        resource: "pods".into(),
+                        name: format!("p{}", number % 7000).into(),
+                        ..ObjectRef::default()
+                    },
+                    received: Some(Micros::from(number) * SECOND),
+                    stage_time: Some(Micros::from(number) * SECOND + 5),
+                    ..Event::default()
+                };
+                builder.push(&event, b"{}", false);
+            }
+            (builder.finish(0), seal)
+        };
+        let mut store = Store::new();
+        for (batch, seal) in [segment(0, true), segment(50, true), segment(99, false)] {
+            if seal {
+                store.push(batch);
+            } else {
+                store.push_live(batch).expect("text just packed");
+            }
+        }
+        let mut view = View::new(Plan::everything(), ViewOptions::default());
+        view.restart(&store, Plan::everything(), ViewOptions::default());
+        assert!(view.advance(&store, || true));
+        for fields in [vec![FieldName::Object], vec![FieldName::Verb, FieldName::Name], vec![FieldName::Verb]]
+        {
+            let whole = grouped(&store, fields.clone(), vec![FieldName::Name]);
+            let mut parts = Grouping::new(fields, vec![FieldName::Name]);
+            let (mut steps, mut rows) = (0, 0);
+            while !parts.update(&store, &view, &Context::default(), || false) {
+                let counted: u64 = parts.groups(SortBy::Count, true).iter().map(|g| g.stats.count).sum();
+                assert!(parts.is_behind(&store, &view) && counted - rows <= 4096, "{counted} after {rows}");
+                (rows, steps) = (counted, steps + 1);
+            }
+            assert!(steps >= 3 && !parts.is_behind(&store, &view), "{steps}");
+            let told = |grouping: &Grouping| {
+                let groups = grouping.groups(SortBy::Value(0), false);
+                let told = groups.iter().map(|g| {
+                    let stats = &g.stats;
+                    (g.values.clone(), stats.count, stats.first, stats.last, stats.bytes, stats.distinct(0))
+                });
+                told.collect::<Vec<_>>()
+            };
+            assert_eq!(told(&parts), told(&whole));
+        }
     }
 }
