@@ -32,6 +32,7 @@
 //! | [`store`] | the in-memory indexed ring buffer |
 //! | [`query`] | the filter language, live results, and their groups |
 //! | [`activity`] | who was active: a profile of each identity |
+//! | [`identity`] | the credential index: who minted it, who used it, from where, with which tool |
 //! | [`trace`] | who really did it, what changed, why it was allowed |
 //! | [`app`] | what the program does, without terminal or I/O |
 //! | [`ui`] | its picture |
@@ -50,6 +51,7 @@ pub mod cli;
 pub mod error;
 pub mod format;
 pub mod headless;
+pub mod identity;
 pub mod ingest;
 pub mod model;
 pub mod notice;
@@ -120,7 +122,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     )?;
     match settings.task {
         Task::Interactive { .. } => runtime::interactive(settings),
-        Task::Info(_) | Task::Query { .. } => {
+        Task::Info(_) | Task::Query { .. } | Task::Story(_) | Task::Report { .. } => {
             let inputs = runtime::inputs(&settings)?;
             headless::run(&settings, inputs, redact::holds_secret)
         }

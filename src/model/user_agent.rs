@@ -48,6 +48,28 @@ pub fn tool(user_agent: &str) -> &str {
     }
 }
 
+/// Whether a tool, as [`tool`] names it, is one that people use by hand: a service account or a node that shows up with
+/// it is not doing its ordinary work.
+pub fn is_hand_tool(tool: &str) -> bool {
+    let lower = tool.to_ascii_lowercase();
+    matches!(
+        lower.as_str(),
+        "kubectl"
+            | "oc"
+            | "k9s"
+            | "lens"
+            | "curl"
+            | "wget"
+            | "python-requests"
+            | "python-urllib"
+            | "httpie"
+            | "postmanruntime"
+            | "mozilla"
+            | "stern"
+            | "kubectx"
+    ) || lower.starts_with("kubectl-")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,6 +34,7 @@ pub use edit::{Change, condition_for, with_condition, with_value};
 pub use fields::{FIELDS, FieldKind, FieldName, field_named, nearest};
 pub use group::{Group, Grouping, MOST_DISTINCT, MOST_GROUPS, SortBy, Stats, sort_groups};
 pub use keys::{Keys, ValueId, has_values};
+pub use names::is_resource_name;
 pub use narrow::narrows;
 pub use parser::{parse, parse_target};
 pub use path::values_at;

@@ -1,0 +1,319 @@
+//! The credential index: which identity used which credential, from which address, with which tool; who minted each
+//! token; and what is usual for an identity.
+//!
+//! Built from the columns of each segment as it arrives, once, and never from bodies. It outlives the eviction of the
+//! segments it was built from, so that a token's origin is still known when the request that minted it is gone; it is
+//! bounded, and says when that bites. [`crate::trace`] tells with it who stood behind a request.
+
+mod habit;
+mod names;
+
+use std::collections::HashMap;
+
+use hashbrown::hash_map::Entry;
+
+use crate::model::{EventId, Micros, Stage, tool};
+use crate::store::{EMPTY, Field, Segment, Store, Symbol};
+use names::{Name, Names};
+
+pub use habit::{Habit, Share, Unusual};
+
+/// Distinct uses that are remembered at most; a cluster has few hundred, plus one for each pod's token.
+const MOST_USES: usize = 100_000;
+
+/// Tokens of which it is remembered at most who minted them.
+const MOST_MINTED: usize = 100_000;
+
+/// One way in which an identity was used: with one credential, from one address, through one tool.
+#[derive(Clone, Copy, Debug)]
+struct UseRecord {
+    user: Name,
+    credential: Name,
+    source_ip: Name,
+    tool: Name,
+    agent: Name,
+    pod: Name,
+    requests: u64,
+    first: Micros,
+    last: Micros,
+    event: EventId,
+}
+
+/// One way in which an identity was used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Use<'i> {
+    /// `user.username`
+    pub user: &'i str,
+    /// Credential id; empty where the API server told none (before 1.29, or static tokens).
+    pub credential: &'i str,
+    /// The trustworthy address.
+    pub source_ip: &'i str,
+    /// Tool, from the agent that the client claims to be.
+    pub tool: &'i str,
+    /// The first such agent.
+    pub agent: &'i str,
+    /// The pod that the token is bound to, if any.
+    pub pod: &'i str,
+    /// How many requests.
+    pub requests: u64,
+    /// When the first of them was answered.
+    pub first: Micros,
+    /// When the last of them was answered.
+    pub last: Micros,
+    /// One of them.
+    pub event: EventId,
+}
+
+/// Who asked for a service account token.
+#[derive(Clone, Debug)]
+struct MintRecord {
+    by: Name,
+    acted_as: Name,
+    credential: Name,
+    source_ip: Name,
+    agent: Name,
+    namespace: Name,
+    account: Name,
+    audit_id: Box<str>,
+    time: Micros,
+    event: EventId,
+}
+
+/// Who asked for a service account token (`create serviceaccounts/token`), when, and from where.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Minted<'i> {
+    /// `user.username` of the request.
+    pub by: &'i str,
+    /// The user that it impersonated, if any.
+    pub acted_as: &'i str,
+    /// The credential that the request itself was made with, if told.
+    pub credential: &'i str,
+    /// The trustworthy address.
+    pub source_ip: &'i str,
+    /// A claim.
+    pub agent: &'i str,
+    /// Namespace of the service account.
+    pub namespace: &'i str,
+    /// Name of the service account.
+    pub account: &'i str,
+    /// auditID of the request.
+    pub audit_id: &'i str,
+    /// When it was answered.
+    pub time: Micros,
+    /// Its row, which may no longer be held.
+    pub event: EventId,
+}
+
+/// All uses of identities and credentials in what was ever held.
+#[derive(Debug, Default)]
+pub struct Identities {
+    names: Names,
+    uses: Vec<UseRecord>,
+    by_key: hashbrown::HashMap<[Name; 4], u32>,
+    by_user: HashMap<Name, Vec<u32>>,
+    by_credential: HashMap<Name, Vec<u32>>,
+    minted: HashMap<Name, MintRecord>,
+    /// Rows of each segment that were looked at.
+    looked_at: HashMap<u32, u32>,
+    forgotten: u64,
+}
+
+impl Identities {
+    /// Takes in what the store holds and was not looked at before.
+    pub fn update(&mut self, store: &Store) {
+        self.looked_at.retain(|number, _| store.entry(*number).is_some());
+        for (number, entry) in store.entries() {
+            let segment = entry.segment();
+            let from = self.looked_at.insert(number, segment.rows()).unwrap_or(0);
+            if from < segment.rows() {
+                // A request's later records are hidden behind the first that answered it, so each is counted once.
+                self.take(number, segment, from, |row| !entry.hidden().get(row) && !entry.dropped().get(row));
+            }
+        }
+    }
+
+    fn take(&mut self, number: u32, segment: &Segment, from: u32, is_shown: impl Fn(u32) -> bool) {
+        let tools: Vec<Name> = {
+            let agents = &segment.column(Field::UserAgent).dictionary;
+            agents.iter().map(|(_, agent)| self.names.intern(tool(agent))).collect()
+        };
+        let mut here: hashbrown::HashMap<[Symbol; 4], UseRecord> = hashbrown::HashMap::new();
+        for row in from..segment.rows() {
+            let issued = segment.symbol(Field::IssuedCredential, row);
+            if issued != EMPTY {
+                self.take_minted(number, segment, row);
+            }
+            if segment.facts(row).stage() == Stage::RequestReceived || !is_shown(row) {
+                continue;
+            }
+            let key = [Field::User, Field::Credential, Field::SourceIp, Field::UserAgent]
+                .map(|field| segment.symbol(field, row));
+            let time = segment.stage_time(row);
+            match here.entry(key) {
+                Entry::Occupied(mut known) => {
+                    let known = known.get_mut();
+                    known.requests += 1;
+                    known.first = known.first.min(time);
+                    known.last = known.last.max(time);
+                }
+                Entry::Vacant(vacant) => {
+                    let mut name = |field: Field| self.names.intern(segment.string(field, row));
+                    let record = UseRecord {
+                        user: name(Field::User),
+                        credential: name(Field::Credential),
+                        source_ip: name(Field::SourceIp),
+                        agent: name(Field::UserAgent),
+                        pod: name(Field::TokenPod),
+                        tool: tools.get(usize::from(key[3])).copied().unwrap_or_default(),
+                        requests: 1,
+                        first: time,
+                        last: time,
+                        event: EventId::new(number, row),
+                    };
+                    vacant.insert(record);
+                }
+            }
+        }
+        for record in here.into_values() {
+            self.merge(record);
+        }
+    }
+
+    fn merge(&mut self, new: UseRecord) {
+        let key = [new.user, new.credential, new.source_ip, new.tool];
+        if let Some(known) = self.by_key.get(&key).and_then(|at| self.uses.get_mut(*at as usize)) {
+            known.requests += new.requests;
+            if new.first < known.first {
+                (known.first, known.event, known.agent) = (new.first, new.event, new.agent);
+            }
+            known.last = known.last.max(new.last);
+            return;
+        }
+        if self.uses.len() >= MOST_USES {
+            self.forgotten += new.requests;
+            return;
+        }
+        let at = self.uses.len() as u32;
+        self.by_key.insert(key, at);
+        self.by_user.entry(new.user).or_default().push(at);
+        if new.credential != Name::default() {
+            self.by_credential.entry(new.credential).or_default().push(at);
+        }
+        self.uses.push(new);
+    }
+
+    fn take_minted(&mut self, number: u32, segment: &Segment, row: u32) {
+        let issued = self.names.intern(segment.string(Field::IssuedCredential, row));
+        if self.minted.contains_key(&issued) || self.minted.len() >= MOST_MINTED {
+            return;
+        }
+        let mut name = |field: Field| self.names.intern(segment.string(field, row));
+        let record = MintRecord {
+            by: name(Field::User),
+            acted_as: name(Field::ImpersonatedUser),
+            credential: name(Field::Credential),
+            source_ip: name(Field::SourceIp),
+            agent: name(Field::UserAgent),
+            namespace: name(Field::Namespace),
+            account: name(Field::Name),
+            audit_id: segment.audit_id(row).into(),
+            time: segment.stage_time(row),
+            event: EventId::new(number, row),
+        };
+        self.minted.insert(issued, record);
+    }
+
+    /// How an identity was used, the most frequent way first.
+    pub fn uses_of_user(&self, user: &str) -> Vec<Use<'_>> {
+        self.uses_at(self.names.find(user).and_then(|name| self.by_user.get(&name)))
+    }
+
+    /// How a credential was used, the most frequent way first.
+    pub fn uses_of_credential(&self, credential: &str) -> Vec<Use<'_>> {
+        self.uses_at(self.names.find(credential).and_then(|name| self.by_credential.get(&name)))
+    }
+
+    fn uses_at(&self, at: Option<&Vec<u32>>) -> Vec<Use<'_>> {
+        let mut uses: Vec<Use<'_>> = at
+            .into_iter()
+            .flatten()
+            .filter_map(|at| self.uses.get(*at as usize))
+            .map(|record| self.shown(record))
+            .collect();
+        uses.sort_by_key(|used| (std::cmp::Reverse(used.requests), used.first));
+        uses
+    }
+
+    fn shown(&self, record: &UseRecord) -> Use<'_> {
+        Use {
+            user: self.names.get(record.user),
+            credential: self.names.get(record.credential),
+            source_ip: self.names.get(record.source_ip),
+            tool: self.names.get(record.tool),
+            agent: self.names.get(record.agent),
+            pod: self.names.get(record.pod),
+            requests: record.requests,
+            first: record.first,
+            last: record.last,
+            event: record.event,
+        }
+    }
+
+    /// Who minted the token with this credential id, if the log tells.
+    pub fn minted(&self, credential: &str) -> Option<Minted<'_>> {
+        let record = self.minted.get(&self.names.find(credential)?)?;
+        Some(self.shown_minted(record))
+    }
+
+    /// All tokens that were minted for a service account, with their credential ids, the oldest first.
+    pub fn minted_for<'i>(&'i self, namespace: &str, account: &str) -> Vec<(&'i str, Minted<'i>)> {
+        let (Some(namespace), Some(account)) = (self.names.find(namespace), self.names.find(account)) else {
+            return Vec::new();
+        };
+        let mut found: Vec<(&str, Minted<'_>)> = self
+            .minted
+            .iter()
+            .filter(|(_, record)| record.namespace == namespace && record.account == account)
+            .map(|(issued, record)| (self.names.get(*issued), self.shown_minted(record)))
+            .collect();
+        found.sort_by_key(|(issued, minted)| (minted.time, *issued));
+        found
+    }
+
+    fn shown_minted<'i>(&'i self, record: &'i MintRecord) -> Minted<'i> {
+        Minted {
+            by: self.names.get(record.by),
+            acted_as: self.names.get(record.acted_as),
+            credential: self.names.get(record.credential),
+            source_ip: self.names.get(record.source_ip),
+            agent: self.names.get(record.agent),
+            namespace: self.names.get(record.namespace),
+            account: self.names.get(record.account),
+            audit_id: &record.audit_id,
+            time: record.time,
+            event: record.event,
+        }
+    }
+
+    /// What is usual for an identity.
+    pub fn habit(&self, user: &str) -> Habit {
+        Habit::of(&self.uses_of_user(user))
+    }
+
+    /// Requests whose use was not remembered, since too many different ones were seen.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    /// Bytes held on the heap.
+    pub fn memory_bytes(&self) -> usize {
+        self.names.memory_bytes()
+            + self.uses.capacity() * (size_of::<UseRecord>() + 8)
+            + self.by_key.capacity() * (size_of::<[Name; 4]>() + 8)
+            + (self.by_user.capacity() + self.by_credential.capacity()) * 32
+            + self.minted.capacity() * (size_of::<MintRecord>() + 40)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! The cause chain of a request: step by step back to a person or an outside system, and forwards to all it set off.
+
+use super::cause::{Cause, Step, step};
+use super::effects::{Effect, effects};
+use super::finding::{Finding, Log};
+use super::request::Request;
+use super::who::who;
+use crate::model::EventId;
+
+/// Steps back at most; a chain of this length is cut and says so.
+const LONGEST: usize = 24;
+
+/// Where a chain that goes back ends.
+#[derive(Clone, PartialEq, Debug)]
+pub enum End {
+    /// With somebody or something outside: why nothing lies behind it.
+    Origin(String),
+    /// With something that this log does not hold: what, and why not.
+    Hole(String),
+}
+
+/// One request with all that led to it and all that it led to.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Chain {
+    /// The request that was asked about, with its bodies.
+    pub request: Request,
+    /// Who stood behind it.
+    pub who: Vec<Finding>,
+    /// What led to it, the nearest first.
+    pub causes: Vec<Cause>,
+    /// Where the causes end.
+    pub end: End,
+    /// Who stood behind the first cause; empty when the request itself is the first.
+    pub origin: Vec<Finding>,
+    /// What it set off.
+    pub effects: Vec<Effect>,
+    /// Whether there was more than one answer can hold.
+    pub cut: bool,
+}
+
+impl Chain {
+    /// The chain of a request; `None` when its row is no longer held.
+    pub fn of(log: &Log<'_>, id: EventId) -> Option<Chain> {
+        let request = Request::read(log.store, id)?;
+        let (causes, end) = causes(log, &request);
+        let origin = causes.last().map_or_else(Vec::new, |first| who(log, &first.request));
+        let found = effects(log, &request);
+        Some(Chain {
+            who: who(log, &request),
+            causes,
+            end,
+            origin,
+            effects: found.effects,
+            cut: found.cut,
+            request,
+        })
+    }
+
+    /// The first request of the chain: the one that it all began with.
+    pub fn first(&self) -> &Request {
+        self.causes.last().map_or(&self.request, |cause| &cause.request)
+    }
+}
+
+/// What led to a request, the nearest first, and where that ends.
+pub fn causes(log: &Log<'_>, request: &Request) -> (Vec<Cause>, End) {
+    let mut causes: Vec<Cause> = Vec::new();
+    let mut at = request.clone();
+    while causes.len() < LONGEST {
+        match step(log, &at) {
+            Step::Origin(why) => return (causes, End::Origin(why)),
+            Step::Hole(why) => return (causes, End::Hole(why)),
+            Step::Cause(cause) => {
+                let is_known = cause.request.id == request.id
+                    || causes.iter().any(|known| known.request.id == cause.request.id);
+                if is_known {
+                    let why =
+                        "requests that seem to have led to each other: names and times cannot tell more";
+                    return (causes, End::Hole(why.to_owned()));
+                }
+                at = cause.request.clone();
+                causes.push(*cause);
+            }
+        }
+    }
+    (causes, End::Hole(format!("the chain is longer than {LONGEST} steps and is cut here")))
+}
