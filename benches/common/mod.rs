@@ -61,7 +61,6 @@ fn push(builder: &mut SegmentBuilder, number: u64) {
             api_group: api_group.into(),
             api_version: "v1".into(),
             subresource: if is_exec { "exec".into() } else { "".into() },
-            ..ObjectRef::default()
         },
         code,
         decision: Decision::Allow,

@@ -813,7 +813,7 @@ mod tests {
     #[test]
     fn counting_that_stops_and_goes_on_finds_the_same() {
         let segment = |first: u32, seal: bool| {
-            let mut builder = SegmentBuilder::new(SourceId(0), first, true);
+            let mut builder = SegmentBuilder::new(SourceId(0), first.into(), true);
             for row in 0..9000u32 {
                 let number = first * 100 + row;
                 let event = Event {
