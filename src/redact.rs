@@ -29,7 +29,7 @@ use serde_json::value::RawValue;
 use body::Scope;
 use judged::{Question, remembered};
 
-pub use mark::ascii_marks;
+pub use mark::{ascii_marks, holds_mark};
 pub use quick::may_hold_secret;
 pub use text::mask_text;
 

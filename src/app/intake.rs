@@ -101,7 +101,7 @@ impl App {
         !full || oldest.is_none_or(|oldest| batch.segment.max_time() > oldest)
     }
 
-    fn after_data(&mut self) -> Vec<Effect> {
+    pub(super) fn after_data(&mut self) -> Vec<Effect> {
         self.resolve_range();
         let effects = self.keep_memory();
         let changes = self.store.take_changes();
@@ -119,7 +119,7 @@ impl App {
     }
 
     /// Drops the oldest segments while more is held than allowed.
-    pub(super) fn keep_memory(&mut self) -> Vec<Effect> {
+    fn keep_memory(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
         // What the process holds lags behind what is dropped; one segment a look is enough to follow it.
         let mut resident_counts = self.resident > self.config.memory_limit;

@@ -444,7 +444,8 @@ impl App {
             Msg::Ingest(message) => self.ingest(message),
             Msg::Resident(bytes) => {
                 self.resident = bytes;
-                self.keep_memory()
+                // What is dropped for it must leave the screens too.
+                self.after_data()
             }
             Msg::WorkerPanic(message) => {
                 let kind = "a worker failed".to_owned();

@@ -9,6 +9,7 @@ use crate::query::{
     Completion, Context, Expression, FieldName, Grouping, Node, ViewOptions, Wanted, fields_for,
     fixed_values, has_values, parse,
 };
+use crate::redact;
 use crate::store::Store;
 
 /// Values that are looked through at most, the most frequent first.
@@ -176,7 +177,7 @@ fn values(field: FieldName, typed: &str, grouping: Option<&Grouping>) -> Vec<Sug
     let words = offered.len();
     let frequent = grouping.map(|grouping| grouping.most_frequent(MOST)).unwrap_or_default();
     for (text, count) in frequent {
-        if text.is_empty() || text.contains("‹masked") {
+        if text.is_empty() || redact::holds_mark(text) {
             continue;
         }
         match offered.iter_mut().take(words).find(|known| known.text == text) {

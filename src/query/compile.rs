@@ -37,6 +37,7 @@ fn compile_term(term: &Term, context: &Context) -> Test {
         match &term.target {
             None => compile_word(asked),
             Some(Target::Field(field)) => compile_field(*field, asked, context),
+            Some(Target::Exactly(field)) => compile_exactly(*field, asked.text(), context),
             Some(Target::Annotation(key)) => compile_annotation(key, asked),
             Some(Target::Body(path)) => {
                 Test::text(TextTest::Body(BodyTest::new(path.clone(), asked.value_test())))
@@ -120,6 +121,17 @@ fn compile_annotation(key: &str, asked: Asked<'_>) -> Test {
             Test::Column(Field::DecisionReason, pattern)
         }
         (key, test) => Test::text(TextTest::Annotation(AnnotationTest::new(key, test))),
+    }
+}
+
+fn compile_exactly(field: FieldName, text: &str, context: &Context) -> Test {
+    match field {
+        // The name is the program's, not the segment's.
+        FieldName::Source => {
+            let named = context.sources.iter().filter(|(_, name)| *name == text);
+            Test::Source(named.map(|(id, _)| *id).collect())
+        }
+        field => Test::Exactly(field, text.to_owned()),
     }
 }
 
@@ -377,7 +389,9 @@ fn compile_address(asked: Asked<'_>) -> Test {
 fn compile_manager(asked: Asked<'_>) -> Test {
     let manages = strings(Field::Verb, |verb| matches!(verb, "create" | "update" | "patch"));
     if asked.is_absence() {
-        return not(manages);
+        // A write may be nobody's.
+        let anybody = Value { text: "*".to_owned(), quoted: false };
+        return not(compile_manager(Asked { value: &anybody, regex: false }));
     }
     let (by_name, by_agent) = (asked.whole(), asked.whole());
     fn names_itself(test: impl Fn(&str) -> bool + Send + Sync + 'static) -> Test {

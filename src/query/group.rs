@@ -14,7 +14,7 @@ use super::fields::FieldName;
 use super::keys::{Keys, ValueId};
 use super::sketch::Sketch;
 use super::view::View;
-use crate::model::{Micros, SECOND, Stage, is_mutating_subresource, is_write_verb};
+use crate::model::{Micros, SECOND, is_mutating_subresource, is_write_verb};
 use crate::store::{Bitset, Entry, Field, Segment, Store, mix};
 
 /// Groups at most; rows of further ones are counted together.
@@ -569,7 +569,8 @@ impl Counting<'_> {
                 let time = segment.stage_time(row);
                 stats.first = stats.first.min(time);
                 stats.last = stats.last.max(time);
-                if matches!(segment.facts(row).stage(), Stage::ResponseComplete | Stage::Panic) {
+                // Where every record is a row, the end of a watch is one too; another record stands for its request.
+                if segment.is_end(row) && !entry.hidden().get(row) {
                     stats.durations.add(segment.elapsed(row));
                 }
                 stats.add_to_stretch(time.div_euclid(self.stretch), 1);
@@ -728,7 +729,7 @@ impl Writes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Event, Level, ObjectRef, SourceId};
+    use crate::model::{Event, Level, ObjectRef, SourceId, Stage};
     use crate::query::{Plan, ViewOptions};
     use crate::store::SegmentBuilder;
 

@@ -10,7 +10,7 @@ use hashbrown::{HashMap, HashTable};
 use super::context::Context;
 use super::fields::FieldName;
 use crate::model::{Grant, actor_kind, command, field_manager, tool};
-use crate::store::{Dictionary, EMPTY, Facts, Field, Segment, SymbolColumn, hash_bytes};
+use crate::store::{Bitset, Dictionary, EMPTY, Facts, Field, Segment, SymbolColumn, hash_bytes};
 
 /// Number of a value among those of its segment; 0 is the empty value.
 pub type ValueId = u16;
@@ -217,6 +217,28 @@ impl<'s> Keys<'s> {
         match &self.names {
             Names::Dictionary(dictionary) => dictionary.hash(id),
             Names::Own(names) => names.get(usize::from(id)).map_or(0, |(_, hash)| *hash),
+        }
+    }
+
+    /// The rows, of so many, that have this value among theirs.
+    pub(super) fn rows_with(&self, value: &str, rows: u32) -> Bitset {
+        let wanted = Bitset::from_fn(self.len() as u32, |id| self.name(id as ValueId) == value);
+        let is_wanted = |id: &ValueId| wanted.get(u32::from(*id));
+        match &self.ids {
+            _ if wanted.is_clear() => Bitset::none(rows),
+            Ids::Column(column) => column.rows_in(&wanted),
+            Ids::Mapped(column, map) => {
+                column.rows_in(&Bitset::from_fn(map.len() as u32, |symbol| is_wanted(&map[symbol])))
+            }
+            Ids::Several(column, lists) => column
+                .rows_in(&Bitset::from_fn(lists.len() as u32, |symbol| lists[symbol].iter().any(is_wanted))),
+            Ids::Rows(first, ids) => {
+                let mut found = Bitset::none(rows);
+                let places = ids.iter().zip(*first..).filter(|(id, _)| is_wanted(id));
+                places.for_each(|(_, row)| found.set(row, true));
+                found
+            }
+            Ids::Constant(_) => Bitset::all(rows),
         }
     }
 

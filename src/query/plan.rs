@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use super::compile::compile;
 use super::context::Context;
+use super::fields::FieldName;
+use super::keys::Keys;
 use super::names::matches_resource;
 use super::pattern::Pattern;
 use super::syntax::{Body, Expression};
@@ -46,6 +48,8 @@ pub(super) enum Test {
     Where(Field, Predicate),
     /// The string of a column holds this text, and passes.
     Holding(Field, &'static str, Predicate),
+    /// The value of a field that rows are grouped by is this one.
+    Exactly(FieldName, String),
     /// The resource, by any of its names.
     Resource(Pattern),
     /// A part of any of these columns matches.
@@ -63,7 +67,7 @@ pub(super) enum Test {
     Source(BTreeSet<SourceId>),
     /// The stage time is at or after the first and before the second.
     Time(Micros, Micros),
-    /// The request took between these, both included.
+    /// The request has ended, and took between these, both included.
     Elapsed(Micros, Micros),
     Marked(Arc<BTreeSet<EventId>>),
     /// The record's text passes.
@@ -94,6 +98,11 @@ impl<'s> Rows<'s> {
     /// The records of a segment that is held.
     pub fn held(number: u32, entry: &'s Entry) -> Rows<'s> {
         Rows { segment: entry.segment(), entry: Some(entry), number: Some(number) }
+    }
+
+    /// The same where every record is a row: how long a request took is known to the record that ended it alone.
+    pub fn each_alone(self) -> Rows<'s> {
+        Rows { entry: None, ..self }
     }
 }
 
@@ -441,6 +450,8 @@ impl Test {
             Test::Holding(field, text, Predicate(test)) => {
                 rows_of(segment, *field, |dictionary| symbols_holding(dictionary, text, test.as_ref()))
             }
+            Test::Exactly(field, value) => Keys::of(*field, segment, &Context::default())
+                .map_or_else(|| Bitset::none(segment.rows()), |keys| keys.rows_with(value, segment.rows())),
             Test::Resource(pattern) => rows_of(segment, Field::Resource, |dictionary| {
                 pattern.symbols_where(dictionary, |name| matches_resource(pattern, name))
             }),
@@ -483,6 +494,7 @@ impl Test {
             Test::Elapsed(low, high) => {
                 let wanted = |length: Micros| *low <= length && length <= *high;
                 let mut found = segment.elapsed_times().rows_where(wanted);
+                found.and(&segment.end_rows());
                 for (row, entry) in
                     rows.entry.iter().flat_map(|entry| entry.ended_rows().map(move |r| (r, entry)))
                 {
@@ -621,6 +633,12 @@ mod tests {
             ("user:server,n1", vec![1, 3]),
             ("user:backdoor", vec![2]),
             ("impersonated:*", vec![2]),
+            ("user==backdoor", vec![]),
+            ("user==mallory,alice", vec![2]),
+            ("user==\"\"", vec![4]),
+            ("apiversion==v1 or resource==deploy", vec![2, 4]),
+            ("kind==human -kind==human,node,serviceaccount", vec![]),
+            ("code==403,404 name==Deny", vec![3]),
             ("resource:deploy", vec![0, 1]),
             ("resource:deploy/scale", vec![0]),
             ("resource:deployments.apps -sub:*", vec![1]),
@@ -731,6 +749,11 @@ mod tests {
         for (question, wanted) in [
             ("group:oidc:sre", vec![0]),
             ("group:dev", vec![1]),
+            ("group==dev", vec![]),
+            ("group==oidc:sre", vec![0]),
+            ("source==/var/log/audit.log kind==serviceaccount", vec![1]),
+            ("source==audit.log", vec![]),
+            ("credential==JTI=1", vec![1]),
             (r#"group:"""#, vec![1, 2]),
             ("kind:human", vec![0, 1]),
             ("kind:serviceaccount", vec![1]),

@@ -502,11 +502,7 @@ impl Store {
 
     /// Whether the request shown at `id` has not ended, as far as the log tells.
     pub fn is_open(&self, id: EventId) -> bool {
-        self.segment(id).is_some_and(|segment| {
-            !segment.facts(id.row()).stage().is_final()
-                && self.ending(id).is_none()
-                && segment.code(id.row()) != 401
-        })
+        self.segment(id).is_some_and(|segment| !segment.is_end(id.row()) && self.ending(id).is_none())
     }
 }
 

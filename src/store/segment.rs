@@ -12,6 +12,9 @@ use super::dictionary::{Dictionary, Symbol};
 use super::text_blocks::{BlockReader, TextBlocks};
 use crate::model::{Decision, EventId, Level, Micros, SourceId, Stage};
 
+/// The code of a request whose login was refused.
+const REFUSED_LOGIN: u16 = 401;
+
 /// A column of strings, by its Kubernetes name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 #[repr(u8)]
@@ -234,6 +237,19 @@ impl Segment {
     /// Time from the request's arrival to this stage.
     pub fn elapsed(&self, row: u32) -> Micros {
         self.elapsed.get(row)
+    }
+
+    /// Whether a row's record ends its request: by its stage, or since a login was refused (401), which is logged as
+    /// ResponseStarted with nothing behind it.
+    pub fn is_end(&self, row: u32) -> bool {
+        self.facts(row).stage().is_final() || self.code(row) == REFUSED_LOGIN
+    }
+
+    /// The rows whose record ends its request, see [`Self::is_end`].
+    pub fn end_rows(&self) -> Bitset {
+        let mut ends = Bitset::from_column(&self.facts, |facts| facts.stage().is_final());
+        ends.or(&Bitset::from_column(&self.codes, |code| code == REFUSED_LOGIN));
+        ends
     }
 
     /// Column of stage times.

@@ -196,7 +196,7 @@ fn counts_text(app: &App, width: u16) -> String {
         out += " · all stages";
     }
     if !app.filter_bar.narrow {
-        out += " · marked only (\\)";
+        out += " · among all rows (\\)";
     }
     out
 }
