@@ -190,7 +190,7 @@ fn objects(groups: &[Group]) -> String {
             let [verb, subresource, object] = group.values.as_slice() else { return None };
             let times =
                 if group.stats.count > 1 { format!(" ×{}", group.stats.count) } else { String::new() };
-            let object = object.trim_start_matches('/');
+            let object = object.trim_matches('/');
             Some(format!("{} {object}{times}", deed(verb, subresource)))
         })
         .collect();
