@@ -24,11 +24,13 @@ Examples:
   kauditui query --follow -f 'resource:secrets' audit.log
   kauditui query --group-by user,verb -f 'code:403' audit.log
   kauditui users --since 1h audit.log
+  kauditui history -n prod deploy/web audit.log
+  kauditui trace AUDIT_ID audit.log
   kauditui info /var/log/kubernetes/audit/
   kauditui --demo";
 
 const LONG_TAIL: &str = "\
-A log named like a subcommand is opened as ./info, ./query or ./users.
+A log named like a subcommand is opened as ./info, ./query and so on.
 
 Exit codes:
   0      done
@@ -114,6 +116,12 @@ pub enum Command {
     /// Print what led to a request, who stood behind it, and what it set off.
     #[command(after_help = TRACE_EXAMPLES)]
     Trace(Box<TraceArgs>),
+    /// Print who changed an object, when, and what exactly; or its state, as YAML.
+    #[command(after_help = HISTORY_EXAMPLES)]
+    History(Box<HistoryArgs>),
+    /// Write chosen requests down as an incident timeline in Markdown, with evidence for each.
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(Box<ReportArgs>),
 }
 
 const QUERY_EXAMPLES: &str = "\
@@ -156,6 +164,17 @@ Backwards to a person or an outside system, forwards to everything that followed
   unknown  this log cannot tell, and says why
 
 Exit code 1 means that no request has this auditID.";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  kauditui report -f 'user:mallory is:write' audit.log > incident.md
+  kauditui report --at 4517a132-618b-4c74-bd69-41245c01e2db --note 'Found by bob.' audit.log
+
+Times are UTC and secret values are masked. For each request: who stood behind it and what led to it, what allowed it,
+the kubectl line that would do it, and the file, byte offset and SHA-256 of each of its lines. The end says what the
+logs that were read can and cannot tell. Files are read twice: the second time for the offsets.
+
+Exit code 1 means that nothing was chosen.";
 
 /// Arguments of `kauditui info`.
 #[derive(Args, Clone, Debug)]
@@ -252,6 +271,58 @@ pub struct UsersArgs {
     pub configuration: ConfigArgs,
 }
 
+const HISTORY_EXAMPLES: &str = "\
+Examples:
+  kauditui history -n prod deploy/web audit.log
+  kauditui history -n prod -o yaml deploy/web audit.log > web.yaml    the last known manifest
+  kauditui history -n prod --between 3..5 cm/web-config audit.log
+
+A write's outcome is the answer's body (audit level RequestResponse), else what its patch makes of the last known state
+(Request), else unknown (Metadata), which is said. Values of Secrets, and what looks like a credential, are masked.
+
+Exit code 1 means that this log has no write to it, or does not tell the state that was asked for.";
+
+/// Arguments of `kauditui history`.
+#[derive(Args, Clone, Debug)]
+pub struct HistoryArgs {
+    /// The object: plural, singular or short name of its resource, and its name, as in deploy/web.
+    #[arg(value_name = "RESOURCE/NAME", help_heading = FILTER)]
+    pub object: String,
+    /// Its namespace, where the name alone could mean several.
+    #[arg(short, long, value_name = "NAMESPACE", help_heading = FILTER)]
+    pub namespace: Option<String>,
+    /// Writes that only report, such as those of status, too.
+    #[arg(long, help_heading = FILTER)]
+    pub reports: bool,
+    /// Fields that the server fills in (managedFields, status, resourceVersion), too.
+    #[arg(long, help_heading = FILTER)]
+    pub all_fields: bool,
+    /// The state after this revision, instead of the writes.
+    #[arg(long, value_name = "NUMBER", help_heading = OUTPUT)]
+    pub revision: Option<usize>,
+    /// What differs between two revisions, instead of the writes.
+    #[arg(long, value_name = "A..B", help_heading = OUTPUT)]
+    pub between: Option<String>,
+    /// Form of the output; the JSON is described in docs/json.md.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM", help_heading = OUTPUT)]
+    pub output: HistoryOutput,
+    /// Print values of secrets and tokens as they are in the log.
+    #[arg(long, help_heading = OUTPUT)]
+    pub reveal_secrets: bool,
+    /// What to read.
+    #[command(flatten)]
+    pub sources: SourceArgs,
+    /// How it looks.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+    /// What it may take.
+    #[command(flatten)]
+    pub resources: ResourceArgs,
+    /// What else says what to do.
+    #[command(flatten)]
+    pub configuration: ConfigArgs,
+}
+
 /// Arguments of `kauditui trace`.
 #[derive(Args, Clone, Debug)]
 pub struct TraceArgs {
@@ -261,6 +332,36 @@ pub struct TraceArgs {
     /// Form of the output; the JSON is described in docs/json.md.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM", help_heading = OUTPUT)]
     pub output: StoryOutput,
+    /// What to read.
+    #[command(flatten)]
+    pub sources: SourceArgs,
+    /// How it looks.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+    /// What it may take.
+    #[command(flatten)]
+    pub resources: ResourceArgs,
+    /// What else says what to do.
+    #[command(flatten)]
+    pub configuration: ConfigArgs,
+}
+
+/// Arguments of `kauditui report`.
+#[derive(Args, Clone, Debug)]
+pub struct ReportArgs {
+    /// Which requests it is about; -f or --at must choose some.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// The request with this auditID, too; may be given several times.
+    #[arg(long, value_name = "AUDIT_ID", help_heading = FILTER)]
+    pub at: Vec<String>,
+    /// Tell of N requests at most: those of --at, then the earliest; how many are left out is said
+    /// [default: 200].
+    #[arg(long, value_name = "N", help_heading = FILTER)]
+    pub limit: Option<usize>,
+    /// Begin with this text, as Markdown; may be given several times.
+    #[arg(long, value_name = "TEXT", help_heading = OUTPUT)]
+    pub note: Vec<String>,
     /// What to read.
     #[command(flatten)]
     pub sources: SourceArgs,
@@ -355,6 +456,14 @@ pub enum ViewName {
     Users,
     /// Ready-made tables, and counts by any fields.
     Statistics,
+    /// The history of the object of the event that --at names.
+    Object,
+    /// What led to the event that --at names, and what it set off.
+    Chain,
+    /// Why the event that --at names was allowed or refused.
+    Access,
+    /// The session that the event that --at names belongs to.
+    Session,
     /// What could not be read, and what changed.
     Notices,
     /// The logs that are open.
@@ -371,6 +480,10 @@ impl ViewName {
             ViewName::Detail => "detail",
             ViewName::Users => "users",
             ViewName::Statistics => "statistics",
+            ViewName::Object => "object",
+            ViewName::Chain => "chain",
+            ViewName::Access => "access",
+            ViewName::Session => "session",
             ViewName::Notices => "notices",
             ViewName::Sources => "sources",
             ViewName::Help => "help",
@@ -420,6 +533,20 @@ pub enum UsersOutput {
     Csv,
     /// A table for tickets and wikis.
     Markdown,
+}
+
+/// Forms of `history`.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HistoryOutput {
+    /// A line for each write, the newest first, with the fields that it changed.
+    #[default]
+    Table,
+    /// For programs: one JSON object.
+    Json,
+    /// For tickets and wikis.
+    Markdown,
+    /// The object itself: its last known manifest, or that of --revision.
+    Yaml,
 }
 
 /// Forms of `trace`.

@@ -5,8 +5,8 @@
 //! told to stop), keep a [`crate::store::Store`] within the memory budget, and write to the streams they are given.
 //! `command` starts the pipeline and heeds signals; `intake` takes the messages in; `row` is what a row says, `columns`
 //! what it tells in each column, `texts` reads its line and `verdicts` tells ahead whether that
-//! is to be withheld, `story` answers `trace` and `history`, `sorted` puts rows in order, `printer` prints them; `groups`
-//! prints groups and users; `form` has the forms in which all of them are printed; `follow` prints what comes. The JSON
+//! is to be withheld, `story` answers `trace` and, with `history`, the history of an object, `report` writes an incident
+//! down, `sorted` puts rows in order, `printer` prints them; `groups` prints groups and users; `form` has the forms in which all of them are printed; `follow` prints what comes. The JSON
 //! is described in `docs/json.md`.
 
 mod columns;
@@ -14,11 +14,13 @@ mod command;
 mod follow;
 mod form;
 mod groups;
+mod history;
 mod info;
 mod info_output;
 mod intake;
 mod printer;
 mod query;
+mod report;
 mod row;
 mod sorted;
 mod story;
@@ -32,7 +34,8 @@ use std::io::Write;
 pub use command::run;
 pub use info::{FileInfo, Gap, Info, InfoOptions, LevelCount, LevelsSeen, UnreadableCount, info};
 pub use query::{QueryOptions, query};
-pub use story::{Question, StoryOptions, story};
+pub use report::{ReportOptions, report};
+pub use story::{StoryOptions, story};
 
 use crate::error::{EXIT_FAILURE, EXIT_NO_MATCH, EXIT_OK, Error};
 use crate::text::{SanitiseOptions, fit_end, sanitise, sanitise_with, thousands};

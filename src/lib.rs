@@ -122,7 +122,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     )?;
     match settings.task {
         Task::Interactive { .. } => runtime::interactive(settings),
-        Task::Info(_) | Task::Query { .. } | Task::Trace { .. } => {
+        Task::Info(_) | Task::Query { .. } | Task::Story(_) | Task::Report { .. } => {
             let inputs = runtime::inputs(&settings)?;
             headless::run(&settings, inputs, redact::holds_secret)
         }

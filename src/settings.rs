@@ -8,6 +8,7 @@ mod filter;
 mod listing;
 mod memory;
 mod named_filter;
+mod question;
 mod time_range;
 
 use std::io;
@@ -17,15 +18,17 @@ use config::ConfigFile;
 pub use filter::read_filter;
 pub use listing::{Column, Listing, Sort};
 pub use memory::{default_memory, parse_memory};
+pub use question::{HistoryQuestion, Question};
 pub use time_range::{NO_LONGER_WRITTEN, Reference, TimeRange, check_time};
 
 use crate::cli::{
-    Cli, Command, DisplayArgs, FilterArgs, InfoOutput, QueryArgs, QueryOutput, ResourceArgs, SourceArgs,
-    StageChoice, StoryOutput, ViewName,
+    Cli, Command, DisplayArgs, FilterArgs, HistoryArgs, InfoOutput, QueryArgs, QueryOutput, ResourceArgs,
+    SourceArgs, StageChoice, ViewName,
 };
 use crate::error::{Error, Result};
 use crate::model::TimeZoneChoice;
 use crate::term::capabilities::Capabilities;
+use crate::trace::HistoryOptions;
 
 /// Threads a machine could sensibly give to reading.
 const MOST_THREADS: usize = 64;
@@ -100,12 +103,16 @@ pub enum Task {
         /// What is listed.
         listing: Listing,
     },
-    /// `kauditui trace`
-    Trace {
-        /// The auditID.
-        audit_id: String,
-        /// Form of the output.
-        output: StoryOutput,
+    /// `kauditui trace` and `kauditui history`
+    Story(Question),
+    /// `kauditui report`
+    Report {
+        /// auditIDs of requests that are told of besides those that match.
+        at: Vec<String>,
+        /// What its writer has to say, as Markdown.
+        notes: Vec<String>,
+        /// Requests that are told of at most.
+        limit: Option<usize>,
     },
 }
 
@@ -174,6 +181,7 @@ impl Settings {
                 parts.merge(task, around)
             }
             Some(Command::Trace(trace)) => {
+                let question = Question::Trace { audit_id: trace.audit_id, output: trace.output };
                 let parts = Parts {
                     sources: trace.sources,
                     filter: FilterArgs::default(),
@@ -183,10 +191,81 @@ impl Settings {
                     follow: false,
                     reveal: false,
                 };
-                parts.merge(Task::Trace { audit_id: trace.audit_id, output: trace.output }, around)
+                parts.merge(Task::Story(question), around)
+            }
+            Some(Command::History(history)) => {
+                let question = Question::History(history_question(&history, around)?);
+                let parts = Parts {
+                    sources: history.sources,
+                    filter: FilterArgs::default(),
+                    display: history.display,
+                    resources: history.resources,
+                    config: history.configuration.config,
+                    follow: false,
+                    reveal: history.reveal_secrets,
+                };
+                parts.merge(Task::Story(question), around)
+            }
+            Some(Command::Report(report)) => {
+                if report.filter.filter.is_none() && report.at.is_empty() {
+                    return Err(Error::Usage {
+                        message: "a report needs to know what it is about".into(),
+                        tip: "choose requests: -f 'user:mallory is:write', or --at AUDIT_ID".into(),
+                    });
+                }
+                let parts = Parts {
+                    sources: report.sources,
+                    filter: report.filter,
+                    display: report.display,
+                    resources: report.resources,
+                    config: report.configuration.config,
+                    follow: false,
+                    reveal: false,
+                };
+                parts.merge(Task::Report { at: report.at, notes: report.note, limit: report.limit }, around)
             }
         }
     }
+}
+
+/// What `history` is to tell, unless the object or the revisions mean nothing.
+fn history_question(history: &HistoryArgs, around: &Surroundings<'_>) -> Result<HistoryQuestion> {
+    let refused = |message: String, tip: &str| Err(Error::Usage { message, tip: tip.into() });
+    let Some((resource, name)) =
+        history.object.split_once('/').filter(|(r, n)| !r.is_empty() && !n.is_empty())
+    else {
+        return refused(
+            format!("'{}' is no object", history.object),
+            "write RESOURCE/NAME, as in: kauditui history -n prod deploy/web audit.log",
+        );
+    };
+    let between = match &history.between {
+        None => None,
+        Some(text) => match text.split_once("..").map(|(a, b)| (a.parse(), b.parse())) {
+            Some((Ok(older), Ok(newer))) => Some((older, newer)),
+            _ => {
+                return refused(
+                    format!("--between {text} does not name two revisions"),
+                    "write the numbers of the column REV, as in: --between 3..5",
+                );
+            }
+        },
+    };
+    let capabilities = Capabilities::detect(around.variable);
+    Ok(HistoryQuestion {
+        resource: resource.to_owned(),
+        name: name.to_owned(),
+        namespace: history.namespace.clone(),
+        output: history.output,
+        revision: history.revision,
+        between,
+        options: HistoryOptions {
+            reports: history.reports,
+            noise: history.all_fields,
+            revealed: history.reveal_secrets,
+        },
+        ascii: history.display.ascii || !capabilities.utf8,
+    })
 }
 
 /// What `query` is to do, unless its options do not go together.
@@ -299,7 +378,7 @@ fn check_sources(sources: &[PathBuf], around: &Surroundings<'_>) -> Result<()> {
     let misplaced = sources
         .iter()
         .filter_map(|path| path.to_str())
-        .find(|name| matches!(*name, "info" | "query" | "users" | "trace"));
+        .find(|name| matches!(*name, "info" | "query" | "users" | "trace" | "history" | "report"));
     match misplaced {
         Some(name) if !(around.is_file)(Path::new(name)) => Err(Error::Usage {
             message: format!("'{name}' stands where a log is expected"),

@@ -115,6 +115,24 @@ pub enum Action {
     ShowUsers,
     /// The statistics screen.
     ShowStatistics,
+    /// The history of one object.
+    ShowObject,
+    /// History of the object of the event under the cursor.
+    History,
+    /// What led to it and what it set off.
+    Chain,
+    /// Why it was allowed or refused.
+    Access,
+    /// The session it belongs to, as kubectl lines.
+    Session,
+    /// One write further in a session or history.
+    StepForward,
+    /// One write back.
+    StepBack,
+    /// Save what is marked or chosen to a file.
+    Save,
+    /// Attach a note to the event under the cursor.
+    Note,
     /// The screen before.
     PreviousScreen,
     /// The values of any field, with their counts.

@@ -91,7 +91,8 @@ pub fn layout(width: u16, height: u16, placement: Placement, opened: bool, scree
     let table_only = width < 60 || height < 12;
     out.status = take(1);
     out.filter = take(1);
-    if !table_only {
+    let analysis = matches!(screen, Screen::Object | Screen::Story);
+    if !table_only && !analysis {
         out.histogram = take(match height {
             0..24 => 2,
             24..40 => 3,
@@ -134,6 +135,19 @@ pub fn layout(width: u16, height: u16, placement: Placement, opened: bool, scree
         table.height -= pane;
         out.pane = Area { y: table.y + table.height, height: pane, ..whole };
     }
+    // What an analysis tells of the line under the cursor: beside it, or below.
+    if analysis && !table_only {
+        if width >= 130 {
+            let pane = width * 2 / 5;
+            table.width -= pane;
+            out.pane = Area { x: table.width, width: pane, ..table };
+        } else {
+            let share = if screen == Screen::Object { middle / 2 } else { middle / 4 };
+            let pane = share.clamp(5, 18);
+            table.height -= pane;
+            out.pane = Area { y: table.y + table.height, height: pane, ..whole };
+        }
+    }
     if table.height > 0 {
         out.heading = Area { height: 1, ..table };
         out.rows = Area { y: table.y + 1, height: table.height - 1, ..table };
@@ -155,7 +169,8 @@ mod tests {
             for height in 1..90 {
                 for placement in [Placement::Below, Placement::Right, Placement::Full, Placement::Off] {
                     for opened in [false, true] {
-                        for (_, screen) in Screen::ALL {
+                        for screen in Screen::ALL.map(|(_, screen)| screen).into_iter().chain([Screen::Story])
+                        {
                             check(width, height, placement, opened, screen);
                         }
                     }

@@ -110,6 +110,8 @@ impl App {
         }
         self.view.update(&self.store, &changes);
         self.sides_changed(&changes);
+        self.identities.update(&self.store);
+        self.analysis_data_changed(&changes);
         self.histogram.data_changed(&self.store, &changes);
         self.go_where_wanted();
         self.after_view_change();
@@ -123,6 +125,8 @@ impl App {
         let mut resident_counts = self.resident > self.config.memory_limit;
         while self.store.memory_bytes() > self.config.memory_limit || resident_counts {
             resident_counts = false;
+            // What is dropped is remembered as far as identities go.
+            self.identities.update(&self.store);
             if !self.store.evict_oldest() {
                 break;
             }
@@ -184,5 +188,6 @@ impl App {
         let target =
             shown.or_else(|| self.store.stages(found).into_iter().find(|id| self.view.contains(*id)));
         self.timeline.select(target.unwrap_or(found), &self.store);
+        self.open_wanted_analysis(target.unwrap_or(found));
     }
 }

@@ -65,6 +65,8 @@ pub enum Section {
     Screens,
     /// Jumping to something.
     Jump,
+    /// What one event says only together with others.
+    Analyse,
     /// Stretches of time.
     Histogram,
     /// Choosing what is shown.
@@ -79,10 +81,11 @@ pub enum Section {
 
 impl Section {
     /// All of them, as help shows them.
-    pub const ALL: [Section; 8] = [
+    pub const ALL: [Section; 9] = [
         Section::Move,
         Section::Screens,
         Section::Jump,
+        Section::Analyse,
         Section::Histogram,
         Section::Filter,
         Section::Show,
@@ -96,6 +99,7 @@ impl Section {
             Section::Move => "Move",
             Section::Screens => "Screens",
             Section::Jump => "Jump",
+            Section::Analyse => "Analyse the event under the cursor",
             Section::Histogram => "Histogram and range of time",
             Section::Filter => "Filter",
             Section::Show => "Show",
@@ -190,6 +194,13 @@ pub const KEYMAP: &[Binding] = &[
     bind(&[key('1')], Action::ShowTimeline, "timeline", Section::Screens, "timeline"),
     bind(&[key('2')], Action::ShowUsers, "users", Section::Screens, "who was active"),
     bind(
+        &[key('4')],
+        Action::ShowObject,
+        "object",
+        Section::Screens,
+        "history of the last object that H was pressed on",
+    ),
+    bind(
         &[key('5')],
         Action::ShowStatistics,
         "statistics",
@@ -199,6 +210,42 @@ pub const KEYMAP: &[Binding] = &[
     bind(&[key('`')], Action::PreviousScreen, "previous-screen", Section::Screens, "screen before"),
     bind(&[], Action::GroupBy, "by", Section::Screens, "counts by fields, as :by user,verb"),
     bind(&[], Action::Changes, "changes", Section::Screens, "what people changed since, as :changes -10m"),
+    bind(
+        &[key('H')],
+        Action::History,
+        "history",
+        Section::Analyse,
+        "history of its object: every write, and what each changed",
+    ),
+    bind(
+        &[key('C')],
+        Action::Chain,
+        "chain",
+        Section::Analyse,
+        "cause chain: who stood behind it, what led to it, what it set off",
+    ),
+    bind(
+        &[key('R')],
+        Action::Access,
+        "access",
+        Section::Analyse,
+        "why it was allowed or refused, and the missing role",
+    ),
+    bind(
+        &[key('K')],
+        Action::Session,
+        "session",
+        Section::Analyse,
+        "the session it belongs to, each write as kubectl would do it",
+    ),
+    bind(
+        &[key('.')],
+        Action::StepForward,
+        "step-forward",
+        Section::Analyse,
+        "next write of the session or history",
+    ),
+    bind(&[key(',')], Action::StepBack, "step-back", Section::Analyse, "previous write"),
     bind(&[key('e')], Action::NextFailure, "next-failure", Section::Jump, "next failure (code 400 or more)"),
     bind(&[key('E')], Action::PreviousFailure, "previous-failure", Section::Jump, "previous failure"),
     bind(&[key('w')], Action::NextWrite, "next-write", Section::Jump, "next write"),
@@ -282,7 +329,7 @@ pub const KEYMAP: &[Binding] = &[
     bind(&[key('t')], Action::CycleTime, "time-style", Section::Show, "UTC, local, relative, since the mark"),
     bind(&[key('v')], Action::CyclePlacement, "placement", Section::Show, "detail below, right, full, off"),
     bind(
-        &[key('s')],
+        &[key('>')],
         Action::NextStage,
         "next-stage",
         Section::Show,
@@ -294,6 +341,20 @@ pub const KEYMAP: &[Binding] = &[
     bind(&[key('M')], Action::ToggleMarksOnly, "marks-only", Section::Keep, "only marked rows / all"),
     bind(&[key('\'')], Action::MarkList, "marks", Section::Keep, "list of marks"),
     bind(&[key('y'), key('c')], Action::CopyMenu, "copy", Section::Keep, "copy (OSC 52)"),
+    bind(
+        &[key('s')],
+        Action::Save,
+        "save",
+        Section::Keep,
+        "save marked or chosen events: a report, or their lines",
+    ),
+    bind(
+        &[],
+        Action::Note,
+        "note",
+        Section::Keep,
+        "attach a note to the event for the report, as :note TEXT",
+    ),
     bind(&[key(':')], Action::Command, "command", Section::Program, "command line"),
     bind(&[control('p')], Action::Palette, "palette", Section::Program, "all commands"),
     bind(&[], Action::Notices, "notices", Section::Program, "what could not be read, and what changed"),

@@ -23,6 +23,8 @@ pub enum PromptKind {
     Command,
     /// Text to find in the detail.
     Search,
+    /// The path of a file to save to.
+    Save,
 }
 
 /// An input line.
@@ -46,6 +48,7 @@ impl Prompt {
             PromptKind::Time => "go to time (03:00, -15m, 2026-01-14 03:00Z): ",
             PromptKind::Command => ":",
             PromptKind::Search => "find in this event: ",
+            PromptKind::Save => "save to (.md report, .jsonl lines): ",
         }
     }
 
@@ -90,6 +93,12 @@ pub enum CopyWhat {
     AuditId,
     /// The command line that reopens this view.
     Command,
+    /// What kubectl would have to be told.
+    Kubectl,
+    /// The analysis on screen, as text.
+    Analysis,
+    /// The object as it was, as YAML.
+    Manifest,
 }
 
 /// What choosing an entry does.
@@ -416,6 +425,24 @@ impl App {
             item("i", "auditID", Does::Copy(CopyWhat::AuditId)),
             item("q", "command line that reopens this view", Does::Copy(CopyWhat::Command)),
         ];
+        let mut items = items;
+        items.insert(5, item("k", format!("as kubectl would do it{masked}"), Does::Copy(CopyWhat::Kubectl)));
+        if matches!(self.screen, Screen::Object | Screen::Story) {
+            items.insert(
+                0,
+                item("a", format!("all that is shown here{masked}"), Does::Copy(CopyWhat::Analysis)),
+            );
+        }
+        if self.screen == Screen::Object {
+            items.insert(
+                1,
+                item(
+                    "y",
+                    format!("the object after this write, as YAML{masked}"),
+                    Does::Copy(CopyWhat::Manifest),
+                ),
+            );
+        }
         Menu::new(MenuKind::Copy, "Copy", items)
     }
 
@@ -425,10 +452,20 @@ impl App {
             return Vec::new();
         };
         // What a log holds must not work on the terminal it is pasted into. Line ends of our own indentation stay.
-        let options = text::SanitiseOptions { keep_lines: what == CopyWhat::Pretty, ..Default::default() };
+        let keep_lines =
+            matches!(what, CopyWhat::Pretty | CopyWhat::Kubectl | CopyWhat::Analysis | CopyWhat::Manifest);
+        let options = text::SanitiseOptions { keep_lines, ..Default::default() };
         let safe = text::sanitise_with(&copied, options).into_owned();
         let masked = match what {
-            CopyWhat::Event | CopyWhat::Pretty if !self.revealed => ", secrets masked",
+            CopyWhat::Event
+            | CopyWhat::Pretty
+            | CopyWhat::Kubectl
+            | CopyWhat::Analysis
+            | CopyWhat::Manifest
+                if !self.revealed =>
+            {
+                ", secrets masked"
+            }
             _ => "",
         };
         self.say(format!("copied {}{masked} (OSC 52)", text::human_bytes(safe.len() as u64)));
@@ -436,9 +473,12 @@ impl App {
     }
 
     fn copied(&self, what: CopyWhat) -> Option<String> {
-        let id = self.detail.as_ref().map(|d| d.id).or(self.timeline.selected());
-        if what == CopyWhat::Command {
-            return Some(self.reopening_command());
+        let id = self.subject();
+        match what {
+            CopyWhat::Command => return Some(self.reopening_command()),
+            CopyWhat::Analysis => return self.analysis_text(),
+            CopyWhat::Manifest => return self.manifest_text(),
+            _ => {}
         }
         let id = id?;
         let segment = self.store.segment(id)?;
@@ -464,7 +504,11 @@ impl App {
                 (!joined.is_empty()).then(|| joined.join("/"))
             }
             CopyWhat::AuditId => Some(segment.audit_id(id.row())).filter(|id| !id.is_empty()),
-            CopyWhat::Command => None,
+            CopyWhat::Kubectl => {
+                let request = crate::trace::Request::read(&self.store, id)?;
+                crate::trace::kubectl(&request, None, self.revealed).map(|line| line.to_string())
+            }
+            CopyWhat::Command | CopyWhat::Analysis | CopyWhat::Manifest => None,
         }
     }
 
@@ -483,7 +527,7 @@ impl App {
                 words.extend(["--until".to_owned(), format_rfc3339(until)]);
             }
         }
-        if let Some(id) = self.timeline.selected()
+        if let Some(id) = self.subject()
             && let Some(segment) = self.store.segment(id)
         {
             let audit_id = segment.audit_id(id.row());
@@ -496,6 +540,9 @@ impl App {
             Screen::Timeline => None,
             Screen::Users => Some("users"),
             Screen::Statistics => Some("statistics"),
+            Screen::Object => Some("object"),
+            // Which analysis it is depends on the event.
+            Screen::Story => self.story.as_ref().map(|story| story.kind.view()),
         };
         words.extend(view.into_iter().flat_map(|view| ["--view".to_owned(), view.to_owned()]));
         words.extend(self.config.arguments.iter().map(|argument| quoted(argument)));

@@ -8,6 +8,7 @@
 //! typed), each a question of its own (`side`) with a cursor that keeps its row (`table`); `intake` takes in data within the memory budget; `perform` is what each action does; `reasons` says why a result is empty.
 
 pub mod action;
+mod analysis;
 pub mod detail;
 pub mod facets;
 pub mod filter_bar;
@@ -17,11 +18,13 @@ pub mod histogram;
 mod intake;
 pub mod keymap;
 mod menus;
+pub mod object;
 mod perform;
 pub mod reasons;
 mod screens;
 pub mod side;
 pub mod statistics;
+pub mod story;
 pub mod suggestions;
 pub mod summary;
 pub mod table;
@@ -34,11 +37,13 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent};
 
+use crate::identity::Identities;
 use crate::ingest::{FileReport, IngestMessage, SourceDescription};
 use crate::model::{EventId, Micros, SECOND, SourceId, TimeZoneChoice};
 use crate::notice::{Notice, Notices};
 use crate::query::{Context, Expression, FieldName, Plan, View, ViewOptions, narrows};
 use crate::store::Store;
+use crate::trace::report::Draft;
 use action::Action;
 use detail::Detail;
 use facets::Facets;
@@ -47,9 +52,11 @@ use geometry::{Layout, Placement, layout};
 use histogram::Histogram;
 use keymap::Key;
 pub use menus::{CopyWhat, Menu, MenuItem, MenuKind, Prompt, PromptKind};
+use object::ObjectScreen;
 use screens::CameFrom;
 pub use screens::Screen;
 use statistics::Statistics;
+use story::Story;
 use suggestions::Suggestions;
 use timeline::Timeline;
 use users::Users;
@@ -121,6 +128,8 @@ pub enum Msg {
     Ingest(IngestMessage),
     /// Bytes the process really holds.
     Resident(usize),
+    /// What was to be saved is, or is not: a sentence for the user.
+    Saved(Result<String, String>),
     /// A worker thread panicked, with its message.
     WorkerPanic(String),
     /// Time went by.
@@ -128,7 +137,7 @@ pub enum Msg {
 }
 
 /// Something to be done outside.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Effect {
     /// Leave the program.
     Quit,
@@ -138,10 +147,26 @@ pub enum Effect {
     Repaint,
     /// Put this text on the clipboard.
     Copy(String),
+    /// Write this to a new file.
+    Save {
+        /// Its path, as typed.
+        path: String,
+        /// What is written.
+        content: SaveContent,
+    },
     /// Older history is not wanted any more: memory is full.
     StopHistory,
     /// Older history of this log is not wanted: it lies before `--since`.
     EnoughHistory(SourceId),
+}
+
+/// What is saved.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SaveContent {
+    /// This text.
+    Text(String),
+    /// This report, once its evidence was looked up in the files.
+    Report(Box<Draft>),
 }
 
 /// How times are shown.
@@ -260,6 +285,14 @@ pub struct App {
     pub users: Users,
     /// The statistics screen.
     pub statistics: Statistics,
+    /// The object screen.
+    pub object: ObjectScreen,
+    /// The answer on the analysis screen.
+    pub story: Option<Story>,
+    /// Who used which credential, from where, with which tool.
+    pub identities: Identities,
+    /// Notes on events, for the report.
+    pub notes: BTreeMap<EventId, String>,
     /// What is offered while a filter is typed.
     pub suggestions: Suggestions,
     /// Which pane has the keys.
@@ -303,8 +336,8 @@ pub struct App {
     /// They must still be worked out.
     range_is_open: bool,
     screen_before: Screen,
-    /// The table that one came down from.
-    came_from: Option<CameFrom>,
+    /// The places that one came from, the last one last.
+    came_from: Vec<CameFrom>,
     /// Another range was set since.
     range_is_own: bool,
     /// The filter that the view shows; everything where matches are only marked.
@@ -335,9 +368,13 @@ impl App {
             screen: Screen::default(),
             users: Users::default(),
             statistics: Statistics::default(),
+            object: ObjectScreen::default(),
+            story: None,
+            identities: Identities::default(),
+            notes: BTreeMap::new(),
             suggestions: Suggestions::default(),
             screen_before: Screen::default(),
-            came_from: None,
+            came_from: Vec::new(),
             focus: Focus::Rows,
             placement: Placement::default(),
             opened: false,
@@ -413,6 +450,14 @@ impl App {
             Msg::WorkerPanic(message) => {
                 let kind = "a worker failed".to_owned();
                 self.notices.add(Notice { source: None, kind, detail: message, is_loss: true }, now);
+                Vec::new()
+            }
+            Msg::Saved(Ok(text)) => {
+                self.say(text);
+                Vec::new()
+            }
+            Msg::Saved(Err(text)) => {
+                self.say_wrong(text);
                 Vec::new()
             }
             Msg::Tick => {
@@ -559,6 +604,7 @@ impl App {
         }
         self.refresh_detail();
         self.settle_tables();
+        self.settle_analysis();
         self.settle_histogram();
     }
 

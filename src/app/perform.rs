@@ -29,6 +29,14 @@ impl App {
             Action::ShowTimeline => self.switch_to(Screen::Timeline),
             Action::ShowUsers => self.switch_to(Screen::Users),
             Action::ShowStatistics => self.switch_to(Screen::Statistics),
+            Action::ShowObject => {
+                self.refresh_object();
+                self.switch_to(Screen::Object);
+            }
+            Action::History | Action::Chain | Action::Access | Action::Session => self.analyse(action),
+            Action::StepForward | Action::StepBack => self.step(action == Action::StepForward),
+            Action::Save => self.begin_save(),
+            Action::Note => self.say("write the note behind it: :note what was found here".into()),
             Action::PreviousScreen => self.switch_to(self.screen_before),
             Action::Facets => self.open_facets(None),
             Action::GroupBy => self.say("name one or more fields: :by user,verb".into()),
@@ -153,6 +161,7 @@ impl App {
                     "secret values are masked"
                 };
                 self.say(text.into());
+                self.refresh_analysis();
             }
             Action::NextStage => self.open_detail(),
             Action::Command => self.mode = Mode::Prompt(Prompt::new(PromptKind::Command)),
@@ -384,6 +393,7 @@ impl App {
                 }
             }
             PromptKind::Command => return self.command(text),
+            PromptKind::Save => return self.save(text),
         }
         Vec::new()
     }
@@ -432,6 +442,7 @@ impl App {
             },
             "time" | "goto" if !rest.is_empty() => self.go_to_time(rest),
             "by" => self.group_by(rest),
+            "note" if !rest.trim().is_empty() => self.note(rest.trim()),
             "changes" => self.changes_since(rest.trim()),
             "facets" | "facet" if !rest.is_empty() => match parse_target(rest.trim()) {
                 Ok(Target::Field(field)) if has_values(field) => self.open_facets(Some(field)),

@@ -7,10 +7,12 @@ use tui_input::backend::crossterm::EventHandler;
 use super::action::Action;
 use super::facets::{Facets, Stage};
 use super::keymap::Key;
+use super::object::ObjectScreen;
 use super::side::Side;
 use super::statistics::{Question, Shape};
+use super::story::Story;
 use super::{App, Effect, Focus, Mode, menus};
-use crate::model::parse_user_time;
+use crate::model::{EventId, parse_user_time};
 use crate::query::{
     Change, Expression, FieldName, Node, Target, View, ViewOptions, absence_of, condition_by_or_as,
     condition_for, has_values, parse_target, with_condition, with_value,
@@ -28,12 +30,16 @@ pub enum Screen {
     Users,
     /// Counts by any fields.
     Statistics,
+    /// The history of one object.
+    Object,
+    /// An answer about one event.
+    Story,
 }
 
 impl Screen {
     /// All of them with their keys.
-    pub const ALL: [(char, Screen); 3] =
-        [('1', Screen::Timeline), ('2', Screen::Users), ('5', Screen::Statistics)];
+    pub const ALL: [(char, Screen); 4] =
+        [('1', Screen::Timeline), ('2', Screen::Users), ('4', Screen::Object), ('5', Screen::Statistics)];
 
     /// What it is called.
     pub fn name(self) -> &'static str {
@@ -41,18 +47,26 @@ impl Screen {
             Screen::Timeline => "Timeline",
             Screen::Users => "Users",
             Screen::Statistics => "Statistics",
+            Screen::Object => "Object",
+            Screen::Story => "Analysis",
         }
     }
 }
 
-/// The table that one came down from, and what was shown there.
+/// A place that one came from, and what was shown there.
 #[derive(Debug)]
 pub(super) struct CameFrom {
     screen: Screen,
     filter: Expression,
     off: Vec<Node>,
     fold_routine: bool,
+    selected: Option<EventId>,
+    story: Option<Story>,
+    object: ObjectScreen,
 }
+
+/// Places that are remembered at most; the way back from further ones ends there.
+const LONGEST_WAY: usize = 32;
 
 impl App {
     /// What is shown besides the filter.
@@ -83,7 +97,7 @@ impl App {
 
     /// Goes to a screen by its own key: nothing leads back to the table that one came down from.
     pub(super) fn switch_to(&mut self, screen: Screen) {
-        self.came_from = None;
+        self.came_from.clear();
         self.show(screen);
     }
 
@@ -95,12 +109,7 @@ impl App {
 
     /// Shows the rows behind a line of a table; [`Self::come_up`] leads back.
     fn go_down(&mut self, filter: Expression, wanted: &[Node]) {
-        self.came_from = Some(CameFrom {
-            screen: self.screen,
-            filter: self.filter_bar.applied.clone(),
-            off: self.filter_bar.off().to_vec(),
-            fold_routine: self.fold_routine,
-        });
+        self.remember_way();
         // What a table counted is shown, also where it is left out as routine otherwise.
         if self.screen == Screen::Statistics && self.statistics.question.shape == Shape::Changes {
             self.fold_routine = false;
@@ -114,16 +123,54 @@ impl App {
         self.say("Esc leads back".into());
     }
 
-    /// Back to the table that one came from, with the filter as it was there. Returns whether there is one.
+    /// Remembers what is shown now, so that [`Self::come_up`] leads back to it.
+    pub(super) fn remember_way(&mut self) {
+        if self.came_from.len() >= LONGEST_WAY {
+            self.came_from.remove(0);
+        }
+        self.came_from.push(CameFrom {
+            screen: self.screen,
+            filter: self.filter_bar.applied.clone(),
+            off: self.filter_bar.off().to_vec(),
+            fold_routine: self.fold_routine,
+            selected: self.timeline.selected().filter(|_| !self.timeline.following),
+            story: self.story.clone(),
+            object: self.object.clone(),
+        });
+    }
+
+    /// Back to where one came from, with the filter as it was there. Returns whether there is such a place.
     pub(super) fn come_up(&mut self) -> bool {
-        let Some(CameFrom { screen, filter, off, fold_routine }) = self.came_from.take() else {
-            return false;
-        };
-        self.fold_routine = fold_routine;
-        self.filter_bar.switch_off(off);
-        self.set_filter(filter);
-        self.show(screen);
+        let Some(place) = self.came_from.pop() else { return false };
+        let is_other = place.filter != self.filter_bar.applied
+            || place.off != self.filter_bar.off()
+            || place.fold_routine != self.fold_routine;
+        self.fold_routine = place.fold_routine;
+        self.filter_bar.switch_off(place.off);
+        if is_other {
+            self.set_filter(place.filter);
+        }
+        self.story = place.story;
+        self.object = place.object;
+        self.show(place.screen);
+        if let Some(id) = place.selected.filter(|_| place.screen == Screen::Timeline) {
+            self.timeline.select(id, &self.store);
+            self.after_view_change();
+        }
         true
+    }
+
+    /// Shows all rows, if those that are shown now leave this one out.
+    pub(super) fn show_everything_for(&mut self, id: EventId) {
+        self.fold_routine = false;
+        self.restart_views();
+        self.view.advance(&self.store, || true);
+        if !self.store.stages(id).into_iter().any(|stage| self.view.contains(stage)) {
+            self.marks_only = false;
+            self.range = None;
+            self.set_filter(Expression::default());
+            self.view.advance(&self.store, || true);
+        }
     }
 
     /// What keys mean in a table. Returns whether it was meant for it.
@@ -142,6 +189,12 @@ impl App {
         };
         match (action, self.screen) {
             (_, Screen::Timeline) => return false,
+            (Action::Back | Action::Quit, Screen::Object | Screen::Story) => {
+                if !self.come_up() {
+                    self.show(Screen::Timeline);
+                }
+            }
+            (_, Screen::Object | Screen::Story) => return self.perform_in_analysis(action, rows),
             (_, Screen::Users) if rows != 0 => self.users.move_by(rows),
             (_, Screen::Statistics) if rows != 0 => self.statistics.move_by(rows),
             (Action::ColumnLeft | Action::ColumnRight, Screen::Users) => {
@@ -208,7 +261,7 @@ impl App {
     /// The field and value that `+`, `-` and `=` act on in a table.
     pub(super) fn value_in_table(&self) -> Option<(FieldName, String)> {
         match self.screen {
-            Screen::Timeline => None,
+            Screen::Timeline | Screen::Object | Screen::Story => None,
             Screen::Users => self.users.selected().map(|actor| (FieldName::User, actor.name.to_string())),
             Screen::Statistics => self.statistics.value(),
         }
@@ -218,7 +271,7 @@ impl App {
     pub(super) fn ask_for_screen(&mut self) {
         let (filter, options, context) = (self.filter_bar.effective(), self.view_options(), self.context());
         match self.screen {
-            Screen::Timeline => {}
+            Screen::Timeline | Screen::Object | Screen::Story => {}
             Screen::Users => self.users.open_profile(&self.store, &filter, &options, &context),
             Screen::Statistics => self.statistics.ask(&self.store, &filter, &options, &context),
         }
@@ -231,7 +284,7 @@ impl App {
     pub(super) fn settle_tables(&mut self) {
         let height = usize::from(self.layout.rows.height);
         match self.screen {
-            Screen::Timeline => {}
+            Screen::Timeline | Screen::Object | Screen::Story => {}
             Screen::Users => self.users.settle(height),
             Screen::Statistics => self.statistics.settle(&self.store, height.saturating_sub(1)),
         }
@@ -247,7 +300,7 @@ impl App {
     /// Whether tables have something left to be counted.
     pub(super) fn tables_have_work(&self) -> bool {
         let on_screen = match self.screen {
-            Screen::Timeline => false,
+            Screen::Timeline | Screen::Object | Screen::Story => false,
             Screen::Users => self.users.has_work(&self.store, self.result()),
             Screen::Statistics => self.statistics.has_work(&self.store),
         };
@@ -267,7 +320,7 @@ impl App {
         let context = self.context();
         let view = self.matches.as_ref().unwrap_or(&self.view);
         match self.screen {
-            Screen::Timeline => {}
+            Screen::Timeline | Screen::Object | Screen::Story => {}
             Screen::Users => self.users.work(&self.store, view, &context, &mut more),
             Screen::Statistics => self.statistics.work(&self.store, &context, &mut more),
         }

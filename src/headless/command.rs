@@ -8,15 +8,18 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 
-use super::{InfoOptions, Outcome, QueryOptions, Question, StoryOptions, Streams, info, query, story};
-use crate::cli::InfoOutput;
+use super::{
+    InfoOptions, Outcome, QueryOptions, ReportOptions, StoryOptions, Streams, info, query, report, story,
+};
+use crate::cli::{InfoOutput, QueryOutput, StageChoice};
 use crate::error::{EXIT_OK, Error, Result};
 use crate::format::LineFilter;
 use crate::ingest::{self, IngestMessage, IngestOptions, Input};
 use crate::model;
-use crate::settings::{Settings, Task, TimeRange, read_filter};
+use crate::settings::{Listing, Settings, Task, TimeRange, read_filter};
 use crate::term::process::lower_thread_priority;
 use crate::term::signals::Signals;
+use crate::trace::report::MOST_EVENTS;
 
 /// Messages under way. Each may hold a sealed segment, so few: they are memory that no budget counts.
 const MESSAGES_UNDER_WAY: usize = 4;
@@ -59,16 +62,38 @@ pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> b
             let messages = start(settings, inputs, options.needs_text(), options.candidates(), &leaving);
             query(messages, &options, &mut streams, &leaving.stop)
         }
-        Task::Trace { audit_id, output } => {
-            let question = Question::Trace(audit_id.clone());
-            let options = StoryOptions {
-                question: &question,
-                output: *output,
-                zone: settings.zone,
-                memory: settings.memory,
-            };
+        Task::Story(question) => {
+            let options = StoryOptions { question, zone: settings.zone, memory: settings.memory };
             let messages = start(settings, inputs, true, None, &leaving);
             story(messages, &options, &mut streams, &leaving.stop)
+        }
+        Task::Report { at, notes, limit } => {
+            let options = ReportOptions {
+                query: QueryOptions {
+                    filter: &filter,
+                    holds_secret,
+                    output: QueryOutput::default(),
+                    stages: StageChoice::default(),
+                    limit: None,
+                    listing: &Listing::default(),
+                    follow: false,
+                    since: settings.since.as_deref(),
+                    until: settings.until.as_deref(),
+                    now: model::now(),
+                    zone: settings.zone,
+                    ascii: settings.ascii,
+                    reveal: false,
+                    to_terminal,
+                    memory: settings.memory,
+                    threads: settings.threads,
+                },
+                filter: settings.filter.as_deref(),
+                at,
+                notes,
+                limit: limit.unwrap_or(MOST_EVENTS),
+            };
+            let messages = start(settings, inputs, true, None, &leaving);
+            report(messages, &options, &mut streams, &leaving.stop)
         }
         task => {
             let output = if let Task::Info(output) = task { *output } else { InfoOutput::Table };

@@ -97,6 +97,16 @@ impl Intake {
         (held > memory).then(|| self.store.oldest().map(|(segment, _)| segment)).flatten()
     }
 
+    /// What was lost while reading, and how often.
+    pub(super) fn losses(&self) -> Vec<(String, u64)> {
+        let losses = self.notices.groups().filter(|(_, _, group)| group.is_loss);
+        losses
+            .map(|(kind, source, group)| {
+                (format!("{}: {kind}", source.map_or("", |source| self.name(source))), group.count)
+            })
+            .collect()
+    }
+
     /// Says what a result could lack.
     pub(super) fn tell_losses(&self, streams: &mut Streams<'_>, zone: TimeZoneChoice) {
         for (kind, source, group) in self.notices.groups().filter(|(_, _, group)| group.is_loss) {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
+use super::history::history;
 use super::intake::Intake;
 use super::{Outcome, Streams, cannot_write, visible};
 use crate::cli::StoryOutput;
@@ -11,23 +12,15 @@ use crate::error::Result;
 use crate::identity::Identities;
 use crate::ingest::IngestMessage;
 use crate::model::{TimeZoneChoice, format_rfc3339};
+use crate::settings::Question;
 use crate::text::json_escape_hostile;
 use crate::trace::{Chain, Log, Told, tell};
-
-/// What is asked.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Question {
-    /// The cause chain of the request with this auditID.
-    Trace(String),
-}
 
 /// What is asked, and how the answer is to look.
 #[derive(Clone, Debug)]
 pub struct StoryOptions<'a> {
     /// What is asked.
     pub question: &'a Question,
-    /// Form of the answer.
-    pub output: StoryOutput,
     /// Zone of its times.
     pub zone: TimeZoneChoice,
     /// Memory to use at most, in bytes.
@@ -62,7 +55,8 @@ pub fn story(
         0
     } else {
         match options.question {
-            Question::Trace(audit_id) => trace(&log, audit_id, options.output, streams)?,
+            Question::Trace { audit_id, output } => trace(&log, audit_id, *output, streams)?,
+            Question::History(asked) => history(&log, asked, streams)?,
         }
     };
     streams.flush()?;
@@ -96,24 +90,9 @@ fn trace(log: &Log<'_>, audit_id: &str, output: StoryOutput, streams: &mut Strea
     Ok(chains.len() as u64)
 }
 
-/// Indented lines: certainty, what it is about, the statement, and its evidence below it.
+/// Indented lines: certainty, what it is about, the statement and its evidence.
 pub(super) fn as_text(told: &[Told]) -> String {
-    let mut out = String::new();
-    for line in told {
-        let Some(certainty) = line.certainty else {
-            out += &format!("{}\n", line.label);
-            continue;
-        };
-        let indent = "  ".repeat(line.depth);
-        let label = format!("{:<10}", if line.depth == 1 { line.label } else { "" });
-        let by = if line.evidence.is_empty() { String::new() } else { format!("  [{}]", line.evidence) };
-        out += &visible(&format!(
-            "{indent}{:<8} {label} {}\n",
-            certainty.name(),
-            one_line(&(line.text.clone() + &by))
-        ));
-    }
-    out
+    told.iter().map(|line| visible(&format!("{line}\n"))).collect()
 }
 
 /// A list below each heading.
@@ -134,7 +113,7 @@ pub(super) fn as_markdown(told: &[Told]) -> String {
     out
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }
 

@@ -1,9 +1,10 @@
 //! The pipeline from sources to segments: follow threads for what comes, workers for what is there, bounded
-//! channels between them and the one thread that owns the store.
+//! channels between them and the one thread that owns the store. [`locate`] finds read records again, as evidence.
 
 mod collector;
 mod history;
 mod live;
+mod locate;
 mod report;
 mod siblings;
 
@@ -31,6 +32,7 @@ use collector::Collector;
 use history::{HistoryFile, Plan, SourceProgress};
 use live::LiveFeed;
 
+pub use locate::{Located, Place, evidence, locate, sha256_hex};
 pub use report::{Coverage, GAP};
 
 /// How logs are read.

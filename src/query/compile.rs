@@ -384,7 +384,9 @@ fn compile_address(asked: Asked<'_>) -> Test {
 fn compile_manager(asked: Asked<'_>) -> Test {
     let manages = strings(Field::Verb, |verb| matches!(verb, "create" | "update" | "patch"));
     if asked.is_absence() {
-        return not(manages);
+        // A write may be nobody's.
+        let anybody = Value { text: "*".to_owned(), quoted: false };
+        return not(compile_manager(Asked { value: &anybody, regex: false }));
     }
     let (by_name, by_agent) = (asked.whole(), asked.whole());
     Test::All(vec![

@@ -33,6 +33,7 @@ pub use edit::{Change, absence_of, condition_by_or_as, condition_for, with_condi
 pub use fields::{FIELDS, FieldKind, FieldName, field_named, nearest};
 pub use group::{Group, Grouping, MOST_DISTINCT, MOST_GROUPS, SortBy, Stats, sort_groups};
 pub use keys::{Keys, ValueId, has_values};
+pub use names::is_resource_name;
 pub use narrow::narrows;
 pub use parser::{parse, parse_target};
 pub use path::values_at;

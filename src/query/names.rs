@@ -34,6 +34,14 @@ pub(super) fn matches_resource(pattern: &Pattern, plural: &str) -> bool {
         || kubectl_name(plural).is_some_and(|name| pattern.matches(name))
 }
 
+/// Whether `asked` is a resource's plural, singular or short name, whatever its case.
+pub fn is_resource_name(asked: &str, plural: &str) -> bool {
+    !plural.is_empty()
+        && [plural, short_resource(plural), &singular(plural), kubectl_name(plural).unwrap_or(plural)]
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(asked))
+}
+
 /// kubectl's short name where a screen shows another one: `pod` tells more than `po`.
 fn kubectl_name(plural: &str) -> Option<&'static str> {
     match plural {

@@ -6,6 +6,7 @@
 
 mod demo;
 mod inputs;
+mod save;
 
 use std::io::IsTerminal;
 use std::thread;
@@ -80,6 +81,7 @@ pub fn interactive(settings: Settings) -> Result<u8> {
         let keyboard = Keyboard::start(key_sender).map_err(cannot)?;
         let (sender, messages) = mpsc::channel(MESSAGES_UNDER_WAY);
         let pipeline = Pipeline::start(found.inputs, options, sender);
+        let (save_sender, saved) = mpsc::channel(4);
         let mut program = Program {
             app: App::new(config, model::now()),
             screen,
@@ -88,6 +90,8 @@ pub fn interactive(settings: Settings) -> Result<u8> {
             keys,
             messages: Some(messages),
             worker_panics,
+            save_sender,
+            saved,
             pipeline,
             last_draw: None,
             last_memory: Instant::now(),
@@ -169,6 +173,8 @@ struct Program {
     keys: mpsc::Receiver<InputEvent>,
     messages: Option<mpsc::Receiver<IngestMessage>>,
     worker_panics: mpsc::Receiver<hooks::WorkerPanic>,
+    save_sender: mpsc::Sender<save::Saved>,
+    saved: mpsc::Receiver<save::Saved>,
     pipeline: Pipeline,
     last_draw: Option<Instant>,
     last_memory: Instant,
@@ -213,6 +219,10 @@ impl Program {
                     self.update(Msg::WorkerPanic(text));
                     frame_due = frame_due.or(Some(self.next_frame()));
                 }
+                Some(outcome) = self.saved.recv() => {
+                    self.update(Msg::Saved(outcome));
+                    frame_due = frame_due.or(Some(self.next_frame()));
+                }
                 message = receive(&mut self.messages) => {
                     self.take_data(message);
                     frame_due = frame_due.or(Some(self.next_frame()));
@@ -238,6 +248,7 @@ impl Program {
                 Effect::Suspend => self.suspend(),
                 Effect::Repaint => self.or_gone(|screen| screen.repaint()),
                 Effect::Copy(text) => self.copy(&text),
+                Effect::Save { path, content } => save::begin(path, content, self.save_sender.clone()),
                 Effect::StopHistory => self.pipeline.with_running(Ingest::stop_history),
                 Effect::EnoughHistory(source) => {
                     self.pipeline.with_running(|ingest| ingest.enough_history(source));

@@ -66,6 +66,11 @@ impl Entry {
         matches!(self.body, Body::Sealed(_))
     }
 
+    /// Number of the file that its lines were read from, as in [`Batch::origin`].
+    pub fn origin(&self) -> u32 {
+        self.origin
+    }
+
     /// Records that another record of the same request stands for.
     pub fn hidden(&self) -> &Bitset {
         &self.hidden

@@ -1,11 +1,15 @@
 //! An answer as lines: what screens and commands show alike. Each line says how deep it stands, how sure it is, what
 //! it says and by what evidence, and which request it is about.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::chain::{Chain, End};
 use super::effects::Effect;
 use super::finding::{Certainty, Finding, Log};
+use super::history::{Change, History, Outcome, Revision};
+use super::manifest::ShownChange;
 use super::request::Request;
 use crate::model::{EventId, Grant, tool};
 
@@ -37,6 +41,21 @@ impl Told {
     /// Whether it is a heading.
     pub fn is_heading(&self) -> bool {
         self.depth == 0
+    }
+}
+
+impl fmt::Display for Told {
+    /// One line of text: a heading, or certainty, what it is about, the statement and its evidence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(certainty) = self.certainty else { return f.write_str(self.label) };
+        let label = if self.depth == 1 { self.label } else { "" };
+        let text = self.text.replace(['\n', '\r'], " ");
+        write!(f, "{:indent$}{:<8} {label:<10} {text}", "", certainty.name(), indent = 2 * self.depth)?;
+        if self.evidence.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "  [{}]", self.evidence.replace(['\n', '\r'], " "))
+        }
     }
 }
 
@@ -166,6 +185,11 @@ fn of_effect(effect: &Effect, depth: usize, told: &mut Vec<Told>) {
     }
 }
 
+/// Why a request was allowed or refused.
+pub fn access(_log: &Log<'_>, request: &Request) -> Vec<Told> {
+    vec![Told::heading("decision"), allowed(request)]
+}
+
 /// By which binding a request was allowed, in one line.
 fn allowed(request: &Request) -> Told {
     let (certainty, text) = match (request.decision.name(), Grant::parse(&request.decision_reason)) {
@@ -197,4 +221,99 @@ fn allowed(request: &Request) -> Told {
         evidence: "authorization.k8s.io/decision and reason".to_owned(),
         event: None,
     }
+}
+
+/// `patch`, with the subresource behind it and whether it was only tried.
+pub fn verb_in_words(request: &Request) -> String {
+    let subresource =
+        if request.subresource.is_empty() { String::new() } else { format!("/{}", request.subresource) };
+    let dry = if request.is_dry_run() { " dry run" } else { "" };
+    format!("{}{subresource}{dry}", request.verb)
+}
+
+/// `deployments.apps production/web: 14 writes, 2 of them without a body`
+pub fn history_title(history: &History) -> String {
+    let count = history.revisions.len();
+    let mut out = format!("{}: {count} write{}", history.key, if count == 1 { "" } else { "s" });
+    let lives = {
+        let mut uids: Vec<&str> =
+            history.revisions.iter().map(|r| r.uid.as_str()).filter(|u| !u.is_empty()).collect();
+        uids.dedup();
+        uids.len()
+    };
+    if lives > 1 {
+        out += &format!(", {lives} objects of this name one after another");
+    }
+    match history.holes() {
+        0 => {}
+        holes => out += &format!(", {holes} whose outcome cannot be known"),
+    }
+    if history.reports > 0 {
+        out += &format!("; {} that only report (status) left out", history.reports);
+    }
+    if history.left_out > 0 {
+        out += &format!("; {} older ones left out", history.left_out);
+    }
+    out
+}
+
+/// What a write changed, in a few words.
+pub fn revision_shortly(revision: &Revision) -> String {
+    if !revision.request.succeeded() {
+        return format!("nothing: answered {}", revision.request.code);
+    }
+    if revision.is_dry_run() {
+        return "nothing: only tried".to_owned();
+    }
+    let folded = match revision.folded {
+        0 => String::new(),
+        folded => format!(" ({folded} of the server's own)"),
+    };
+    match &revision.change {
+        Change::Fields(changes) => match changes.as_slice() {
+            [change] => change_in_words(change, false),
+            changes => format!("{} fields{folded}", changes.len()),
+        },
+        Change::Created => match &revision.outcome {
+            Outcome::Unknown(why) => format!("created; with what cannot be known: {why}"),
+            _ => "created".to_owned(),
+        },
+        Change::Deleted => "deleted".to_owned(),
+        Change::Nothing => format!("nothing{folded}"),
+        Change::FirstKnown => "the first state that is known".to_owned(),
+        Change::Unknown(why) => format!("cannot be known: {why}"),
+    }
+}
+
+/// `spec.replicas: 2 → 4`; values are cut where `whole` is not asked for.
+pub fn change_in_words(change: &ShownChange, whole: bool) -> String {
+    let said = |value: &str| {
+        let most = if whole { 2000 } else { 40 };
+        match value.char_indices().nth(most) {
+            Some((end, _)) => format!("{}…", &value[..end]),
+            None => value.to_owned(),
+        }
+    };
+    let path = if whole { change.path.as_str() } else { path_end(&change.path) };
+    match (&change.before, &change.after) {
+        (Some(before), Some(after)) if change.is_masked && before == after => {
+            format!("{path}: changed (masked)")
+        }
+        (Some(before), Some(after)) => format!("{path}: {} → {}", said(before), said(after)),
+        (None, Some(after)) => format!("{path}: + {}", said(after)),
+        (Some(before), None) => format!("{path}: - {}", said(before)),
+        (None, None) => path.to_owned(),
+    }
+}
+
+/// The end of a path that tells it apart: `containers[web].image` of the whole way there.
+fn path_end(path: &str) -> &str {
+    const ENOUGH: usize = 24;
+    if path.len() <= ENOUGH {
+        return path;
+    }
+    let starts = path.match_indices('.').map(|(at, _)| at + 1);
+    let inside_quotes = |at: usize| path[..at].matches('"').count() % 2 == 1;
+    let fits = starts.filter(|at| !inside_quotes(*at)).find(|at| path.len() - at <= ENOUGH);
+    fits.and_then(|at| path.get(at..)).unwrap_or(path)
 }

@@ -1,6 +1,6 @@
 //! The picture of the state: [`draw`] reads an [`App`] and writes cells, nothing else.
 //!
-//! One file a part of the screen (`grid` draws the tables of `users` and `statistics`); `theme` turns roles into styles, `canvas` makes text from a log safe and fitting,
+//! One file a part of the screen (`grid` draws the tables of `users`, `statistics` and `object`); `theme` turns roles into styles, `canvas` makes text from a log safe and fitting,
 //! `shorten` knows what may be left out of a name.
 
 mod canvas;
@@ -8,10 +8,12 @@ mod detail;
 mod facets;
 mod grid;
 mod histogram;
+mod object;
 mod overlay;
 pub mod shorten;
 mod statistics;
 mod status;
+mod story;
 mod theme;
 mod timeline;
 mod users;
@@ -43,10 +45,16 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
             Screen::Timeline => timeline::draw(app, &mut canvas, layout.heading, layout.rows),
             Screen::Users => users::draw(app, &mut canvas, layout.heading, layout.rows),
             Screen::Statistics => statistics::draw(app, &mut canvas, layout.heading, layout.rows),
+            Screen::Object => object::draw(app, &mut canvas, layout.heading, layout.rows),
+            Screen::Story => story::draw(app, &mut canvas, layout.heading, layout.rows),
         }
     }
     if layout.pane.height > 0 {
-        users::draw_profile(app, &mut canvas, layout.pane);
+        match app.screen {
+            Screen::Object => object::draw_side(app, &mut canvas, layout.pane),
+            Screen::Story => story::draw_side(app, &mut canvas, layout.pane),
+            _ => users::draw_profile(app, &mut canvas, layout.pane),
+        }
     }
     if layout.detail.height > 0 {
         detail::draw(app, &mut canvas, layout.detail);

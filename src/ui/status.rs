@@ -21,7 +21,7 @@ pub fn draw_status(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     let screens: Vec<String> = Screen::ALL
         .iter()
         .filter(|(_, screen)| !tiny || (*screen == app.screen && *screen != Screen::Timeline))
-        .map(|(key, screen)| match (*screen == app.screen, narrow) {
+        .map(|(key, screen)| match (*screen == app.screen, area.width < 140) {
             (true, _) => format!("[{key} {}]", screen.name()),
             (false, true) => key.to_string(),
             (false, false) => format!("{key} {}", screen.name()),
@@ -226,6 +226,28 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     let hints: &[(Action, &str)] = match (&app.mode, app.focus) {
         // These say themselves what their keys are.
         (Mode::Filter | Mode::Facets(_), _) => &[],
+        _ if app.screen == Screen::Object => &[
+            (Action::Open, "all fields"),
+            (Action::Mark, "compare with"),
+            (Action::Chain, "cause"),
+            (Action::Access, "why allowed"),
+            (Action::ToggleStages, "status writes"),
+            (Action::CopyMenu, "copy, YAML"),
+            (Action::Save, "save"),
+            (Action::ToggleReveal, "reveal"),
+            (Action::Back, "back"),
+        ],
+        _ if app.screen == Screen::Story => &[
+            (Action::Open, "event"),
+            (Action::StepForward, "next"),
+            (Action::StepBack, "previous"),
+            (Action::History, "history"),
+            (Action::Chain, "cause"),
+            (Action::Access, "why allowed"),
+            (Action::CopyMenu, "copy"),
+            (Action::Save, "save report"),
+            (Action::Back, "back"),
+        ],
         _ if app.screen == Screen::Statistics => &TABLE_HINTS,
         // There is no other table to go to.
         _ if app.screen == Screen::Users => &TABLE_HINTS[1..],
@@ -254,6 +276,9 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
             (Action::Open, "detail"),
             (Action::EditFilter, "filter"),
             (Action::Facets, "facets"),
+            (Action::History, "history"),
+            (Action::Chain, "cause"),
+            (Action::Session, "session"),
             (Action::Include, "include"),
             (Action::Exclude, "exclude"),
             (Action::ToggleRoutine, "routine"),

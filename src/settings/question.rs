@@ -1,0 +1,39 @@
+//! What the commands that tell stories are asked; [`crate::headless`] answers.
+
+use crate::cli::{HistoryOutput, StoryOutput};
+use crate::trace::HistoryOptions;
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Question {
+    /// The cause chain of the request with this auditID.
+    Trace {
+        /// The auditID.
+        audit_id: String,
+        /// Form of the answer.
+        output: StoryOutput,
+    },
+    /// The history of an object.
+    History(HistoryQuestion),
+}
+
+/// What of an object is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryQuestion {
+    /// Plural, singular or short name of the resource, with or without its group.
+    pub resource: String,
+    /// Name of the object.
+    pub name: String,
+    /// Namespace, where one is given.
+    pub namespace: Option<String>,
+    /// Form of the answer.
+    pub output: HistoryOutput,
+    /// The revision whose state is asked, instead of the last known.
+    pub revision: Option<usize>,
+    /// Two revisions whose states are compared.
+    pub between: Option<(usize, usize)>,
+    /// What the history shows.
+    pub options: HistoryOptions,
+    /// Draw with ASCII characters only.
+    pub ascii: bool,
+}

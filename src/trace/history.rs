@@ -1,0 +1,367 @@
+//! The history of one object: each write to it, by whom, and what it changed.
+//!
+//! A write's outcome is the body of its answer where that is in the log, else what its patch makes of the last known
+//! state, else unknown: who and when are told all the same, and the hole is drawn. Bodies are parsed for the writes to
+//! this object only, one after another; states are read again when one is asked for, so that memory holds two at most.
+
+use serde_json::Value;
+
+use super::cause::creation_of;
+use super::difference::{FieldChange, differences};
+use super::finding::Log;
+use super::manifest::{ShownChange, shown};
+use super::patch::{self, PatchKind};
+use super::request::{ObjectKey, Request};
+use super::select::{in_time_order, requests_with};
+use crate::model::{EventId, Level, field_manager, is_write_verb};
+use crate::store::Field;
+
+/// Writes of one object that are looked at; older ones are counted.
+const MOST: usize = 10_000;
+
+/// What a history shows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct HistoryOptions {
+    /// Writes of subresources that only report, such as `status`, too.
+    pub reports: bool,
+    /// Changes of managedFields, status and what the server counts, too.
+    pub noise: bool,
+    /// Values of Secrets as they are.
+    pub revealed: bool,
+}
+
+/// What is known of an object's state after a write.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// The answer's body tells it.
+    Told,
+    /// The write's own body, or its patch applied to the state before, makes it.
+    Derived(PatchKind),
+    /// The request's body is the whole object, as the client sent it.
+    Sent,
+    /// It is not: why.
+    Unknown(String),
+    /// The object is gone.
+    Gone,
+    /// Nothing changes: the request was refused, or only tried.
+    Untouched,
+}
+
+/// What a write changed.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Change {
+    /// These fields.
+    Fields(Vec<ShownChange>),
+    /// The object came into being.
+    Created,
+    /// The object went.
+    Deleted,
+    /// Nothing at all.
+    Nothing,
+    /// The first state that is known: what was there before is not.
+    FirstKnown,
+    /// It cannot be known: why.
+    Unknown(String),
+}
+
+/// One write.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Revision {
+    /// Counted from 1, the oldest first.
+    pub number: usize,
+    /// The write, without bodies.
+    pub request: Request,
+    /// Who writes which fields: the named field manager, or what stands before the first `/` of the agent.
+    pub manager: String,
+    /// The object's uid, where it is known. Another one than before means that the object was made anew.
+    pub uid: String,
+    /// What is known of the state after it.
+    pub outcome: Outcome,
+    /// What it changed.
+    pub change: Change,
+    /// Changes that are folded.
+    pub folded: usize,
+}
+
+impl Revision {
+    /// Whether the write was only tried (`dryRun=All`).
+    pub fn is_dry_run(&self) -> bool {
+        self.request.is_dry_run()
+    }
+}
+
+/// All writes to one object that are held.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct History {
+    /// Which object.
+    pub key: ObjectKey,
+    /// The oldest first.
+    pub revisions: Vec<Revision>,
+    /// Writes that only reported (`status` and the like) and are left out.
+    pub reports: usize,
+    /// Older writes than can be shown.
+    pub left_out: usize,
+    /// All writes that are held, whatever is shown of them.
+    pub writes: usize,
+}
+
+impl History {
+    /// The history of an object.
+    pub fn of(log: &Log<'_>, key: &ObjectKey, options: HistoryOptions) -> History {
+        let mut ids = writes(log, key);
+        let all = ids.len();
+        let reports = ids.len();
+        if !options.reports {
+            ids.retain(|id| !is_report(log, *id));
+        }
+        let reports = reports - ids.len();
+        let left_out = ids.len().saturating_sub(MOST);
+        let mut walk = Walk { log, key, options, state: None, uid: String::new(), is_gone: false };
+        let revisions = ids
+            .into_iter()
+            .skip(left_out)
+            .enumerate()
+            .filter_map(|(at, id)| walk.revision(left_out + at + 1, id))
+            .collect();
+        History { key: key.clone(), revisions, reports, left_out, writes: all }
+    }
+
+    /// How many writes to an object are held: cheaper than its history.
+    pub fn count(log: &Log<'_>, key: &ObjectKey) -> usize {
+        writes(log, key).len()
+    }
+
+    /// The state after revision `number`, if it can be known: read, or made again from the last that can.
+    pub fn state_after(&self, log: &Log<'_>, number: usize) -> Option<Value> {
+        let at = self.revisions.iter().position(|revision| revision.number == number)?;
+        let start =
+            self.revisions.get(..=at)?.iter().rposition(|revision| {
+                matches!(revision.outcome, Outcome::Told | Outcome::Sent | Outcome::Gone)
+            });
+        let options = HistoryOptions::default();
+        let mut walk = Walk { log, key: &self.key, options, state: None, uid: String::new(), is_gone: false };
+        for revision in self.revisions.get(start.unwrap_or(0)..=at)? {
+            walk.revision(revision.number, revision.request.id?)?;
+        }
+        walk.state
+    }
+
+    /// The last state that is known before the object went, or went unknown: its last known manifest.
+    pub fn last_known(&self, log: &Log<'_>) -> Option<(usize, Value)> {
+        let known = self.revisions.iter().rev().find(|revision| {
+            matches!(revision.outcome, Outcome::Told | Outcome::Derived(_) | Outcome::Sent)
+        })?;
+        Some((known.number, self.state_after(log, known.number)?))
+    }
+
+    /// What changed between any two revisions, as it may be shown; `None` when one of the states cannot be known.
+    pub fn between(
+        &self,
+        log: &Log<'_>,
+        older: usize,
+        newer: usize,
+        revealed: bool,
+    ) -> Option<Vec<ShownChange>> {
+        let (before, after) = (self.state_after(log, older)?, self.state_after(log, newer)?);
+        Some(shown(&differences(&before, &after), &before, &after, &self.key.resource, revealed))
+    }
+
+    /// How many writes lie in stretches of which no state is known.
+    pub fn holes(&self) -> usize {
+        self.revisions.iter().filter(|revision| matches!(revision.outcome, Outcome::Unknown(_))).count()
+    }
+}
+
+/// Every write that names the object, and those that made it without naming it, in time order.
+fn writes(log: &Log<'_>, key: &ObjectKey) -> Vec<EventId> {
+    let mut values = vec![
+        (Field::Resource, key.resource.as_str()),
+        (Field::Name, key.name.as_str()),
+        (Field::ApiGroup, key.group.as_str()),
+    ];
+    if key.resource != "namespaces" {
+        values.push((Field::Namespace, key.namespace.as_str()));
+    }
+    let mut found = requests_with(log.store, &values);
+    let is_write = |id: &EventId| {
+        log.store.segment(*id).is_some_and(|segment| is_write_verb(segment.string(Field::Verb, id.row())))
+    };
+    found.retain(is_write);
+    let has_creation = found.iter().any(|id| {
+        Request::of(log.store, *id)
+            .is_some_and(|r| r.verb == "create" && r.subresource.is_empty() && r.succeeded())
+    });
+    if !has_creation && let Some(first) = found.first().copied() {
+        found.extend(creation_of(log, log.store.stage_time(first), key));
+    }
+    in_time_order(log.store, &mut found);
+    found
+}
+
+/// Whether a write only reports what is, rather than says what should be.
+fn is_report(log: &Log<'_>, id: EventId) -> bool {
+    log.store.segment(id).is_some_and(|segment| {
+        matches!(segment.string(Field::Subresource, id.row()), "status" | "binding" | "token")
+    })
+}
+
+struct Walk<'w, 'l> {
+    log: &'w Log<'l>,
+    key: &'w ObjectKey,
+    options: HistoryOptions,
+    state: Option<Value>,
+    uid: String,
+    is_gone: bool,
+}
+
+impl Walk<'_, '_> {
+    fn revision(&mut self, number: usize, id: EventId) -> Option<Revision> {
+        let mut request = Request::read(self.log.store, id)?;
+        let before = self.state.take();
+        let (outcome, state) = self.outcome(&request, before.as_ref());
+        let uid = uid_of(&request, state.as_ref()).unwrap_or_else(|| self.uid.clone());
+        let is_anew = !uid.is_empty() && !self.uid.is_empty() && uid != self.uid;
+        let before = if is_anew { None } else { before };
+        let (change, folded) = self.change(&request, &outcome, before.as_ref(), state.as_ref());
+        self.is_gone = match outcome {
+            Outcome::Gone => true,
+            Outcome::Untouched => self.is_gone,
+            _ => false,
+        };
+        self.state = match outcome {
+            Outcome::Gone => None,
+            Outcome::Untouched => before,
+            _ => state,
+        };
+        self.uid.clone_from(&uid);
+        let manager = field_manager(&request.request_uri, &request.user_agent).into_owned();
+        request.event = Value::Null;
+        Some(Revision { number, manager, request, uid, outcome, change, folded })
+    }
+
+    /// What is known after the request, and the state itself.
+    fn outcome(&self, request: &Request, before: Option<&Value>) -> (Outcome, Option<Value>) {
+        if !request.succeeded() || request.is_dry_run() {
+            return (Outcome::Untouched, None);
+        }
+        if request.verb == "delete" && request.subresource.is_empty() {
+            return self.after_delete(request, before);
+        }
+        let answer = request.response_object();
+        if request.subresource == "scale" {
+            return self.after_scale(request, before);
+        }
+        if let Some(answer) = answer.filter(|body| self.is_object(body)) {
+            return (Outcome::Told, Some(answer.clone()));
+        }
+        let Some(body) = request.request_object() else {
+            let why = match request.level {
+                Level::Metadata => "logged at level Metadata, without bodies",
+                _ => "the log holds no body of it",
+            };
+            return (Outcome::Unknown(why.to_owned()), None);
+        };
+        match request.verb.as_str() {
+            "patch" => {
+                let kind = patch::kind_of(body, &request.request_uri, &request.object.group, request.code);
+                let manager = field_manager(&request.request_uri, &request.user_agent);
+                let before = before.filter(|_| request.code != 201);
+                match patch::apply(kind, before, body, &manager) {
+                    Ok(state) => (Outcome::Derived(kind), Some(state)),
+                    Err(why) => (Outcome::Unknown(why.to_string()), None),
+                }
+            }
+            _ if request.subresource.is_empty() && self.is_object(body) => {
+                (Outcome::Sent, Some(body.clone()))
+            }
+            _ => (Outcome::Unknown(format!("{} of a subresource", request.verb)), before.cloned()),
+        }
+    }
+
+    /// A deletion may only begin here: with finalizers or a grace period the object stays, marked.
+    fn after_delete(&self, request: &Request, before: Option<&Value>) -> (Outcome, Option<Value>) {
+        match request.response_object() {
+            Some(answer)
+                if self.is_object(answer) && answer.pointer("/metadata/deletionTimestamp").is_some() =>
+            {
+                let ends_now =
+                    answer.pointer("/metadata/deletionGracePeriodSeconds") == Some(&Value::from(0));
+                let is_held = answer.pointer("/metadata/finalizers").is_some();
+                if ends_now && !is_held {
+                    (Outcome::Gone, before.cloned())
+                } else {
+                    (Outcome::Told, Some(answer.clone()))
+                }
+            }
+            _ => (Outcome::Gone, before.cloned()),
+        }
+    }
+
+    /// A scale's bodies are of kind Scale: what they say is the parent's number of replicas.
+    fn after_scale(&self, request: &Request, before: Option<&Value>) -> (Outcome, Option<Value>) {
+        let bodies = [request.response_object(), request.request_object()];
+        let replicas = bodies.into_iter().flatten().find_map(|body| body.pointer("/spec/replicas"));
+        match (replicas, before) {
+            (Some(replicas), Some(before)) => {
+                let mut state = before.clone();
+                if let Some(spec) = state.get_mut("spec").and_then(Value::as_object_mut) {
+                    spec.insert("replicas".to_owned(), replicas.clone());
+                }
+                (Outcome::Derived(PatchKind::Merge), Some(state))
+            }
+            (Some(replicas), None) => {
+                let why = format!("scaled to {replicas}; the rest of the object is not known");
+                (Outcome::Unknown(why), None)
+            }
+            (None, _) => {
+                (Outcome::Unknown("scaled; logged without the body that says to how many".to_owned()), None)
+            }
+        }
+    }
+
+    /// Whether a body is the object itself: answers may be a Status, a Table or a Scale.
+    fn is_object(&self, body: &Value) -> bool {
+        let kind = body.get("kind").and_then(Value::as_str).unwrap_or("");
+        let name = body.pointer("/metadata/name").and_then(Value::as_str);
+        !matches!(kind, "Status" | "Table" | "Scale" | "DeleteOptions" | "PartialObjectMetadata")
+            && name.is_none_or(|name| name == self.key.name)
+            && body.get("metadata").is_some()
+    }
+
+    fn change(
+        &self,
+        request: &Request,
+        outcome: &Outcome,
+        before: Option<&Value>,
+        after: Option<&Value>,
+    ) -> (Change, usize) {
+        let made = request.subresource.is_empty() && (request.code == 201 || request.verb == "create");
+        let change = match (outcome, before, after) {
+            (Outcome::Untouched, ..) => Change::Nothing,
+            (Outcome::Unknown(_), ..) if made => Change::Created,
+            (Outcome::Unknown(why), ..) => Change::Unknown(why.clone()),
+            (Outcome::Gone, ..) => Change::Deleted,
+            (_, None, Some(_)) if request.code == 201 || request.verb == "create" || self.is_gone => {
+                Change::Created
+            }
+            (_, None, _) => Change::FirstKnown,
+            (_, Some(before), Some(after)) => {
+                let all = differences(before, after);
+                let (noise, fields): (Vec<FieldChange>, Vec<FieldChange>) =
+                    all.into_iter().partition(|change| change.noise().is_some() && !self.options.noise);
+                let shown = shown(&fields, before, after, &self.key.resource, self.options.revealed);
+                let change = if shown.is_empty() { Change::Nothing } else { Change::Fields(shown) };
+                return (change, noise.len());
+            }
+            (_, Some(_), None) => Change::Unknown("the state after it is not known".to_owned()),
+        };
+        (change, 0)
+    }
+}
+
+/// The object's uid: of its state, or what the answer to a deletion tells at any level.
+fn uid_of(request: &Request, state: Option<&Value>) -> Option<String> {
+    let of_state = state.and_then(|state| state.pointer("/metadata/uid"));
+    let of_status = request.event.pointer("/responseStatus/details/uid");
+    of_state.or(of_status).and_then(Value::as_str).map(str::to_owned)
+}

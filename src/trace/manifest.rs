@@ -1,0 +1,206 @@
+//! An object's state for people: with its secret values masked, as a manifest that can be created again.
+
+use serde_json::{Map, Value, json};
+
+use super::difference::FieldChange;
+use crate::redact;
+
+/// The same state with secret values replaced by marks; keys, names and the shape stay.
+pub fn masked(state: &Value, resource: &str) -> Value {
+    let mut event = json!({ "objectRef": { "resource": resource }, "responseObject": state });
+    redact::mask_event(&mut event);
+    event.get_mut("responseObject").map(Value::take).unwrap_or_default()
+}
+
+/// How a change is shown.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ShownChange {
+    /// Where, as people write it.
+    pub path: String,
+    /// What was there, as text on one line; `None` when it was added.
+    pub before: Option<String>,
+    /// What is there; `None` when it was removed.
+    pub after: Option<String>,
+    /// Whether it is folded by default.
+    pub is_noise: bool,
+    /// Whether values are hidden: only that they changed is shown.
+    pub is_masked: bool,
+}
+
+/// Changes between two states as they may be shown. They are found in the real states, and told by the masked ones; a
+/// hidden value tells neither its length nor its beginning.
+pub fn shown(
+    changes: &[FieldChange],
+    before: &Value,
+    after: &Value,
+    resource: &str,
+    revealed: bool,
+) -> Vec<ShownChange> {
+    if revealed {
+        let said = |value: &Option<Value>| value.as_ref().map(one_line);
+        return changes
+            .iter()
+            .map(|change| ShownChange {
+                path: change.path.to_string(),
+                before: said(&change.before),
+                after: said(&change.after),
+                is_noise: change.noise().is_some(),
+                is_masked: false,
+            })
+            .collect();
+    }
+    let (before, after) = (masked(before, resource), masked(after, resource));
+    changes
+        .iter()
+        .map(|change| {
+            let old = change.before.as_ref().map(|real| (real, change.path.of(&before)));
+            let new = change.after.as_ref().map(|real| (real, change.path.of(&after)));
+            let is_masked = [old, new].into_iter().flatten().any(|(real, shown)| shown != Some(real));
+            let said = |both: Option<(&Value, Option<&Value>)>| both.map(|(_, shown)| hidden(shown));
+            ShownChange {
+                path: redact::mask_text(&change.path.to_string()).into_owned(),
+                before: said(old),
+                after: said(new),
+                is_noise: change.noise().is_some(),
+                is_masked,
+            }
+        })
+        .collect()
+}
+
+/// A masked value on one line, without the lengths that its marks tell.
+fn hidden(value: Option<&Value>) -> String {
+    let Some(value) = value else { return "‹masked›".to_owned() };
+    let text = one_line(value);
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.as_str();
+    while let Some(start) = rest.find("‹masked,") {
+        let Some(length) = rest[start..].find('›') else { break };
+        out += &rest[..start];
+        out += "‹masked›";
+        rest = &rest[start + length + '›'.len_utf8()..];
+    }
+    out + rest
+}
+
+fn one_line(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.replace('\n', "⏎"),
+        other => other.to_string(),
+    }
+}
+
+/// The state as `kubectl create -f` takes it: without what the server fills in.
+pub fn manifest(state: &Value) -> Value {
+    let Value::Object(members) = state else { return state.clone() };
+    let mut result = Map::new();
+    let order = ["apiVersion", "kind", "metadata"];
+    let rest = members.keys().map(String::as_str).filter(|key| !order.contains(key) && *key != "status");
+    for key in order.into_iter().chain(rest) {
+        let Some(value) = members.get(key) else { continue };
+        let value = if key == "metadata" { metadata(value) } else { value.clone() };
+        result.insert(key.to_owned(), value);
+    }
+    Value::Object(result)
+}
+
+fn metadata(value: &Value) -> Value {
+    const FILLED_IN: [&str; 10] = [
+        "managedFields",
+        "resourceVersion",
+        "uid",
+        "creationTimestamp",
+        "generation",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        // Their uids are another cluster life's.
+        "ownerReferences",
+        "generateName",
+    ];
+    let Value::Object(members) = value else { return value.clone() };
+    let mut kept = Map::new();
+    for (key, value) in members.iter().filter(|(key, _)| !FILLED_IN.contains(&key.as_str())) {
+        let value = match value {
+            Value::Object(annotations) if key == "annotations" => {
+                let own = |key: &str| {
+                    key == "kubectl.kubernetes.io/last-applied-configuration"
+                        || key == "deployment.kubernetes.io/revision"
+                };
+                let kept: Map<String, Value> = annotations
+                    .iter()
+                    .filter(|(key, _)| !own(key))
+                    .map(|(key, value)| (key.clone(), value.clone()))
+                    .collect();
+                if kept.is_empty() {
+                    continue;
+                }
+                Value::Object(kept)
+            }
+            other => other.clone(),
+        };
+        kept.insert(key.clone(), value);
+    }
+    Value::Object(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::difference::differences;
+    use crate::trace::yaml::yaml;
+
+    fn change(before: &Value, after: &Value, resource: &str) -> Vec<ShownChange> {
+        shown(&differences(before, after), before, after, resource, false)
+    }
+
+    #[test]
+    fn secrets_are_told_as_changed_only() {
+        let before = json!({"kind": "Secret", "data": {"password": "aHVudGVyMg==", "same": "eA=="}});
+        let after = json!({"kind": "Secret", "data": {"password": "c3dvcmRmaXNoMTIz", "same": "eA==", "new": "YQ=="}});
+        let shown = change(&before, &after, "secrets");
+        assert_eq!(shown.len(), 2);
+        for line in &shown {
+            assert!(line.is_masked, "{line:?}");
+            let said = format!("{line:?}");
+            for secret in ["aHVudGVyMg", "c3dvcmRmaXNo", "YQ==", "bytes"] {
+                assert!(!said.contains(secret), "{said}");
+            }
+        }
+        let revealed = super::shown(&differences(&before, &after), &before, &after, "secrets", true);
+        assert_eq!(revealed[0].before.as_deref(), Some("aHVudGVyMg=="));
+    }
+
+    #[test]
+    fn what_went_wrong_in_a_config_map_is_shown() {
+        let before =
+            json!({"kind": "ConfigMap", "data": {"DB_HOST": "db-1", "DB_PASSWORD": "hunter2hunter2"}});
+        let after =
+            json!({"kind": "ConfigMap", "data": {"DB_HOST": "db-2", "DB_PASSWORD": "other-password"}});
+        let shown = change(&before, &after, "configmaps");
+        let host = shown.iter().find(|line| line.path == "data.DB_HOST").expect("it changed");
+        assert_eq!((host.before.as_deref(), host.after.as_deref()), (Some("db-1"), Some("db-2")));
+        let password = shown.iter().find(|line| line.path == "data.DB_PASSWORD").expect("it changed");
+        assert!(password.is_masked && !format!("{password:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_manifest_can_be_created_again() {
+        let state = json!({"status": {"x": 1}, "kind": "Deployment", "apiVersion": "apps/v1",
+            "metadata": {"name": "web", "uid": "u", "resourceVersion": "5", "managedFields": [],
+                "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}},
+            "spec": {"replicas": 2, "version": "1.10", "on": "yes", "script": "a\nb\n"}});
+        let text = yaml(&manifest(&state));
+        assert!(
+            text.starts_with("apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n"),
+            "{text}"
+        );
+        assert!(!text.contains("status") && !text.contains("annotations"), "{text}");
+        let back: Value = yaml_serde::from_str(&text).expect("it is YAML");
+        assert_eq!(back, manifest(&state));
+        // kubectl reads YAML 1.1, to which a bare yes is a boolean.
+        for value in ["1.10", "yes"] {
+            assert!(text.contains(&format!("'{value}'")) || text.contains(&format!("\"{value}\"")), "{text}");
+        }
+    }
+}
