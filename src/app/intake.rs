@@ -104,13 +104,14 @@ impl App {
     pub(super) fn after_data(&mut self) -> Vec<Effect> {
         self.resolve_range();
         let effects = self.keep_memory();
+        self.identities.update(&self.store);
+        self.unfold_unusual();
         let changes = self.store.take_changes();
         if let Some(matches) = &mut self.matches {
             matches.update(&self.store, &changes);
         }
         self.view.update(&self.store, &changes);
         self.sides_changed(&changes);
-        self.identities.update(&self.store);
         self.analysis_data_changed(&changes);
         self.histogram.data_changed(&self.store, &changes);
         self.go_where_wanted();

@@ -261,7 +261,7 @@ impl View {
         let mut folded = 0;
         if self.options.fold_routine && !shown.is_clear() {
             let before = shown.count();
-            shown.and_not(&Bitset::from_column(segment.all_facts(), |facts| facts.is_routine()));
+            shown.and_not(&entry.routine());
             folded = before - shown.count();
         }
         let mut failed = segment.failed_rows();
