@@ -71,6 +71,7 @@ fn is_discovery(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ObjectRef;
 
     #[test]
     fn what_a_cluster_does_by_itself() {
@@ -96,6 +97,7 @@ mod tests {
             is_routine(&Event {
                 user: "system:serviceaccount:a:b".into(),
                 verb: "watch".into(),
+                object: ObjectRef { resource: "pods".into(), ..ObjectRef::default() },
                 user_agent: agent.into(),
                 code: 200,
                 ..Event::default()
