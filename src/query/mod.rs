@@ -17,6 +17,7 @@ mod group;
 mod keys;
 mod names;
 mod narrow;
+mod needle;
 mod parser;
 mod path;
 mod pattern;
