@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 
 fn strategic(state: Value, patch: Value) -> Value {
-    apply(PatchKind::StrategicMerge, Some(&state), &patch, "").expect("it fits")
+    apply(PatchKind::StrategicMerge, Some(&state), &patch, PatchContext::default()).expect("it fits")
 }
 
 #[test]
@@ -26,7 +26,8 @@ fn kinds_are_told_from_the_body() {
 #[test]
 fn json_patches() {
     let state = json!({"a": {"b~/": [1, 2]}, "c": 3});
-    let patched = |operations: Value| apply(PatchKind::Json, Some(&state), &operations, "");
+    let patched =
+        |operations: Value| apply(PatchKind::Json, Some(&state), &operations, PatchContext::default());
     assert_eq!(
         patched(json!([
             {"op": "test", "path": "/c", "value": 3},
@@ -86,7 +87,7 @@ fn strategic_merges_know_their_lists() {
         json!({"spec": {"containers": [{"$patch": "replace"}, {"name": "c"}]}}),
     );
     assert_eq!(replaced, json!({"spec": {"containers": [{"name": "c"}]}}));
-    assert!(apply(PatchKind::StrategicMerge, None, &json!({}), "").is_err());
+    assert!(apply(PatchKind::StrategicMerge, None, &json!({}), PatchContext::default()).is_err());
 }
 
 #[test]
@@ -104,14 +105,15 @@ fn applying_takes_away_what_is_no_longer_applied() {
             {"name": "gone"}, {"name": "a", "image": "a:1"}, {"name": "injected"}]}}}});
     let wanted = json!({"metadata": {"name": "web", "labels": {}},
         "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "a", "image": "a:2"}]}}}});
-    let after = apply(PatchKind::Apply, Some(&state), &wanted, "argocd-controller").expect("always possible");
+    let argo = PatchContext { manager: "argocd-controller", subresource: "" };
+    let after = apply(PatchKind::Apply, Some(&state), &wanted, argo).expect("always possible");
     assert_eq!(after["metadata"]["labels"], json!({"theirs": "2", "shared": "3"}));
     assert_eq!(after["spec"]["replicas"], json!(2));
     assert_eq!(
         after["spec"]["template"]["spec"]["containers"],
         json!([{"name": "a", "image": "a:2"}, {"name": "injected"}])
     );
-    let created = apply(PatchKind::Apply, None, &wanted, "argocd-controller");
+    let created = apply(PatchKind::Apply, Some(&Value::Null), &wanted, argo);
     assert_eq!(created, Ok(wanted));
 }
 
@@ -135,7 +137,7 @@ proptest! {
     #[test]
     fn no_patch_panics(state in any_json(), body in any_json(), manager in "[a-b]{0,2}") {
         for kind in [PatchKind::Json, PatchKind::Merge, PatchKind::StrategicMerge, PatchKind::Apply] {
-            let _ = apply(kind, Some(&state), &body, &manager);
+            let _ = apply(kind, Some(&state), &body, PatchContext { manager: &manager, subresource: "" });
         }
     }
 
@@ -145,14 +147,14 @@ proptest! {
     ) {
         let (before, after) = (without_nulls(before), without_nulls(after));
         let patch = merge_patch(&before, &after);
-        let patched = apply(PatchKind::Merge, Some(&before), &patch, "").expect("always possible");
+        let patched = apply(PatchKind::Merge, Some(&before), &patch, PatchContext::default()).expect("always possible");
         prop_assert_eq!(patched, after);
     }
 
     #[test]
     fn applying_the_same_again_changes_nothing(state in any_json(), body in any_json()) {
-        let once = apply(PatchKind::Apply, Some(&state), &body, "m").expect("always possible");
-        let twice = apply(PatchKind::Apply, Some(&once), &body, "m").expect("always possible");
+        let once = apply(PatchKind::Apply, Some(&state), &body, PatchContext::default()).expect("always possible");
+        let twice = apply(PatchKind::Apply, Some(&once), &body, PatchContext::default()).expect("always possible");
         prop_assert_eq!(once, twice);
     }
 }
