@@ -86,7 +86,14 @@ impl fmt::Display for Path {
                         write!(f, "{name:?}")?;
                     }
                 }
-                Step::Known { value, .. } => write!(f, "[{value}]")?,
+                Step::Known { value, .. } => {
+                    let special = |c: char| c.is_control() || matches!(c, '[' | ']' | '"' | '\\');
+                    if value.is_empty() || value.contains(special) {
+                        write!(f, "[{value:?}]")?;
+                    } else {
+                        write!(f, "[{value}]")?;
+                    }
+                }
                 Step::Index(at) => write!(f, "[{at}]")?,
             }
         }
