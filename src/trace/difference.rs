@@ -277,6 +277,50 @@ pub(super) mod tests {
         assert!(differences(&one, &one).is_empty());
     }
 
+    #[test]
+    fn items_without_a_name_are_known_by_their_place() {
+        let rules = |rules: Value| json!({"rules": rules});
+        let (pods, secrets) =
+            (json!({"resources": ["pods"], "verbs": ["get"]}), json!({"resources": ["secrets"]}));
+        assert_eq!(
+            lines(&rules(json!([pods])), &rules(json!([pods, secrets]))),
+            ["rules[1]: - -> {\"resources\":[\"secrets\"]}"]
+        );
+        assert_eq!(
+            lines(&rules(json!([pods, secrets, secrets])), &rules(json!([pods]))),
+            ["rules[2]: {\"resources\":[\"secrets\"]} -> -", "rules[1]: {\"resources\":[\"secrets\"]} -> -"]
+        );
+        let more = json!({"resources": ["pods"], "verbs": ["get", "delete"]});
+        assert_eq!(
+            lines(&rules(json!([secrets, pods])), &rules(json!([secrets, more]))),
+            ["rules[1].verbs: [\"get\"] -> [\"get\",\"delete\"]"]
+        );
+        // One in the middle: the places of the others are not comparable.
+        let (before, after) = (rules(json!([pods, secrets])), rules(json!([more, pods, secrets])));
+        assert_eq!(differences(&before, &after).len(), 1);
+    }
+
+    #[test]
+    fn annotations_that_came_or_went_as_a_whole_are_noise_only_if_all_are() {
+        let noise = |annotations: Value| {
+            let (before, after) =
+                (json!({"metadata": {}}), json!({"metadata": {"annotations": annotations}}));
+            let both = [differences(&before, &after), differences(&after, &before)];
+            both.map(|changes| changes.first().and_then(FieldChange::noise))
+        };
+        let applied = "kubectl.kubernetes.io/last-applied-configuration";
+        assert_eq!(noise(json!({applied: "{}"})), [Some(Noise::LastApplied); 2]);
+        assert_eq!(noise(json!({applied: "{}", "owner": "bob"})), [None; 2]);
+        assert_eq!(noise(json!({})), [None; 2]);
+    }
+
+    #[test]
+    fn that_an_object_shall_go_is_no_noise() {
+        let after = json!({"metadata": {"deletionTimestamp": "2026-11-20T22:00:00Z"}});
+        let changes = differences(&json!({"metadata": {}}), &after);
+        assert_eq!(changes.iter().map(FieldChange::noise).collect::<Vec<_>>(), [None]);
+    }
+
     /// What a change makes of a value: the other half of `differences`.
     pub(in crate::trace) fn replay(state: &Value, changes: &[FieldChange]) -> Value {
         let mut result = state.clone();

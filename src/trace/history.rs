@@ -321,13 +321,23 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Whether a body is the object itself: answers may be a Status, a Table or a Scale.
+    /// Whether a body is the object itself: answers may be a Status, a Table or what a subresource takes, which has the
+    /// object's own name and uid.
     fn is_object(&self, body: &Value) -> bool {
         let kind = body.get("kind").and_then(Value::as_str).unwrap_or("");
         let name = body.pointer("/metadata/name").and_then(Value::as_str);
-        !matches!(kind, "Status" | "Table" | "Scale" | "DeleteOptions" | "PartialObjectMetadata")
-            && name.is_none_or(|name| name == self.key.name)
-            && body.get("metadata").is_some()
+        let is_other = matches!(
+            kind,
+            "Status"
+                | "Table"
+                | "Scale"
+                | "TokenRequest"
+                | "Binding"
+                | "Eviction"
+                | "DeleteOptions"
+                | "PartialObjectMetadata"
+        );
+        !is_other && name.is_none_or(|name| name == self.key.name) && body.get("metadata").is_some()
     }
 
     fn change(

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::difference::FieldChange;
+use super::path::{Path, Step};
 use crate::redact;
 
 /// The same state with secret values replaced by marks; keys, names and the shape stay.
@@ -57,8 +58,9 @@ pub fn shown(
             let new = change.after.as_ref().map(|real| (real, change.path.of(&after)));
             let is_masked = [old, new].into_iter().flatten().any(|(real, shown)| shown != Some(real));
             let said = |both: Option<(&Value, Option<&Value>)>| both.map(|(_, shown)| hidden(shown));
+            let masked_state = if change.after.is_some() { &after } else { &before };
             ShownChange {
-                path: redact::mask_text(&change.path.to_string()).into_owned(),
+                path: shown_path(&change.path, masked_state),
                 before: said(old),
                 after: said(new),
                 is_noise: change.noise().is_some(),
@@ -66,6 +68,22 @@ pub fn shown(
             }
         })
         .collect()
+}
+
+/// A path whose items are known by nothing that is masked in the state.
+fn shown_path(path: &Path, masked: &Value) -> String {
+    let mut place = Some(masked);
+    let mut shown = Path::default();
+    for step in &path.0 {
+        place = place.and_then(|value| step.of(value));
+        shown.0.push(match step {
+            Step::Known { by, .. } if place.is_none() => {
+                Step::Known { by: by.clone(), value: "‹masked›".to_owned() }
+            }
+            other => other.clone(),
+        });
+    }
+    redact::mask_text(&shown.to_string()).into_owned()
 }
 
 /// A masked value on one line, without the lengths that its marks tell.
@@ -169,6 +187,19 @@ mod tests {
         }
         let revealed = super::shown(&differences(&before, &after), &before, &after, "secrets", true);
         assert_eq!(revealed[0].before.as_deref(), Some("aHVudGVyMg=="));
+    }
+
+    /// No API server takes such a Secret; a log may say anything.
+    #[test]
+    fn the_path_to_a_secret_tells_nothing_of_it() {
+        let secret = |value: &str| json!({"kind": "Secret", "data": [{"name": "swordfish", "value": value}]});
+        let shown = change(&secret("hunter2"), &secret("hunter3"), "secrets");
+        assert_eq!(shown.len(), 1, "{shown:?}");
+        assert_eq!(shown[0].path, "data[‹masked›].value");
+        let gone = change(&secret("hunter2"), &json!({"kind": "Secret", "data": []}), "secrets");
+        for said in [format!("{shown:?}"), format!("{gone:?}")] {
+            assert!(!said.contains("swordfish") && !said.contains("hunter"), "{said}");
+        }
     }
 
     #[test]
