@@ -119,11 +119,32 @@ pub fn manifest(state: &Value) -> Value {
         let value = if key == "metadata" { metadata(value) } else { value.clone() };
         result.insert(key.to_owned(), value);
     }
-    Value::Object(result)
+    let mut result = Value::Object(result);
+    if result.get("kind").and_then(Value::as_str) == Some("Job") {
+        without_selector(&mut result);
+    }
+    result
+}
+
+/// Takes from a Job what the server made to find its Pods by, from its uid: it takes that from nobody else.
+fn without_selector(job: &mut Value) {
+    const MADE: [&str; 4] =
+        ["controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"];
+    if job.pointer("/spec/manualSelector") == Some(&Value::Bool(true)) {
+        return;
+    }
+    if let Some(Value::Object(spec)) = job.get_mut("spec") {
+        spec.shift_remove("selector");
+    }
+    for labels in ["/metadata/labels", "/spec/template/metadata/labels"] {
+        if let Some(Value::Object(labels)) = job.pointer_mut(labels) {
+            labels.retain(|key, _| !MADE.contains(&key.as_str()));
+        }
+    }
 }
 
 fn metadata(value: &Value) -> Value {
-    const FILLED_IN: [&str; 10] = [
+    const FILLED_IN: [&str; 9] = [
         "managedFields",
         "resourceVersion",
         "uid",
@@ -134,11 +155,14 @@ fn metadata(value: &Value) -> Value {
         "deletionGracePeriodSeconds",
         // Their uids are another cluster life's.
         "ownerReferences",
-        "generateName",
     ];
     let Value::Object(members) = value else { return value.clone() };
+    let is_filled_in = |key: &str| {
+        // What the name was made of says nothing more.
+        FILLED_IN.contains(&key) || (key == "generateName" && members.contains_key("name"))
+    };
     let mut kept = Map::new();
-    for (key, value) in members.iter().filter(|(key, _)| !FILLED_IN.contains(&key.as_str())) {
+    for (key, value) in members.iter().filter(|(key, _)| !is_filled_in(key)) {
         let value = match value {
             Value::Object(annotations) if key == "annotations" => {
                 let own = |key: &str| {
@@ -233,5 +257,28 @@ mod tests {
         for value in ["1.10", "yes"] {
             assert!(text.contains(&format!("'{value}'")) || text.contains(&format!("\"{value}\"")), "{text}");
         }
+    }
+
+    #[test]
+    fn a_job_can_be_created_again() {
+        let labels =
+            json!({"app": "report", "controller-uid": "u", "batch.kubernetes.io/job-name": "report-1"});
+        let mut job = json!({"apiVersion": "batch/v1", "kind": "Job",
+            "metadata": {"name": "report-1", "generateName": "report-", "labels": labels},
+            "spec": {"selector": {"matchLabels": {"controller-uid": "u"}},
+                "template": {"metadata": {"labels": labels}, "spec": {}}}});
+        assert_eq!(
+            manifest(&job),
+            json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "report-1", "labels": {"app": "report"}},
+                "spec": {"template": {"metadata": {"labels": {"app": "report"}}, "spec": {}}}})
+        );
+        job["spec"]["manualSelector"] = json!(true);
+        assert_eq!(manifest(&job)["spec"], job["spec"], "a selector that somebody chose stays");
+    }
+
+    #[test]
+    fn what_has_no_name_yet_keeps_what_it_is_made_of() {
+        let state = json!({"metadata": {"generateName": "report-"}});
+        assert_eq!(manifest(&state), state);
     }
 }
