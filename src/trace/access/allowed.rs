@@ -137,10 +137,7 @@ impl Allowed {
 }
 
 /// Who let a request in, how sure that is and by what; `None` for one that authorization did not allow.
-pub(super) fn allowed_by(
-    store: &Store,
-    request: &Request,
-) -> Option<(AllowedBy, Certainty, &'static str)> {
+pub(super) fn allowed_by(store: &Store, request: &Request) -> Option<(AllowedBy, Certainty, &'static str)> {
     const REASON: &str = "authorization.k8s.io/reason";
     match request.decision {
         Decision::Forbid => return None,
@@ -176,8 +173,7 @@ fn groups_of(store: &Store, request: &Request) -> Vec<String> {
     let Some((id, segment)) = request.id.and_then(|id| Some((id, store.segment(id)?))) else {
         return Vec::new();
     };
-    let field =
-        if request.impersonated_user.is_empty() { Field::Groups } else { Field::ImpersonatedGroups };
+    let field = if request.impersonated_user.is_empty() { Field::Groups } else { Field::ImpersonatedGroups };
     serde_json::from_str(segment.string(field, id.row())).unwrap_or_default()
 }
 

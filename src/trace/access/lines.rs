@@ -77,8 +77,7 @@ fn made_possible(log: &Log<'_>, allowed: &Allowed, told: &mut Vec<Told>) {
     told.push(Told::heading("made possible by"));
     told.extend(allowed.before.iter().rev().map(|change| change_line(log, granted, change)));
     if allowed.unchanged_since.is_some() {
-        let text =
-            format!("binding and role are unchanged in the log since it begins, {}", log.beginning());
+        let text = format!("binding and role are unchanged in the log since it begins, {}", log.beginning());
         told.push(line(
             "older",
             Certainty::Unknown,
@@ -119,7 +118,9 @@ fn webhook_line(effect: &WebhookEffect, resource: &str) -> Told {
         format!("{} of {}", effect.webhook, effect.configuration)
     };
     let (label, text) = match (effect.failed_open, &effect.patch) {
-        (true, _) => ("failed open", format!("{name} could not be asked, and the request went on without it")),
+        (true, _) => {
+            ("failed open", format!("{name} could not be asked, and the request went on without it"))
+        }
         (false, Some(patch)) => {
             let patch = masked(patch, resource).to_string();
             ("patched", format!("{name} changed it: {}", fit_end(&patch, LONGEST_PATCH, "…")))
@@ -136,7 +137,8 @@ fn webhook_line(effect: &WebhookEffect, resource: &str) -> Told {
 pub fn allowed_in_words(by: &AllowedBy) -> String {
     match by {
         AllowedBy::Grant(granted) => {
-            let Granted { binding_kind, binding, namespace, role_kind, role, subject_kind, subject } = granted;
+            let Granted { binding_kind, binding, namespace, role_kind, role, subject_kind, subject } =
+                granted;
             let place = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
             format!("{binding_kind} {place}{binding} gives {role_kind} {role} to {subject_kind} {subject}")
         }

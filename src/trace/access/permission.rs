@@ -128,7 +128,8 @@ impl Permission {
     /// Verbs, groups, resources and paths are whatever a client sent, and a `*` among them would become a rule that
     /// allows everything.
     pub fn obstacle(&self) -> Option<&'static str> {
-        let word = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let word =
+            |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         let is_verb = |verb: &str| !verb.is_empty() && word(verb);
         match self {
             Permission::Resource { namespace, group, resource, name, verb } => {
@@ -247,13 +248,15 @@ mod tests {
     fn names_are_those_that_the_authorizer_sees() {
         assert_eq!(said(&request("get", "pods", "a", "p")), "get pods p in namespace a");
         assert_eq!(said(&request("create", "pods", "a", "p")), "create pods in namespace a");
-        assert_eq!(said(&request("create", "namespaces", "x", "x")), "create namespaces in the whole cluster");
+        assert_eq!(
+            said(&request("create", "namespaces", "x", "x")),
+            "create namespaces in the whole cluster"
+        );
         assert_eq!(said(&request("get", "namespaces", "x", "x")), "get namespaces x in namespace x");
         let token =
             Request { subresource: "token".into(), ..request("create", "serviceaccounts", "a", "robot") };
         assert_eq!(said(&token), "create serviceaccounts/token robot in namespace a");
-        let path =
-            Request { verb: "get".into(), request_uri: "/metrics?x=1".into(), ..Request::default() };
+        let path = Request { verb: "get".into(), request_uri: "/metrics?x=1".into(), ..Request::default() };
         assert_eq!(said(&path), "get /metrics");
     }
 
@@ -270,7 +273,8 @@ mod tests {
         let mut request = request("get", "pods", "a", "p");
         request.event = json!({"impersonatedUser": {"username": "admin", "uid": "7",
             "groups": ["system:masters", "system:authenticated"], "extra": {"scopes": ["all"]}}});
-        let needed: Vec<String> = Permission::to_impersonate(&request).iter().map(ToString::to_string).collect();
+        let needed: Vec<String> =
+            Permission::to_impersonate(&request).iter().map(ToString::to_string).collect();
         assert_eq!(
             needed,
             [
@@ -282,7 +286,8 @@ mod tests {
         );
         request.event = json!({"impersonatedUser": {"username": "system:serviceaccount:ci:robot", "groups":
             ["system:serviceaccounts", "system:serviceaccounts:ci", "system:authenticated"]}});
-        let needed: Vec<String> = Permission::to_impersonate(&request).iter().map(ToString::to_string).collect();
+        let needed: Vec<String> =
+            Permission::to_impersonate(&request).iter().map(ToString::to_string).collect();
         assert_eq!(needed, ["impersonate serviceaccounts robot in namespace ci"]);
     }
 

@@ -154,9 +154,7 @@ impl Refused {
             return certain(why, "responseStatus.message");
         }
         match request.code {
-            401 => {
-                certain(Refusal::Authentication { attempted: shown(message) }, "responseStatus.code")
-            }
+            401 => certain(Refusal::Authentication { attempted: shown(message) }, "responseStatus.code"),
             429 if request.decision == Decision::Absent => {
                 certain(Refusal::PriorityAndFairness, "responseStatus.code 429 without an authorization")
             }
@@ -194,8 +192,7 @@ fn of_annotations(request: &Request) -> Option<Refused> {
         };
         if let Some(failure) = failures.iter().find(denies) {
             let text = |key: &str| shown(failure.get(key).and_then(Value::as_str).unwrap_or_default());
-            let why =
-                Refusal::ValidatingAdmissionPolicy { policy: text("policy"), binding: text("binding") };
+            let why = Refusal::ValidatingAdmissionPolicy { policy: text("policy"), binding: text("binding") };
             return Some(Refused { why, certainty: Certainty::Certain, evidence: POLICY_FAILURE });
         }
     }

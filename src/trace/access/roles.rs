@@ -59,7 +59,9 @@ impl Roles {
 pub fn minimal_roles(user: &str, permissions: impl IntoIterator<Item = Permission>) -> Roles {
     let mut notes = Vec::new();
     if user.is_empty() || is_doubtful(user) {
-        notes.push("no role is written for a user without a name, or with one that is masked or misleads".into());
+        notes.push(
+            "no role is written for a user without a name, or with one that is masked or misleads".into(),
+        );
         return Roles { manifests: Vec::new(), notes };
     }
     let mut wanted = BTreeSet::new();
@@ -238,17 +240,10 @@ fn role_and_binding(user: &str, name: &str, namespace: &str, rules: Vec<Value>) 
         None => json!({ "kind": "User", "name": user, "apiGroup": RBAC }),
     };
     let version = format!("{RBAC}/v1");
-    let manifest = |kind, object| Manifest {
-        kind,
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-        object,
-    };
+    let manifest =
+        |kind, object| Manifest { kind, namespace: namespace.to_owned(), name: name.to_owned(), object };
     [
-        manifest(
-            role,
-            json!({ "apiVersion": version, "kind": role, "metadata": metadata, "rules": rules }),
-        ),
+        manifest(role, json!({ "apiVersion": version, "kind": role, "metadata": metadata, "rules": rules })),
         manifest(
             binding,
             json!({

@@ -180,7 +180,9 @@ impl UserAccess {
                 let own = permissions.iter().filter(|permission| !permission.is_everybodys());
                 proposal.roles = minimal_roles(&self.user, own.cloned());
                 if permissions.iter().any(Permission::is_everybodys) {
-                    proposal.remarks.push("left out: discovery and self-reviews, which everybody may do".into());
+                    proposal
+                        .remarks
+                        .push("left out: discovery and self-reviews, which everybody may do".into());
                 }
                 proposal.remarks.extend(self.warnings());
             }
@@ -193,12 +195,14 @@ impl UserAccess {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let mut warnings = vec!["Review it before you apply it: it gives what was asked for, rightly or not.".to_owned()];
+        let mut warnings =
+            vec!["Review it before you apply it: it gives what was asked for, rightly or not.".to_owned()];
         match actor_kind(&self.user) {
             ActorKind::Anonymous => warnings
                 .push("This user is everybody who reaches the API server without a credential.".to_owned()),
             ActorKind::Node | ActorKind::ControlPlane => warnings.push(
-                "Kubernetes makes the roles of its own parts itself; refusals while it starts need none.".to_owned(),
+                "Kubernetes makes the roles of its own parts itself; refusals while it starts need none."
+                    .to_owned(),
             ),
             ActorKind::Human | ActorKind::ServiceAccount => {}
         }

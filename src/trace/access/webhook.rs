@@ -43,7 +43,13 @@ pub fn webhook_effects(request: &Request) -> Vec<WebhookEffect> {
         } else if let Some(place) = FAILED_OPEN.iter().find_map(|prefix| key.strip_prefix(prefix)) {
             let (round, index) = round_and_index(place);
             let webhook = value.to_owned();
-            effects.push(WebhookEffect { webhook, failed_open: true, round, index, ..WebhookEffect::default() });
+            effects.push(WebhookEffect {
+                webhook,
+                failed_open: true,
+                round,
+                index,
+                ..WebhookEffect::default()
+            });
         }
     }
     effects.sort_by_key(|effect| (effect.round, effect.index));
@@ -102,7 +108,9 @@ mod tests {
         })));
         let told: Vec<_> = effects
             .iter()
-            .map(|e| (e.webhook.as_str(), e.configuration.as_str(), e.mutated, e.failed_open, e.round, e.index))
+            .map(|e| {
+                (e.webhook.as_str(), e.configuration.as_str(), e.mutated, e.failed_open, e.round, e.index)
+            })
             .collect();
         assert_eq!(
             told,

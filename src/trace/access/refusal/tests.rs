@@ -27,11 +27,18 @@ fn what_admission_says_is_told_apart() {
         let said = why(code, r#"admission webhook "w.example.com" denied the request: violates PodSecurity"#);
         assert_eq!(said, webhook(false));
     }
-    let failed = r#"Internal error occurred: failed calling webhook "w.example.com": failed to call webhook: Post"#;
+    let failed =
+        r#"Internal error occurred: failed calling webhook "w.example.com": failed to call webhook: Post"#;
     assert_eq!(why(500, failed), webhook(true));
     assert_eq!(
-        why(403, r#"pods "web" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true"#),
-        Some(Refusal::PodSecurity { level: "restricted:latest".into(), violations: "runAsNonRoot != true".into() })
+        why(
+            403,
+            r#"pods "web" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true"#
+        ),
+        Some(Refusal::PodSecurity {
+            level: "restricted:latest".into(),
+            violations: "runAsNonRoot != true".into()
+        })
     );
     for message in [
         r#"pods "web" is forbidden: exceeded quota: compute, requested: pods=1, used: pods=1, limited: pods=1"#,
@@ -41,8 +48,7 @@ fn what_admission_says_is_told_apart() {
     }
     let policy = "deployments.apps \"web\" is forbidden: ValidatingAdmissionPolicy 'few' with binding 'few-prod' denied \
                   request: failed expression: object.spec.replicas <= 5";
-    let few =
-        Some(Refusal::ValidatingAdmissionPolicy { policy: "few".into(), binding: "few-prod".into() });
+    let few = Some(Refusal::ValidatingAdmissionPolicy { policy: "few".into(), binding: "few-prod".into() });
     assert_eq!(why(422, policy), few);
     let grant = "clusterroles.rbac.authorization.k8s.io \"x\" is forbidden: user \"bob\" (groups=[]) is attempting to grant \
                  RBAC permissions not currently held:\n{}";
@@ -71,7 +77,10 @@ fn failures_that_nobody_refused() {
 #[test]
 fn before_authorization() {
     let refused = |code, message| Refused::of(&answered(code, Decision::Absent, message)).map(|r| r.why);
-    assert_eq!(refused(429, "Too many requests, please try again later."), Some(Refusal::PriorityAndFairness));
+    assert_eq!(
+        refused(429, "Too many requests, please try again later."),
+        Some(Refusal::PriorityAndFairness)
+    );
     let attempted = "Authentication failed, attempted: bearer";
     assert_eq!(refused(401, attempted), Some(Refusal::Authentication { attempted: attempted.into() }));
     let (user, verb) = ("bob".to_owned(), "impersonate".to_owned());
@@ -115,7 +124,8 @@ fn without_a_message_annotations_may_tell() {
     let refused = Refused::of(&request).expect("a refusal");
     assert_eq!((refused.why.kind(), refused.certainty), ("pod-security", Certainty::Likely));
     for (action, kind) in [("Deny", "policy"), ("Audit", "other")] {
-        let failures = json!([{"message": "m", "policy": "few", "binding": "b", "validationActions": [action]}]);
+        let failures =
+            json!([{"message": "m", "policy": "few", "binding": "b", "validationActions": [action]}]);
         request.event = json!({"annotations": {POLICY_FAILURE: failures.to_string()}});
         assert_eq!(Refused::of(&request).map(|refused| refused.why.kind()), Some(kind));
     }

@@ -76,7 +76,10 @@ fn the_whole_cluster_has_its_own_and_covers_the_rest() {
     let binding = &roles.manifests[3].object;
     assert_eq!(binding["subjects"], json!([{"kind": "ServiceAccount", "name": "robot", "namespace": "ci"}]));
     assert_eq!(binding["roleRef"]["kind"], "Role");
-    assert_eq!(binding["metadata"], json!({"name": "kauditui-system-serviceaccount-ci-robot", "namespace": "prod"}));
+    assert_eq!(
+        binding["metadata"],
+        json!({"name": "kauditui-system-serviceaccount-ci-robot", "namespace": "prod"})
+    );
 }
 
 #[test]
@@ -92,7 +95,10 @@ fn names_are_valid_and_told_apart_when_cut() {
 fn many_names_are_no_limit_and_wildcards_no_rule() {
     let many = (0..=MOST_NAMES).map(|number| resource("a", "", "pods", &format!("p{number}"), "delete"));
     let roles = minimal_roles("alice", many);
-    assert_eq!(rules(&roles, "Role", "a"), &json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["delete"]}]));
+    assert_eq!(
+        rules(&roles, "Role", "a"),
+        &json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["delete"]}])
+    );
     assert_eq!(roles.notes, ["not limited to names: delete pods in a (there are 21 of them)"]);
     let roles = minimal_roles("alice", [resource("a", "*", "*", "", "*"), path("/*", "get")]);
     assert!(roles.manifests.is_empty() && roles.to_yaml().is_empty());
@@ -114,7 +120,8 @@ fn exec_over_a_websocket_is_told_and_works() {
 
 #[test]
 fn the_yaml_is_what_kubectl_applies() {
-    let roles = minimal_roles("yes", [resource("a", "", "pods", "", "get"), resource("", "", "nodes", "", "list")]);
+    let roles =
+        minimal_roles("yes", [resource("a", "", "pods", "", "get"), resource("", "", "nodes", "", "list")]);
     let text = roles.to_yaml();
     let documents: Vec<Value> =
         text.split("---\n").map(|part| yaml_serde::from_str(part).expect("YAML")).collect();
@@ -140,7 +147,9 @@ fn allows(manifests: &[Manifest], asked: &Permission) -> bool {
                     && (rule.get("resourceNames").is_none() || has(rule, "resourceNames", name))
             }
             Permission::NonResource { path, verb } => {
-                manifest.namespace.is_empty() && has(rule, "verbs", verb) && has(rule, "nonResourceURLs", path)
+                manifest.namespace.is_empty()
+                    && has(rule, "verbs", verb)
+                    && has(rule, "nonResourceURLs", path)
             }
         })
     })
@@ -156,8 +165,10 @@ fn permissions() -> impl Strategy<Value = Permission> {
         one_of(&["get", "list", "create", "delete", "*"]),
     );
     prop_oneof![
-        on_resource.prop_map(|(namespace, group, kind, name, verb)| resource(namespace, group, kind, name, verb)),
-        (one_of(&["/metrics", "/logs", "/*"]), one_of(&["get", "post"])).prop_map(|(to, verb)| path(to, verb)),
+        on_resource
+            .prop_map(|(namespace, group, kind, name, verb)| resource(namespace, group, kind, name, verb)),
+        (one_of(&["/metrics", "/logs", "/*"]), one_of(&["get", "post"]))
+            .prop_map(|(to, verb)| path(to, verb)),
     ]
 }
 
