@@ -63,6 +63,20 @@ impl Permission {
         }
     }
 
+    /// What the authorizer was asked for a request that it allowed: [`Self::of`], and leave to create where an update or
+    /// an apply made the object (`k8s.io/apiserver/pkg/endpoints/handlers/update.go`, `withAuthorization`, which knows
+    /// the name).
+    pub fn asked_for(request: &Request) -> Vec<Permission> {
+        let mut asked = vec![Permission::of(request)];
+        if request.code == 201
+            && matches!(request.verb.as_str(), "update" | "patch")
+            && let Permission::Resource { namespace, group, resource, name, .. } = Permission::of(request)
+        {
+            asked.push(Permission::Resource { namespace, group, resource, name, verb: "create".to_owned() });
+        }
+        asked
+    }
+
     /// What a client must be allowed besides [`Self::of`] for the request to work.
     ///
     /// Since Kubernetes 1.35 exec, attach and portforward over WebSocket, which are verb `get`, need `create` as well
@@ -258,6 +272,16 @@ mod tests {
         assert_eq!(said(&token), "create serviceaccounts/token robot in namespace a");
         let path = Request { verb: "get".into(), request_uri: "/metrics?x=1".into(), ..Request::default() };
         assert_eq!(said(&path), "get /metrics");
+    }
+
+    #[test]
+    fn an_apply_that_makes_an_object_needs_create() {
+        let apply = |code| Request { code, ..request("patch", "configmaps", "a", "c") };
+        let asked = |code| -> Vec<String> {
+            Permission::asked_for(&apply(code)).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(asked(200), ["patch configmaps c in namespace a"]);
+        assert_eq!(asked(201), ["patch configmaps c in namespace a", "create configmaps c in namespace a"]);
     }
 
     #[test]

@@ -16,8 +16,8 @@ use crate::trace::manifest::yaml;
 /// Names of one resource that a rule lists at most; beyond, they are no choice of anybody's, and change.
 const MOST_NAMES: usize = 20;
 
-/// Bytes of the part of a name that is taken from the user.
-const LONGEST_NAME: usize = 50;
+/// Bytes of a name that are taken from the user's; names of objects have 253 at most.
+const LONGEST_NAME: usize = 200;
 
 /// API group of roles, bindings and users.
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -60,18 +60,18 @@ pub fn minimal_roles(user: &str, permissions: impl IntoIterator<Item = Permissio
     let mut notes = Vec::new();
     if user.is_empty() || is_doubtful(user) {
         notes.push(
-            "no role is written for a user without a name, or with one that is masked or misleads".into(),
+            "No role is written for a user without a name, or with one that is masked or misleads".into(),
         );
         return Roles { manifests: Vec::new(), notes };
     }
     let mut wanted = BTreeSet::new();
     for permission in permissions {
         if let Some(why) = permission.obstacle() {
-            notes.push(format!("left out: {permission} ({why})"));
+            notes.push(format!("Left out: {permission} ({why})"));
             continue;
         }
         if let Some(companion) = permission.companion() {
-            notes.push(format!("added: {companion} (what get over WebSocket needs since Kubernetes 1.35)"));
+            notes.push(format!("Added: {companion} (what get over WebSocket needs since Kubernetes 1.35)"));
             wanted.insert(companion);
         }
         wanted.insert(permission);
@@ -90,7 +90,7 @@ pub fn minimal_roles(user: &str, permissions: impl IntoIterator<Item = Permissio
             let covered = scope.leave_to(&cluster);
             if !covered.is_empty() {
                 let covered = covered.join(", ");
-                notes.push(format!("in namespace {namespace}, the ClusterRole already gives: {covered}"));
+                notes.push(format!("In namespace {namespace}, the ClusterRole already gives: {covered}"));
             }
         }
     }
@@ -148,7 +148,7 @@ impl Scope {
                 {
                     let place = if namespace.is_empty() { "the whole cluster" } else { namespace };
                     notes.push(format!(
-                        "not limited to names: {verb} {resource} in {place} (there are {} of them)",
+                        "Not limited to names: {verb} {resource} in {place} (there are {} of them)",
                         these.len()
                     ));
                     *names = Names::All;
@@ -257,7 +257,7 @@ fn role_and_binding(user: &str, name: &str, namespace: &str, rules: Vec<Value>) 
     ]
 }
 
-/// A DNS label with the letters and digits of the user's name. What had to be cut is told apart by a number.
+/// A DNS subdomain with the letters and digits of the user's name. What had to be cut is told apart by a number.
 fn name_for(user: &str) -> String {
     let mut name = String::from("kauditui");
     for part in user.to_ascii_lowercase().split(|c: char| !c.is_ascii_alphanumeric()) {

@@ -114,7 +114,7 @@ impl UserAccess {
                 grants.entry(by).or_insert_with_key(|by| unused(by, request.time)).count(&request);
             }
             if did_its_work(&request) {
-                used.0.insert(Permission::of(&request));
+                used.0.extend(Permission::asked_for(&request));
                 used.1 += 1;
             }
         }
@@ -159,12 +159,12 @@ impl UserAccess {
             }
             None if self.reads_are_logged => {
                 let user = &self.user;
-                proposal.remarks.push(format!("no role is needed: RBAC refused {user} nothing in this log"));
+                proposal.remarks.push(format!("No role is needed: RBAC refused {user} nothing in this log"));
             }
-            None => proposal.remarks.push(format!("a role for {} cannot be known, {NO_READS}", self.user)),
+            None => proposal.remarks.push(format!("A role for {} cannot be known, {NO_READS}", self.user)),
         }
         if !self.reads_are_logged && first.is_some() {
-            proposal.remarks.push(format!("what it could not read cannot be known, {NO_READS}"));
+            proposal.remarks.push(format!("What it could not read cannot be known, {NO_READS}"));
         }
         proposal
     }
@@ -182,14 +182,14 @@ impl UserAccess {
                 if permissions.iter().any(Permission::is_everybodys) {
                     proposal
                         .remarks
-                        .push("left out: discovery and self-reviews, which everybody may do".into());
+                        .push("Left out: discovery and self-reviews, which everybody may do".into());
                 }
                 proposal.remarks.extend(self.warnings());
             }
             None => proposal.remarks.push(format!("{} used no permission in this log", self.user)),
         }
         if !self.reads_are_logged {
-            proposal.remarks.push(format!("what it read cannot be known, {NO_READS}"));
+            proposal.remarks.push(format!("What it read cannot be known, {NO_READS}"));
         }
         proposal
     }

@@ -72,7 +72,7 @@ fn the_whole_cluster_has_its_own_and_covers_the_rest() {
         rules(&roles, "Role", "prod"),
         &json!([{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["db"], "verbs": ["get"]}])
     );
-    assert_eq!(roles.notes, ["in namespace prod, the ClusterRole already gives: list secrets"]);
+    assert_eq!(roles.notes, ["In namespace prod, the ClusterRole already gives: list secrets"]);
     let binding = &roles.manifests[3].object;
     assert_eq!(binding["subjects"], json!([{"kind": "ServiceAccount", "name": "robot", "namespace": "ci"}]));
     assert_eq!(binding["roleRef"]["kind"], "Role");
@@ -86,8 +86,8 @@ fn the_whole_cluster_has_its_own_and_covers_the_rest() {
 fn names_are_valid_and_told_apart_when_cut() {
     assert_eq!(name_for("mallory@example.com"), "kauditui-mallory-example-com");
     assert_eq!(name_for("CN=Bob, O=x"), "kauditui-cn-bob-o-x");
-    let (one, other) = (name_for(&"x".repeat(200)), name_for(&"x".repeat(201)));
-    assert!(one != other && one.len() <= 63, "{one} {other}");
+    let (one, other) = (name_for(&"x".repeat(300)), name_for(&"x".repeat(301)));
+    assert!(one != other && one.len() <= 253, "{one} {other}");
     assert!(name_for("日本").starts_with("kauditui-") && name_for("日本") != name_for("中国"));
 }
 
@@ -99,7 +99,7 @@ fn many_names_are_no_limit_and_wildcards_no_rule() {
         rules(&roles, "Role", "a"),
         &json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["delete"]}])
     );
-    assert_eq!(roles.notes, ["not limited to names: delete pods in a (there are 21 of them)"]);
+    assert_eq!(roles.notes, ["Not limited to names: delete pods in a (there are 21 of them)"]);
     let roles = minimal_roles("alice", [resource("a", "*", "*", "", "*"), path("/*", "get")]);
     assert!(roles.manifests.is_empty() && roles.to_yaml().is_empty());
     assert_eq!(roles.notes.len(), 2, "{:?}", roles.notes);
@@ -115,7 +115,7 @@ fn exec_over_a_websocket_is_told_and_works() {
         rules(&roles, "Role", "a"),
         &json!([{"apiGroups": [""], "resources": ["pods/exec"], "resourceNames": ["p"], "verbs": ["get", "create"]}])
     );
-    assert!(roles.notes[0].starts_with("added: create pods/exec"), "{:?}", roles.notes);
+    assert!(roles.notes[0].starts_with("Added: create pods/exec"), "{:?}", roles.notes);
 }
 
 #[test]
