@@ -17,16 +17,28 @@ fn main() {
     divan::main();
 }
 
-/// Questions of one field, of three, and of bare words; the last ones match little or nothing.
+/// Questions of one field, of three, of what is derived from a column, and of bare words; the last ones match little
+/// or nothing.
 const QUESTIONS: &[&str] = &[
     "verb:delete",
     "code:>=400",
     "name:web-1*",
     "user:alice",
+    "user:team-3/app-1",
+    "kind:human",
+    "is:write",
+    "duration:>1s",
+    "tool:kube-3",
+    "manager:kube-3",
+    "command:sh",
+    "agent:kubectl",
+    "agent~^kube-1[0-9]/v1\\.",
+    "ip:10.0.2.0/24",
     "ns:kube-system verb:patch code:>=400",
     "user:system:serviceaccount:* resource:deploy ns:team-3",
-    "agent:kubectl",
+    "kind:serviceaccount is:write tool:kube-3",
     "novelapp",
+    "team-3",
     "id:00000000-0000-0000-0000-0000000f0000",
 ];
 

@@ -3,7 +3,7 @@
 //! Keys and names stay, so that it remains visible *what* was read or written; values become marks that tell their
 //! length, `‹masked, 12 bytes›`. [`mask_text`] serves single values: [`crate::store`] calls it for each distinct value of a
 //! column, so screens and filters never hold a credential. [`masked_json`] and [`mask_event`] serve whole events, for the
-//! detail of [`crate::ui`], copies and [`crate::headless`]; [`holds_secret`] tells which original lines are withheld.
+//! detail of [`crate::ui`], copies and [`crate::headless`]; [`holds_secret`] tells which original lines are withheld; [`may_hold_secret`] is the quick question before it.
 //!
 //! What is secret is decided by place first: below `data` and `stringData` of anything that deals with Secrets every
 //! leaf is masked, whatever it looks like. Elsewhere names (`DB_PASSWORD`) and shapes (a JWT, a PEM key) decide. What
@@ -15,6 +15,7 @@ mod body;
 mod judged;
 mod mark;
 mod names;
+mod quick;
 mod strict;
 #[cfg(test)]
 mod tests;
@@ -28,7 +29,8 @@ use serde_json::value::RawValue;
 use body::Scope;
 use judged::{Question, remembered};
 
-pub use mark::ascii_marks;
+pub use mark::{ascii_marks, holds_mark};
+pub use quick::may_hold_secret;
 pub use text::mask_text;
 
 /// Masks a whole audit event, or an `EventList`, that was parsed; the number of masked values.
@@ -49,6 +51,11 @@ pub fn masked_json(text: &[u8]) -> String {
 
 /// Whether the text of an event holds anything that [`masked_json`] masks.
 pub fn holds_secret(text: &[u8]) -> bool {
+    may_hold_secret(text) && is_masked(text)
+}
+
+/// Whether masking, asked in earnest, masks anything.
+fn is_masked(text: &[u8]) -> bool {
     let line = String::from_utf8_lossy(text);
     let Ok(strict::Members(members)) = serde_json::from_str(&line) else { return mask_line(text).1 > 0 };
     let in_secrets = deals_with_secrets(&members);

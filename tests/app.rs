@@ -188,9 +188,9 @@ fn the_detail_folds_finds_and_shows_every_stage() {
     assert!(shown.contains("203.0.113.66") && shown.contains("argocd-admin"), "{shown}");
     let first = app.detail.as_ref().expect("open").id;
     assert_eq!(app.detail.as_ref().expect("open").stages.len(), 2);
-    keys(&mut app, "s");
+    keys(&mut app, ">");
     assert_ne!(app.detail.as_ref().expect("open").id, first);
-    keys(&mut app, "s /");
+    keys(&mut app, "> /");
     type_text(&mut app, "credential-id");
     keys(&mut app, "Enter");
     let detail = app.detail.as_ref().expect("open");

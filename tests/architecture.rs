@@ -41,7 +41,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "trace", "ingest", "settings", "cli", "term",
         ],
     ),
-    ("runtime", &["model", "error", "format", "source", "query", "ingest", "settings", "app", "ui", "term"]),
+    (
+        "runtime",
+        &[
+            "model", "error", "text", "format", "source", "query", "trace", "ingest", "settings", "app",
+            "ui", "term",
+        ],
+    ),
 ];
 
 /// Which modules may name an outside crate.

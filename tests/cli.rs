@@ -237,7 +237,7 @@ fn one_bad_source_does_not_hide_the_others() {
 
 #[test]
 fn info_counts_files_and_pipes_alike() {
-    let (_folder, log) = small_log();
+    let (folder, log) = small_log();
     let total = |json: &str| {
         let json: Value = serde_json::from_str(json).expect("info prints JSON");
         let total = &json["total"];
@@ -251,8 +251,13 @@ fn info_counts_files_and_pipes_alike() {
         .output()
         .expect("run info on a pipe");
     assert_eq!(total(&String::from_utf8_lossy(&piped.stdout)), (4, 3, 2, 0));
-    let (_, out, _) = run(&["info", "-o", "json", text(&log), text(&log)]);
-    assert_eq!(total(&out), (8, 6, 2, 3), "a file given twice");
+    let copy = folder.path().join("copy.log");
+    fs::copy(&log, &copy).expect("copy the log");
+    let (_, out, _) = run(&["info", "-o", "json", text(&log), text(&copy)]);
+    assert_eq!(total(&out), (8, 6, 2, 3), "a file and its copy");
+    let (_, out, err) = run(&["info", "-o", "json", text(&log), text(&log)]);
+    assert_eq!(total(&out), (4, 3, 2, 0), "a file given twice is read once");
+    assert!(err.contains("it is read once"), "{err}");
     let (_, table, _) = run(&["info", text(&log)]);
     assert!(table.contains("unreadable          1 cut short"), "{table}");
 }

@@ -409,3 +409,33 @@ fn nothing_read_yet_is_said() {
     command(&mut app, "range -5m");
     assert_eq!(message(&app), "nothing was read yet");
 }
+
+#[test]
+fn marked_matches_are_a_bright_layer() {
+    let mut app = small_log(80, 24);
+    command(&mut app, "filter name:p7*");
+    let alone = app.histogram.counts().expect("counted");
+    assert!(alone.matches.is_none(), "all that is shown matches");
+    keys(&mut app, "\\");
+    let counts = app.histogram.counts().expect("counted");
+    let matches = counts.matches.as_ref().expect("matches are marked");
+    let sum = |bars: &[kauditui::query::Bucket]| bars.iter().map(|bar| bar.matched).sum::<u32>();
+    assert_eq!((sum(&counts.bars), sum(matches)), (205, 11), "p7 and p70 to p79");
+
+    let axis = axis(&app);
+    let drawn = buffer(&app, 80, 24);
+    let foot = app.layout.histogram.y + app.layout.histogram.height - 2;
+    let is_bright = |seconds: &str| {
+        let column = app.layout.histogram.x + 6 + axis.bar_of(at(seconds)) as u16;
+        let cell = &drawn[(column, foot)];
+        assert_ne!(cell.symbol(), " ", "{seconds}");
+        cell.modifier.contains(Modifier::BOLD)
+    };
+    assert!(is_bright("10:01:12") && is_bright("10:01:15") && is_bright("10:00:07"));
+    assert!(!is_bright("10:01:30") && !is_bright("10:02:30"));
+    let failed = &drawn[(app.layout.histogram.x + 6 + axis.bar_of(at("10:01:00")) as u16, foot)];
+    assert_ne!(failed.fg, Color::Yellow, "failures among the matches only");
+    live(&mut app, &line(300, "alice", "get", "pods", "p78", 200));
+    let counts = app.histogram.counts().expect("counted");
+    assert_eq!(counts.matches.as_deref().map(sum), Some(12), "live");
+}

@@ -108,6 +108,13 @@ fn down_to_the_events_of_a_user_and_back() {
     keys(&mut app, "Esc Esc Esc");
     assert_eq!((app.screen, app.filter_bar.text().as_str()), (Screen::Timeline, "is:write"));
 
+    // The profile tells what was done, not how it was asked for.
+    filter(&mut app, "user:\"bob@example.com\" sub:exec");
+    keys(&mut app, "2");
+    let shown = screen(&app, 120, 36);
+    assert!(shown.contains("writes exec production/pods/cart-"), "{shown}");
+    filter(&mut app, "is:write");
+
     // A section's heading folds instead.
     keys(&mut app, "2 g");
     let lines = app.users.lines().len();
@@ -236,7 +243,7 @@ fn facets_include_exclude_and_go_in() {
     let (_, verb) = facets(&app).value().expect("a value");
     assert_eq!(facets(&app).scope.len(), 1);
     keys(&mut app, "+");
-    assert_eq!(app.filter_bar.text(), format!("user:\"{user}\" verb:{verb}"));
+    assert_eq!(app.filter_bar.text(), format!("user=={user} verb:{verb}"));
     assert_eq!(app.view.len() as u64, inside[&verb].0);
     keys(&mut app, "Esc Esc Esc Esc");
     filter(&mut app, "is:write or is:read");
@@ -247,7 +254,7 @@ fn facets_include_exclude_and_go_in() {
     keys(&mut app, "Enter -");
     assert_eq!(
         app.filter_bar.text(),
-        format!("(is:write or is:read) -(user:\"{user}\" verb:{verb})"),
+        format!("(is:write or is:read) -(user=={user} verb=={verb})"),
         "the verb of others stays"
     );
     assert_eq!(app.view.len() as u64, all - inside[&verb].0);

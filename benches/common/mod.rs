@@ -36,11 +36,19 @@ fn push(builder: &mut SegmentBuilder, number: u64) {
         if pick(24, 4) == 0 { "kube-system".to_owned() } else { format!("team-{}", pick(26, 40)) };
     let name = format!("web-{}", pick(32, 8000));
     let code = [200, 200, 200, 200, 201, 200, 200, 403, 404, 409][pick(48, 10) as usize];
+    let is_exec = number.is_multiple_of(1000);
+    let parameters = match verb {
+        _ if is_exec => "/exec?command=sh&command=-c&command=id&stdout=true",
+        "patch" => "?fieldManager=kubectl-client-side-apply",
+        "watch" => "?allowWatchBookmarks=true&timeoutSeconds=500&watch=true",
+        _ => "",
+    };
     let event = Event {
         level: Level::Metadata,
         stage: Stage::ResponseComplete,
         audit_id: format!("00000000-0000-0000-0000-{number:012x}").into(),
-        request_uri: format!("/apis/{api_group}/v1/namespaces/{namespace}/{resource}/{name}").into(),
+        request_uri: format!("/apis/{api_group}/v1/namespaces/{namespace}/{resource}/{name}{parameters}")
+            .into(),
         verb: verb.into(),
         user: user.into(),
         source_ip: format!("10.0.{}.{}", pick(40, 4), pick(44, 200)).into(),
@@ -52,7 +60,7 @@ fn push(builder: &mut SegmentBuilder, number: u64) {
             name: name.into(),
             api_group: api_group.into(),
             api_version: "v1".into(),
-            ..ObjectRef::default()
+            subresource: if is_exec { "exec".into() } else { "".into() },
         },
         code,
         decision: Decision::Allow,

@@ -1,7 +1,7 @@
 //! The analyses of the event under the cursor: its object's history (`H`), its cause chain (`C`), why it was allowed or
 //! refused (`R`), the session it belongs to (`K`). What their keys do, and what is kept up to date.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::action::Action;
 use super::object::described;
@@ -11,12 +11,23 @@ use super::{App, Effect, Mode, Prompt, PromptKind, SaveContent};
 use crate::ingest::FileReport;
 use crate::model::{EventId, TimeZoneChoice, format_stamp};
 use crate::redact;
-use crate::store::Changes;
+use crate::store::{Bitset, Changes, Field};
 use crate::trace::report::{Coverage, CoveredFile, Draft, MOST_EVENTS};
-use crate::trace::select::in_time_order;
+use crate::trace::select::{in_time_order, rows_of};
 use crate::trace::{
     Certainty, Chain, History, HistoryOptions, Log, Request, SESSION_GAP, Told, session_lines, sessions, tell,
 };
+
+/// Where machines' identities were used that are at home elsewhere.
+#[derive(Debug, Default)]
+pub(super) struct Unusual {
+    /// Username and address.
+    places: Vec<(String, String)>,
+    /// For how many distinct uses that was told.
+    distinct: usize,
+    /// Rows of each segment that were looked at for them.
+    looked_at: HashMap<u32, u32>,
+}
 
 impl App {
     /// What answers are made from.
@@ -94,7 +105,7 @@ impl App {
     fn show_session_of_user(&mut self) {
         let Some(name) = self.users.selected().map(|actor| actor.name.to_string()) else { return };
         let all = sessions(&self.store, &name, SESSION_GAP);
-        let latest = all.iter().filter(|session| session.writes > 0).next_back().or(all.last());
+        let latest = all.iter().rfind(|session| session.writes > 0).or(all.last());
         let Some(session) = latest else { return self.say("this user has no session in this log".into()) };
         let Some(about) = session.requests.first().copied() else { return };
         let story = self.session_story(session, about, None);
@@ -298,7 +309,8 @@ impl App {
 
     /// The state after the revision under the cursor, as YAML; the last known one of an object that is gone.
     pub(super) fn manifest_text(&self) -> Option<String> {
-        use crate::trace::manifest::{manifest, masked, yaml};
+        use crate::trace::manifest::{manifest, masked};
+        use crate::trace::yaml::yaml;
         let log = self.log();
         let history = &self.object.history;
         let selected = self.object.selected()?.number;
@@ -315,6 +327,37 @@ impl App {
             Some("access") => self.show_access(id),
             Some("session") => self.show_session(id),
             _ => {}
+        }
+    }
+
+    /// A machine's identity that shows up where it is not at home is never folded away as routine.
+    pub(super) fn unfold_unusual(&mut self) {
+        let distinct = self.identities.distinct_uses();
+        if distinct != self.unusual.distinct {
+            let places = self.identities.unusual_places();
+            let places: Vec<(String, String)> =
+                places.into_iter().map(|(user, address)| (user.to_owned(), address.to_owned())).collect();
+            if places != self.unusual.places {
+                self.unusual.looked_at.clear();
+            }
+            self.unusual.places = places;
+            self.unusual.distinct = distinct;
+        }
+        let mut unfolded: Vec<(u32, Bitset)> = Vec::new();
+        self.unusual.looked_at.retain(|number, _| self.store.entry(*number).is_some());
+        for (number, entry) in self.store.entries() {
+            let rows = entry.segment().rows();
+            if self.unusual.looked_at.insert(number, rows) == Some(rows) {
+                continue;
+            }
+            let mut found = Bitset::none(rows);
+            for (user, address) in &self.unusual.places {
+                found.or(&rows_of(entry, &[(Field::User, user), (Field::SourceIp, address)]));
+            }
+            unfolded.push((number, found));
+        }
+        for (number, rows) in unfolded {
+            self.store.unfold(number, rows);
         }
     }
 

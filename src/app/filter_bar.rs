@@ -24,6 +24,8 @@ pub struct FilterBar {
     history: Vec<String>,
     /// How far back in the history we are, while editing.
     recalled: Option<usize>,
+    /// What was typed before an earlier filter took its place.
+    typed_before: String,
 }
 
 impl FilterBar {
@@ -133,9 +135,15 @@ impl FilterBar {
         self.keep();
     }
 
-    /// Puts an earlier (or later) filter of this run into the bar.
+    /// Puts an earlier (or later) filter of this run into the bar; behind the last one, what was typed before.
     pub fn recall(&mut self, earlier: bool) {
         let last = self.history.len();
+        if self.recalled.is_none() {
+            if !earlier || last == 0 {
+                return;
+            }
+            self.typed_before = self.input.value().to_owned();
+        }
         let at = match (self.recalled, earlier) {
             (None, true) => last.checked_sub(1),
             (None, false) => None,
@@ -143,8 +151,8 @@ impl FilterBar {
             (Some(at), false) => (at + 1 < last).then_some(at + 1),
         };
         self.recalled = at;
-        let text = at.and_then(|at| self.history.get(at)).cloned().unwrap_or_default();
-        self.input = Input::new(text);
+        let earlier = at.and_then(|at| self.history.get(at)).cloned();
+        self.input = Input::new(earlier.unwrap_or_else(|| std::mem::take(&mut self.typed_before)));
     }
 
     /// Whether an earlier filter is in the bar.
@@ -224,6 +232,7 @@ mod tests {
             bar.set(parse(text).unwrap());
         }
         bar.begin();
+        bar.insert("not yet kept");
         bar.recall(true);
         assert_eq!(bar.input.value(), "b");
         bar.recall(true);
@@ -232,6 +241,13 @@ mod tests {
         bar.recall(false);
         assert_eq!(bar.input.value(), "b");
         bar.recall(false);
-        assert_eq!(bar.input.value(), "");
+        assert_eq!(bar.input.value(), "b not yet kept", "what was typed");
+        bar.recall(false);
+        assert_eq!(bar.input.value(), "b not yet kept");
+        let mut bar = FilterBar::default();
+        bar.begin();
+        bar.insert("first");
+        bar.recall(true);
+        assert_eq!(bar.input.value(), "first", "there is no earlier one");
     }
 }

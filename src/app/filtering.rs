@@ -7,6 +7,7 @@ use super::keymap::Key;
 use super::timeline::Column;
 use super::{App, Effect, Focus, Menu, Mode, Screen, menus};
 use crate::query::{Change, Expression, FieldName, Node, Target, with_value};
+use crate::redact;
 
 impl App {
     /// Takes the value under the cursor into the filter.
@@ -14,13 +15,18 @@ impl App {
         let Some((target, value)) = self.value_under_cursor() else {
             return self.say_wrong("there is no filter for this value".into());
         };
-        if value.contains("‹masked") {
-            return self.say_wrong("this value is masked: it cannot be filtered by".into());
+        if redact::holds_mark(&value) {
+            return self.say_masked();
         }
         if value.is_empty() {
             return self.say_wrong(format!("this event has no {target}"));
         }
         self.take_value(target, &value, change);
+    }
+
+    /// Why a value is not taken into the filter: no row would match what stands in its place.
+    pub(super) fn say_masked(&mut self) {
+        self.say_wrong("this value is masked: it cannot be filtered by".into());
     }
 
     /// Takes a value into the filter: included, excluded, or the only one of its field.

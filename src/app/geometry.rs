@@ -142,7 +142,8 @@ pub fn layout(width: u16, height: u16, placement: Placement, opened: bool, scree
             table.width -= pane;
             out.pane = Area { x: table.width, width: pane, ..table };
         } else {
-            let pane = (middle / 3).clamp(6, 16);
+            let share = if screen == Screen::Object { middle / 2 } else { middle / 4 };
+            let pane = share.clamp(5, 18);
             table.height -= pane;
             out.pane = Area { y: table.y + table.height, height: pane, ..whole };
         }

@@ -48,11 +48,16 @@ pub struct Counts {
     pub axis: Axis,
     /// What is in each.
     pub bars: Vec<Bucket>,
+    /// What of it matches the filter, while all rows are shown and matches only marked.
+    pub matches: Option<Vec<Bucket>>,
     /// What was in each a day earlier, while that is compared.
     pub day_ago: Option<Vec<Bucket>>,
     /// Versions of the results that were counted.
-    versions: (u64, Option<u64>),
+    versions: Versions,
 }
+
+/// Versions of what is shown, of the matches in it, and of what there was a day earlier.
+type Versions = (u64, Option<u64>, Option<u64>);
 
 /// State of the histogram.
 #[derive(Debug, Default)]
@@ -102,15 +107,16 @@ impl Histogram {
 
     /// Counts the bars of `axis`, unless that is known. A count over a million records takes some milliseconds: it
     /// must not be made for each frame.
-    fn count(&mut self, store: &Store, view: &View, axis: Axis) {
+    fn count(&mut self, store: &Store, view: &View, matches: Option<&View>, axis: Axis) {
         let earlier = self.compares.then(|| self.unranged.as_ref().map_or(view, Unranged::view));
-        let versions = (view.version(), earlier.map(View::version));
+        let versions = (view.version(), matches.map(View::version), earlier.map(View::version));
         if self.counts.as_ref().is_some_and(|known| known.axis == axis && known.versions == versions) {
             return;
         }
-        let bars = view.histogram(store, axis.start, axis.bucket, axis.bars);
+        let count = |view: &View| view.histogram(store, axis.start, axis.bucket, axis.bars);
+        let (bars, matches) = (count(view), matches.map(count));
         let day_ago = earlier.map(|view| count_a_day_ago(store, view, &axis));
-        self.counts = Some(Counts { axis, bars, day_ago, versions });
+        self.counts = Some(Counts { axis, bars, matches, day_ago, versions });
     }
 }
 
@@ -152,7 +158,8 @@ impl App {
         }
         self.ask_without_range();
         // While a search goes on, every slice of it finds something: then each frame counts once.
-        if self.view.is_complete() && !self.histogram.has_work() {
+        let is_complete = self.view.is_complete() && self.result().is_complete();
+        if is_complete && !self.histogram.has_work() {
             self.count_histogram();
         }
     }
@@ -160,7 +167,7 @@ impl App {
     /// Counts what the next frame shows, where that is not known.
     pub(super) fn count_histogram(&mut self) {
         match self.histogram_axis() {
-            Some(axis) => self.histogram.count(&self.store, &self.view, axis),
+            Some(axis) => self.histogram.count(&self.store, &self.view, self.matches.as_ref(), axis),
             None => self.histogram.counts = None,
         }
     }

@@ -101,16 +101,17 @@ impl App {
         !full || oldest.is_none_or(|oldest| batch.segment.max_time() > oldest)
     }
 
-    fn after_data(&mut self) -> Vec<Effect> {
+    pub(super) fn after_data(&mut self) -> Vec<Effect> {
         self.resolve_range();
         let effects = self.keep_memory();
+        self.identities.update(&self.store);
+        self.unfold_unusual();
         let changes = self.store.take_changes();
         if let Some(matches) = &mut self.matches {
             matches.update(&self.store, &changes);
         }
         self.view.update(&self.store, &changes);
         self.sides_changed(&changes);
-        self.identities.update(&self.store);
         self.analysis_data_changed(&changes);
         self.histogram.data_changed(&self.store, &changes);
         self.go_where_wanted();
@@ -119,7 +120,7 @@ impl App {
     }
 
     /// Drops the oldest segments while more is held than allowed.
-    pub(super) fn keep_memory(&mut self) -> Vec<Effect> {
+    fn keep_memory(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
         // What the process holds lags behind what is dropped; one segment a look is enough to follow it.
         let mut resident_counts = self.resident > self.config.memory_limit;

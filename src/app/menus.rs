@@ -261,6 +261,7 @@ const FILTER_LANGUAGE: &[(&str, &[(&str, &str)])] = &[
             ("name:*  name:\"\"", "has any name; has none"),
             ("verb:get,list", "any of these; quotes make a comma literal: user:\"CN=a,O=b\""),
             ("agent~^kubectl/v1\\.3", "a regular expression, anywhere in the value"),
+            ("user==alice", "exactly what tables count: not who acted as alice"),
         ],
     ),
     (

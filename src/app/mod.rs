@@ -45,6 +45,7 @@ use crate::query::{Context, Expression, FieldName, Plan, View, ViewOptions, narr
 use crate::store::Store;
 use crate::trace::report::Draft;
 use action::Action;
+use analysis::Unusual;
 use detail::Detail;
 use facets::Facets;
 use filter_bar::FilterBar;
@@ -338,6 +339,7 @@ pub struct App {
     screen_before: Screen,
     /// The places that one came from, the last one last.
     came_from: Vec<CameFrom>,
+    unusual: Unusual,
     /// Another range was set since.
     range_is_own: bool,
     /// The filter that the view shows; everything where matches are only marked.
@@ -375,6 +377,7 @@ impl App {
             suggestions: Suggestions::default(),
             screen_before: Screen::default(),
             came_from: Vec::new(),
+            unusual: Unusual::default(),
             focus: Focus::Rows,
             placement: Placement::default(),
             opened: false,
@@ -444,7 +447,8 @@ impl App {
             Msg::Ingest(message) => self.ingest(message),
             Msg::Resident(bytes) => {
                 self.resident = bytes;
-                self.keep_memory()
+                // What is dropped for it must leave the screens too.
+                self.after_data()
             }
             Msg::WorkerPanic(message) => {
                 let kind = "a worker failed".to_owned();

@@ -123,9 +123,7 @@ impl ObjectScreen {
 
 /// A write in lines: what it was, by what, and each field that it changed.
 pub fn described(log: &Log<'_>, revision: &Revision) -> Vec<String> {
-    let mut side = vec![tell::request_in_words(log, &revision.request)];
-    let manager = if revision.manager.is_empty() { "none" } else { &revision.manager };
-    side.push(format!("field manager {manager} · auditID {}", revision.request.audit_id));
+    let mut side = Vec::new();
     match &revision.change {
         Change::Fields(changes) => {
             side.extend(changes.iter().map(|change| tell::change_in_words(change, true)))
@@ -143,6 +141,9 @@ pub fn described(log: &Log<'_>, revision: &Revision) -> Vec<String> {
         Outcome::Sent => side.push("(as the client sent it: the answer's body is not logged)".to_owned()),
         _ => {}
     }
+    side.push(tell::request_in_words(log, &revision.request));
+    let manager = if revision.manager.is_empty() { "none" } else { &revision.manager };
+    side.push(format!("field manager {manager} · auditID {}", revision.request.audit_id));
     side
 }
 

@@ -82,6 +82,10 @@ impl App {
             Action::NextMatch => self.jump_match(true),
             Action::PreviousMatch => self.jump_match(false),
             Action::ToggleNarrow => {
+                // The newest match need not be the newest row: following would go elsewhere.
+                if self.filter_bar.effective().root.is_some() {
+                    self.hold_selection();
+                }
                 self.filter_bar.narrow = !self.filter_bar.narrow;
                 self.restart_views();
             }
@@ -147,6 +151,10 @@ impl App {
             }
             Action::ToggleReveal => {
                 self.revealed = !self.revealed;
+                // Masked values could not be found, revealed ones can.
+                if self.result().reads_text() {
+                    self.restart_views();
+                }
                 let text = if self.revealed {
                     "secret values are shown until r or the end"
                 } else {

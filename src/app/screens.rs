@@ -14,9 +14,10 @@ use super::story::Story;
 use super::{App, Effect, Focus, Mode, menus};
 use crate::model::{EventId, parse_user_time};
 use crate::query::{
-    Change, Expression, FieldName, Node, Target, View, ViewOptions, condition_for, has_values, parse_target,
-    with_condition, with_value,
+    Change, Expression, FieldName, Node, Target, View, ViewOptions, absence_of, condition_by_or_as,
+    condition_for, has_values, parse_target, with_condition, with_value,
 };
+use crate::redact;
 use crate::store::Changes;
 
 /// What fills the screen.
@@ -226,7 +227,10 @@ impl App {
             return;
         }
         if let Some(actor) = self.users.selected() {
-            let condition = condition_for(FieldName::User, &actor.name);
+            if redact::holds_mark(&actor.name) {
+                return self.say_masked();
+            }
+            let condition = condition_by_or_as(&actor.name);
             let filter = with_condition(&self.filter_bar.applied, condition.clone());
             self.go_down(filter, &[condition]);
         }
@@ -242,6 +246,9 @@ impl App {
         }
         if self.statistics.is_empty() {
             return;
+        }
+        if self.statistics.is_masked() {
+            return self.say_masked();
         }
         let mut filter = self.filter_bar.applied.clone();
         let wanted = self.statistics.conditions();
@@ -370,6 +377,9 @@ impl App {
             (KeyCode::Esc, _) if !facets.back() => return Vec::new(),
             (KeyCode::Esc, _) => {}
             (KeyCode::Enter, _) if facets.searching => facets.searching = false,
+            (KeyCode::Enter, _) if facets.value().is_some_and(|(_, value)| redact::holds_mark(&value)) => {
+                self.say_masked();
+            }
             (KeyCode::Enter, _) => facets.enter(),
             (KeyCode::Down, _) | (KeyCode::Char('n'), true) => facets.move_by(1),
             (KeyCode::Up, _) | (KeyCode::Char('p'), true) => facets.move_by(-1),
@@ -399,8 +409,8 @@ impl App {
     /// The value goes into the filter, and with it what was gone into on the way to it.
     fn take_facet(&mut self, facets: &Facets, change: Option<Change>) {
         let (Some((field, value)), Some(change)) = (facets.value(), change) else { return };
-        if value.contains("‹masked") || facets.scope.iter().any(|(_, value)| value.contains("‹masked")) {
-            return self.say_wrong("this value is masked: it cannot be filtered by".into());
+        if redact::holds_mark(&value) {
+            return self.say_masked();
         }
         let scope = facets.scope.iter().map(|(field, value)| condition_for(*field, value));
         let filter = self.filter_bar.applied.clone();
@@ -410,9 +420,9 @@ impl App {
             return self.set_filter(with_condition(&filter, Node::Not(Box::new(Node::And(all)))));
         }
         let filter = scope.fold(filter, |filter, condition| with_condition(&filter, condition));
-        if value.is_empty() {
+        if value.is_empty() && change != Change::Only {
             // Absence is a condition of its own, which no list of values can hold.
-            let absent = condition_for(field, "");
+            let absent = absence_of(field);
             let condition = if change == Change::Exclude { Node::Not(Box::new(absent)) } else { absent };
             self.set_filter(with_condition(&filter, condition));
         } else {

@@ -9,6 +9,8 @@ use crate::store::{Changes, Store};
 pub struct Side {
     expression: Expression,
     options: ViewOptions,
+    /// Whether secret values could be found.
+    revealed: bool,
     view: View,
     /// One for each list of fields that was asked for.
     pub groupings: Vec<Grouping>,
@@ -26,14 +28,16 @@ impl Side {
         let plan = Plan::compile(&expression, context);
         let mut view = View::new(Plan::everything(), options.clone());
         view.restart(store, plan, options.clone());
-        Side { expression, options, view, groupings }
+        Side { expression, options, revealed: context.revealed, view, groupings }
     }
 
-    /// Asks another question, when it is another.
+    /// Asks another question, when it is another or may have another answer.
     pub fn ask(&mut self, store: &Store, expression: &Expression, options: &ViewOptions, context: &Context) {
-        if self.expression != *expression || self.options != *options {
+        let other_texts = self.revealed != context.revealed && self.view.reads_text();
+        if self.expression != *expression || self.options != *options || other_texts {
             self.expression = expression.clone();
             self.options = options.clone();
+            self.revealed = context.revealed;
             self.view.restart(store, Plan::compile(expression, context), options.clone());
         }
     }

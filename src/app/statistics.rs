@@ -1,17 +1,19 @@
 //! The statistics screen: the rows that are shown counted by any fields, ready-made tables, the slowest requests with
 //! where their time went, and what people changed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
 use super::side::Side;
 use super::table::TableCursor;
-use crate::model::{EventId, Micros, Stage, is_mutating_subresource};
+use crate::model::{EventId, Micros, is_mutating_subresource};
 use crate::query::{
     Context, Expression, FieldName, Group, Grouping, Node, SortBy, ViewOptions, condition_for, parse,
     with_condition,
 };
+use crate::redact::holds_mark;
 use crate::store::{Bitset, Store};
 
 /// Slowest requests that are listed.
@@ -68,13 +70,14 @@ impl Question {
     }
 }
 
-/// Leaves of the writes those that somebody wanted.
+/// Leaves of the writes those that somebody wanted. Of Events (core/v1 and events.k8s.io) only what machines report is
+/// routine: who deletes them covers tracks.
 const CHANGES: &str = "is:write code:<400 -is:dryrun -is:routine -kind:node,control-plane,anonymous \
     -user:system:serviceaccount:kube-system:*-controller,system:serviceaccount:kube-system:*-collector,\
 system:serviceaccount:kube-system:*-publisher,system:serviceaccount:kube-system:*-cleaner,\
 system:serviceaccount:kube-system:*-autoscaler \
-    -resource:events,leases,tokenreviews,subjectaccessreviews,localsubjectaccessreviews,selfsubjectaccessreviews,\
-selfsubjectrulesreviews,selfsubjectreviews";
+    -resource:leases,tokenreviews,subjectaccessreviews,localsubjectaccessreviews,selfsubjectaccessreviews,\
+selfsubjectrulesreviews,selfsubjectreviews -(resource:events verb:create,patch,update -kind:human)";
 
 /// The ready-made tables, in the order in which they follow each other.
 pub fn presets() -> Vec<Question> {
@@ -407,6 +410,20 @@ impl Statistics {
         conditions
     }
 
+    /// Whether a part of the row under the cursor is masked, so that no filter finds what it stands for.
+    pub fn is_masked(&self) -> bool {
+        let at = self.cursor.row;
+        match self.question.shape {
+            Shape::Groups => {
+                self.groups.get(at).is_some_and(|group| group.values.iter().any(|value| holds_mark(value)))
+            }
+            Shape::Changes => {
+                self.changed.get(at).is_some_and(|c| holds_mark(&c.user) || holds_mark(&c.object))
+            }
+            Shape::Slowest => false,
+        }
+    }
+
     /// The field and value under the cursor: of the column it is sorted by where that is one, else of the first.
     pub fn value(&self) -> Option<(FieldName, String)> {
         let at = self.cursor.row;
@@ -427,12 +444,7 @@ fn folded(groups: Vec<Group>) -> Vec<Changed> {
     let mut rows: BTreeMap<(Box<str>, Box<str>), Changed> = BTreeMap::new();
     for group in groups {
         let Ok([user, object, verb, subresource]) = <[Box<str>; 4]>::try_from(group.values) else { continue };
-        let verb = match subresource.as_ref() {
-            "" => verb,
-            // What was done to the pod tells more than the verb it was asked for with.
-            acting if is_mutating_subresource(acting) => subresource,
-            other => format!("{verb} {other}").into(),
-        };
+        let verb = deed(&verb, &subresource).into();
         let stats = group.stats;
         let row = rows.entry((user.clone(), object.clone())).or_insert_with(|| Changed {
             user,
@@ -450,6 +462,16 @@ fn folded(groups: Vec<Group>) -> Vec<Changed> {
     rows
 }
 
+/// What was done: the verb, with the subresource where there is one.
+pub fn deed<'t>(verb: &'t str, subresource: &'t str) -> Cow<'t, str> {
+    match subresource {
+        "" => verb.into(),
+        // What was done to the pod tells more than the verb it was asked for with.
+        acting if is_mutating_subresource(acting) => acting.into(),
+        other => format!("{verb} {other}").into(),
+    }
+}
+
 /// The slowest of the rows that were found; without requests that last by their nature.
 fn slowest(store: &Store, side: &Side) -> Vec<Slow> {
     let mut slow: Vec<Slow> = Vec::new();
@@ -457,10 +479,10 @@ fn slowest(store: &Store, side: &Side) -> Vec<Slow> {
     for (number, entry) in store.entries() {
         let segment = entry.segment();
         let Some(shown) = side.view().shown_in(number) else { continue };
-        let ended = |row: u32| matches!(segment.facts(row).stage(), Stage::ResponseComplete | Stage::Panic);
         let mut slower: Bitset = segment.elapsed_times().rows_where(|took| took > least);
         slower.and(shown);
-        for row in slower.iter().filter(|row| ended(*row)) {
+        slower.and_not(entry.hidden());
+        for row in slower.iter().filter(|row| segment.is_end(*row)) {
             slow.push(Slow { id: EventId::new(number, row), took: segment.elapsed(row) });
             if slow.len() >= 2 * SLOWEST {
                 keep_slowest(&mut slow);
@@ -509,6 +531,12 @@ mod tests {
         let changes = Question::changes("-10m");
         assert!(changes.condition.to_string().ends_with("since:-10m"), "{}", changes.condition);
         assert_eq!(Question::changes("nonsense").title, "changes");
+    }
+
+    #[test]
+    fn deeds_are_told_by_what_was_done() {
+        assert_eq!((deed("patch", ""), deed("patch", "scale")), ("patch".into(), "patch scale".into()));
+        assert_eq!(deed("get", "exec"), "exec", "however it was asked for");
     }
 
     #[test]

@@ -6,13 +6,17 @@ use fuzzy_matcher::skim::SkimMatcherV2;
 
 use super::side::{Side, by};
 use crate::query::{
-    Completion, Context, Expression, FieldName, Grouping, Node, SortBy, ViewOptions, Wanted, fields_for,
+    Completion, Context, Expression, FieldName, Grouping, Node, ViewOptions, Wanted, fields_for,
     fixed_values, has_values, parse,
 };
+use crate::redact;
 use crate::store::Store;
 
 /// Values that are looked through at most, the most frequent first.
-const MOST: usize = 5_000;
+const MOST: usize = 2_000;
+
+/// Values that are counted at most: those that come first where a field has another value in nearly every row.
+const MOST_COUNTED: usize = 20_000;
 
 /// One offer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,7 +69,13 @@ impl Suggestions {
         match &mut self.side {
             Some((open, side)) if open == field => side.ask(store, &expression, options, context),
             _ => {
-                let side = Side::new(store, expression, options.clone(), context, vec![by(*field)]);
+                let side = Side::new(
+                    store,
+                    expression,
+                    options.clone(),
+                    context,
+                    vec![by(*field).at_most(MOST_COUNTED)],
+                );
                 self.side = Some((*field, side));
             }
         }
@@ -164,28 +174,25 @@ fn values(field: FieldName, typed: &str, grouping: Option<&Grouping>) -> Vec<Sug
         .iter()
         .map(|word| Suggestion { text: (*word).to_owned(), help: String::new(), count: None })
         .collect();
-    for group in grouping.map(|grouping| grouping.groups(SortBy::Count, true)).unwrap_or_default() {
-        let Some(text) = group.values.first().filter(|text| !text.is_empty() && !text.contains("‹masked"))
-        else {
+    let words = offered.len();
+    let frequent = grouping.map(|grouping| grouping.most_frequent(MOST)).unwrap_or_default();
+    for (text, count) in frequent {
+        if text.is_empty() || redact::holds_mark(text) {
             continue;
-        };
-        let full = offered.len() >= MOST;
-        let words = fixed_values(field).len();
-        match offered.iter_mut().take(words).find(|known| known.text == **text) {
-            Some(known) => known.count = Some(group.stats.count),
-            None if !full => offered.push(Suggestion {
-                text: text.to_string(),
-                help: String::new(),
-                count: Some(group.stats.count),
-            }),
-            None => break,
+        }
+        match offered.iter_mut().take(words).find(|known| known.text == text) {
+            Some(known) => known.count = Some(count),
+            None => {
+                offered.push(Suggestion { text: text.to_owned(), help: String::new(), count: Some(count) })
+            }
         }
     }
+    let beginning = typed.to_lowercase();
     let mut scored: Vec<(i64, Suggestion)> = offered
         .into_iter()
         .filter_map(|offer| {
             // What begins as typed is meant more often than what only holds the letters somewhere.
-            let begins = offer.text.to_lowercase().starts_with(&typed.to_lowercase());
+            let begins = offer.text.to_lowercase().starts_with(&beginning);
             let score = matcher.fuzzy_match(&offer.text, typed)?;
             Some((if typed.is_empty() { 0 } else { score + i64::from(begins) * 1000 }, offer))
         })

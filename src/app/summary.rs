@@ -205,10 +205,14 @@ fn took(event: &Value, ended: Option<Micros>) -> String {
     if text(event, "/stage") == "RequestReceived" && ended.is_none() {
         return String::new();
     }
-    let mut out = format_duration(ended.unwrap_or(stage) - received);
-    if ended.is_some() {
-        out += &format!(" (answer began after {})", format_duration(stage - received));
-    }
+    let answered = format_duration(stage - received);
+    // A refused login is logged as ResponseStarted with nothing behind it.
+    let is_answer_only = text(event, "/stage") == "ResponseStarted" && code(event) != 401;
+    let mut out = match ended {
+        Some(ended) => format!("{} (answer began after {answered})", format_duration(ended - received)),
+        None if is_answer_only => format!("no end logged (answer began after {answered})"),
+        None => answered,
+    };
     let split = latency_split(event);
     if !split.is_empty() {
         out += &format!(" · {split}");
@@ -257,7 +261,10 @@ mod tests {
         assert_eq!(line(&event, "ran"), "sh -c cat /etc/passwd · in container app");
         assert!(line(&event, "from").starts_with("10.0.0.9 (claims to come from 1.1.1.1) · kubectl"));
         assert_eq!(line(&event, "why"), "allowed: RoleBinding \"x\" of Role \"y\" to User \"admin\"");
-        assert_eq!(line(&event, "took"), "250.0 ms");
+        assert_eq!(line(&event, "took"), "no end logged (answer began after 250.0 ms)");
+        let mut refused = event.clone();
+        refused["responseStatus"]["code"] = json!(401);
+        assert_eq!(line(&refused, "took"), "250.0 ms");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::table::TableCursor;
 use crate::activity::{Activity, Actor, ActorSort};
 use crate::model::{ActorKind, Micros, service_account};
 use crate::query::{Context, Expression, FieldName, Group, Grouping, SortBy, View, ViewOptions};
-use crate::query::{condition_for, with_condition};
+use crate::query::{condition_by_or_as, with_condition};
 use crate::store::Store;
 
 /// Identities that belong together.
@@ -274,12 +274,13 @@ impl Users {
             self.profile = None;
             return;
         };
-        let expression = with_condition(filter, condition_for(FieldName::User, &name));
+        let expression = with_condition(filter, condition_by_or_as(&name));
         match &mut self.profile {
             Some((open, side)) if *open == name => side.ask(store, &expression, options, context),
             _ => {
                 let mut groupings: Vec<Grouping> = PROFILE.map(by).into();
-                groupings.push(Grouping::new(vec![FieldName::Verb, FieldName::Object], Vec::new()));
+                let deeds = vec![FieldName::Verb, FieldName::Subresource, FieldName::Object];
+                groupings.push(Grouping::new(deeds, Vec::new()));
                 let side = Side::new(store, expression, options.clone(), context, groupings);
                 self.profile = Some((name, side));
             }
@@ -294,7 +295,7 @@ impl Users {
         PROFILE.into_iter().zip(groups).collect()
     }
 
-    /// Writes of the profile's actor, and what was refused to it, by verb and object, the latest first.
+    /// Writes of the profile's actor, and what was refused to it, by verb, subresource and object, the latest first.
     pub fn profile_objects(&self) -> (Vec<Group>, Vec<Group>) {
         let Some((_, side)) = &self.profile else { return (Vec::new(), Vec::new()) };
         let Some(grouping) = side.groupings.last() else { return (Vec::new(), Vec::new()) };

@@ -263,7 +263,7 @@ fn work_is_proportional_to_the_text() {
         ("{},\n", "small objects"),
         ("{\"a\":[{}\n", "objects in open arrays"),
     ] {
-        let text = format!("{{\n{}", unit.repeat(200_000));
+        let text = format!("{{\n{}", unit.repeat(20_000));
         let (mut reader, mut heard) = (Reader::new(), Heard::default());
         reader.read(text.as_bytes(), &mut heard);
         reader.finish(&mut heard);
@@ -274,7 +274,8 @@ fn work_is_proportional_to_the_text() {
 
 #[test]
 fn what_is_too_long_is_said_and_left() {
-    let long = format!("{{\n{}{}\n", "\"a\":[],\n".repeat(MAX_LINE / 8), line("a", None));
+    let member = format!("\"a\":[{}0],\n", "0,".repeat(4000));
+    let long = format!("{{\n{}{}\n", member.repeat(MAX_LINE / member.len() + 1), line("a", None));
     let found = heard(&long);
     assert_eq!(found.ids(), ["a"]);
     assert_eq!(found.unreadable[0].0, Unreadable::TooLong);

@@ -10,7 +10,8 @@ use crate::error::Result;
 use crate::model::{format_rfc3339, tool};
 use crate::settings::HistoryQuestion;
 use crate::text::json_escape_hostile;
-use crate::trace::manifest::{ShownChange, manifest, masked, yaml};
+use crate::trace::manifest::{ShownChange, manifest, masked};
+use crate::trace::yaml::yaml;
 use crate::trace::{Change, History, Log, ObjectKey, Outcome, Revision, find, tell};
 
 /// Prints the answer; how many writes were found.

@@ -54,6 +54,10 @@ impl Intake {
                     self.notices.add(notice, 0);
                 }
             }
+            // About what was asked for, not about what was found in a log.
+            IngestMessage::Notice(notice) if notice.source.is_none() && !notice.is_loss => {
+                streams.note(&notice.detail);
+            }
             IngestMessage::Notice(notice) => self.notices.add(notice, 0),
             IngestMessage::File(_, report) => {
                 self.last_of_files = self.last_of_files.max(report.last);

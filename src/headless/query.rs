@@ -121,7 +121,9 @@ impl QueryOptions<'_> {
         {
             wanted.and(&segment.stage_times().rows_where(|time| (from..to).contains(&time)));
         }
-        let mut scan = plan.scan(Rows::held(number, entry), Some(&wanted));
+        let rows = Rows::held(number, entry);
+        let rows = if self.is_by_request() { rows } else { rows.each_alone() };
+        let mut scan = plan.scan(rows, Some(&wanted));
         scan.advance(segment, || true);
         scan.into_matched()
     }

@@ -185,7 +185,7 @@ impl<'a> Row<'a> {
     pub(super) fn duration(&self) -> Option<Micros> {
         match self.end {
             Some((segment, row)) => Some(segment.stage_time(row) - self.segment.received(self.row)),
-            None if self.segment.facts(self.row).stage().is_final() => Some(self.segment.elapsed(self.row)),
+            None if self.segment.is_end(self.row) => Some(self.segment.elapsed(self.row)),
             None => None,
         }
     }

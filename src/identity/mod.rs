@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use hashbrown::hash_map::Entry;
 
-use crate::model::{EventId, Micros, Stage, tool};
+use crate::model::{ActorKind, EventId, Micros, Stage, actor_kind, tool};
 use crate::store::{EMPTY, Field, Segment, Store, Symbol};
 use names::{Name, Names};
 
@@ -298,6 +298,34 @@ impl Identities {
     /// What is usual for an identity.
     pub fn habit(&self, user: &str) -> Habit {
         Habit::of(&self.uses_of_user(user))
+    }
+
+    /// Machines' identities that are mostly used from one address, and each other address that they were used from:
+    /// what came from there is out of the ordinary.
+    pub fn unusual_places(&self) -> Vec<(&str, &str)> {
+        let machine = |user: &str| !matches!(actor_kind(user), ActorKind::Human | ActorKind::Anonymous);
+        let mut found = Vec::new();
+        for (user, at) in self.by_user.iter().filter(|(_, at)| at.len() > 1) {
+            let user = self.names.get(*user);
+            if !machine(user) {
+                continue;
+            }
+            let habit = Habit::of(&self.uses_at(Some(at)));
+            for address in &habit.addresses {
+                if let Some(name) = self.names.find(&address.value)
+                    && habit.unusual_address(&address.value).is_some()
+                {
+                    found.push((user, self.names.get(name)));
+                }
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// How many distinct uses are known: another number means that somebody or something new was seen.
+    pub fn distinct_uses(&self) -> usize {
+        self.uses.len()
     }
 
     /// Requests whose use was not remembered, since too many different ones were seen.

@@ -83,6 +83,7 @@ fn a_stolen_token_is_told_from_the_usual_one() {
     let unusual = habit.unusual_tool("kubectl").expect("argocd is usual");
     assert_eq!((unusual.usual.value.as_str(), unusual.usual.requests, unusual.of), ("argocd", 20, 21));
     assert!(habit.unusual_address("203.0.113.66").is_some());
+    assert_eq!(identities.unusual_places(), [(ARGOCD, "203.0.113.66")]);
     assert!(habit.unusual_address("10.244.3.15").is_none() && habit.unusual_tool("helm").is_none());
 }
 

@@ -24,7 +24,7 @@ use crate::model::{self, Micros, SECOND, SourceId};
 use crate::notice::Notice;
 use crate::source::filesystem::{FileSystem, RealFileSystem};
 use crate::source::names::rotated_name;
-use crate::source::resolve::{LogSource, ResolveOptions, resolve};
+use crate::source::resolve::{Brought, LogSource, ResolveOptions, resolve, take_out_brought};
 use crate::source::tail::Tail;
 use crate::source::{backfill, follow, stdin};
 use crate::store::Batch;
@@ -207,10 +207,12 @@ pub fn start(inputs: &[Input], options: &IngestOptions, sender: &Sender<IngestMe
     let context = Context { options, sender, stop: &stop };
     let (mut numbers, mut plan, mut threads) = (Numbers::default(), Plan::default(), Vec::new());
     for input in inputs {
-        match input {
-            Input::Text(name, text) => context.open_text(name, text, &mut numbers, &mut plan),
-            Input::Argument(path) => context.open_argument(path, &mut numbers, &mut plan, &mut threads),
+        if let Input::Text(name, text) = input {
+            context.open_text(name, text, &mut numbers, &mut plan);
         }
+    }
+    for log in context.logs(inputs) {
+        threads.extend(context.open(&log, &mut numbers, &mut plan));
     }
     let progress = plan.progress();
     threads.extend(history::start(
@@ -245,30 +247,45 @@ impl Context<'_> {
         plan.add_text(file, Arc::clone(text));
     }
 
-    fn open_argument(
-        &self,
-        path: &Path,
-        numbers: &mut Numbers,
-        plan: &mut Plan,
-        threads: &mut Vec<JoinHandle<()>>,
-    ) {
+    /// The logs that the arguments name, each once.
+    fn logs(&self, inputs: &[Input]) -> Vec<LogSource> {
         let resolving = ResolveOptions {
             rotated: self.options.rotated,
             may_be_missing: self.options.follow,
             time_of_line: &format::time_of_line,
         };
-        let sources = match resolve(path, &resolving) {
-            Ok(sources) => sources,
-            Err(error) => return self.tell(IngestMessage::Failed(error)),
-        };
-        for source in sources {
-            let thread = match source {
-                LogSource::Stdin => Ok(self.open_stdin(numbers)),
-                LogSource::Files { live, rotated } => self.open_files(&live, &rotated, numbers, plan),
+        let mut logs = Vec::new();
+        for input in inputs {
+            let Input::Argument(path) = input else { continue };
+            match resolve(path, &resolving) {
+                Ok(found) => logs.extend(found),
+                Err(error) => self.tell(IngestMessage::Failed(error)),
+            }
+        }
+        let brought = take_out_brought(&mut logs);
+        for brought in brought.chunk_by(|a, b| a.by == b.by) {
+            let [Brought { path, by }, others @ ..] = brought else { continue };
+            let detail = match others.len() {
+                0 if path == by => format!("{} was named twice: it is read once", path.display()),
+                0 => format!("{} comes with {}: it is read once", path.display(), by.display()),
+                others => {
+                    format!("{} of the named files come with {}: each is read once", others + 1, by.display())
+                }
             };
-            match thread {
-                Ok(thread) => threads.extend(thread),
-                Err(cause) => self.tell(IngestMessage::Failed(Error::unreadable(path, cause))),
+            let kind = "named twice".to_owned();
+            self.tell(IngestMessage::Notice(Notice { source: None, kind, detail, is_loss: false }));
+        }
+        logs
+    }
+
+    fn open(&self, log: &LogSource, numbers: &mut Numbers, plan: &mut Plan) -> Option<JoinHandle<()>> {
+        match log {
+            LogSource::Stdin => self.open_stdin(numbers),
+            LogSource::Files { live, rotated } => {
+                self.open_files(live, rotated, numbers, plan).unwrap_or_else(|cause| {
+                    self.tell(IngestMessage::Failed(Error::unreadable(live, cause)));
+                    None
+                })
             }
         }
     }

@@ -1,6 +1,11 @@
 //! What the query part of a `requestURI` says: parameters of the Kubernetes API, percent-decoded.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
+static FIELD_MANAGER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("fieldManager"));
 
 /// Decoded values of a query parameter, in the order in which they stand.
 pub fn parameters<'u>(request_uri: &'u str, name: &'u str) -> impl Iterator<Item = Cow<'u, str>> {
@@ -42,10 +47,15 @@ pub fn field_manager<'u>(request_uri: &'u str, user_agent: &'u str) -> Cow<'u, s
 
 /// Parameter `fieldManager`, when it says anything.
 pub fn named_field_manager(request_uri: &str) -> Option<Cow<'_, str>> {
-    if !request_uri.contains("fieldManager=") {
-        return None;
-    }
-    parameter(request_uri, "fieldManager").filter(|manager| !manager.is_empty())
+    let query = request_uri.split_once('?')?.1;
+    // The first parameter of this name counts, and most URIs have none: no need to take the others apart.
+    let value = FIELD_MANAGER.find_iter(query.as_bytes()).find_map(|at| {
+        let begins = at == 0 || query.as_bytes().get(at - 1) == Some(&b'&');
+        let parameter = query.get(at + FIELD_MANAGER.needle().len()..)?.split('&').next()?;
+        let is_it = begins && (parameter.is_empty() || parameter.starts_with('='));
+        is_it.then(|| parameter.strip_prefix('=').unwrap_or(parameter))
+    })?;
+    Some(percent_decoded(value)).filter(|manager| !manager.is_empty())
 }
 
 fn percent_decoded(text: &str) -> Cow<'_, str> {
@@ -90,6 +100,12 @@ mod tests {
             "kubectl-client-side-apply"
         );
         assert_eq!(field_manager("/x?fieldManager=", "Helm/3.16.2"), "Helm");
+        assert_eq!(
+            named_field_manager("/x?a=b&xfieldManager=c&fieldManager=d%20e&fieldManager=f").as_deref(),
+            Some("d e")
+        );
+        assert_eq!(named_field_manager("/fieldManager=a?b"), None);
+        assert_eq!(named_field_manager("/x?fieldManager&fieldManager=a"), None);
         assert!(is_dry_run("/x?a=b&dryRun=All") && !is_dry_run("/x?dryRun=") && !is_dry_run("/dryRun=All"));
         assert_eq!(parameter("/x?watch", "watch").as_deref(), Some(""));
     }

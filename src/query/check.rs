@@ -14,7 +14,8 @@ use crate::model::{Micros, SECOND, TimeZoneChoice, parse_length, parse_user_time
 pub(super) fn check_value(target: &Target, value: &Value, at_end: bool) -> Result<(), ParseError> {
     match target {
         Target::Field(field) => check_field(field.info(), value, at_end),
-        Target::Annotation(_) => Ok(()),
+        // Whatever a column may hold.
+        Target::Exactly(_) | Target::Annotation(_) => Ok(()),
         Target::Body(path) => match comparison(&value.text).filter(|_| !value.quoted) {
             Some((_, number)) if number.parse::<f64>().is_err() => {
                 Err(wrong(format!("'{number}' is no number"), Some(format!("{path}:>=3")), at_end))

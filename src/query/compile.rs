@@ -10,7 +10,7 @@ use super::names::matches_username;
 use super::pattern::Pattern;
 use super::plan::{Predicate, Test};
 use super::syntax::{Expression, Node, Target, Term, Value};
-use super::text_test::{BodyTest, TextTest, ValueTest};
+use super::text_test::{AnnotationTest, BodyTest, LineTest, TextTest, ValueTest};
 use crate::model::{
     ActorKind, Decision, Grant, Level, Micros, Stage, actor_kind, command, is_dry_run,
     is_mutating_subresource, is_write_verb, named_field_manager, parse_user_time, tool,
@@ -37,6 +37,7 @@ fn compile_term(term: &Term, context: &Context) -> Test {
         match &term.target {
             None => compile_word(asked),
             Some(Target::Field(field)) => compile_field(*field, asked, context),
+            Some(Target::Exactly(field)) => compile_exactly(*field, asked.text(), context),
             Some(Target::Annotation(key)) => compile_annotation(key, asked),
             Some(Target::Body(path)) => {
                 Test::text(TextTest::Body(BodyTest::new(path.clone(), asked.value_test())))
@@ -103,6 +104,11 @@ fn strings(field: Field, test: impl Fn(&str) -> bool + Send + Sync + 'static) ->
     Test::Where(field, Predicate(Arc::new(test)))
 }
 
+/// Rows whose string holds a text, and passes a predicate that no string without that text would pass.
+fn holding(field: Field, text: &'static str, test: impl Fn(&str) -> bool + Send + Sync + 'static) -> Test {
+    Test::Holding(field, text, Predicate(Arc::new(test)))
+}
+
 fn compile_word(asked: Asked<'_>) -> Test {
     // Every text has the empty one as a part.
     if asked.is_absence() { Test::All(Vec::new()) } else { Test::Word(asked.part()) }
@@ -114,7 +120,18 @@ fn compile_annotation(key: &str, asked: Asked<'_>) -> Test {
         ("authorization.k8s.io/reason", ValueTest::Text(pattern)) => {
             Test::Column(Field::DecisionReason, pattern)
         }
-        (key, test) => Test::text(TextTest::Annotation(key.to_owned(), test)),
+        (key, test) => Test::text(TextTest::Annotation(AnnotationTest::new(key, test))),
+    }
+}
+
+fn compile_exactly(field: FieldName, text: &str, context: &Context) -> Test {
+    match field {
+        // The name is the program's, not the segment's.
+        FieldName::Source => {
+            let named = context.sources.iter().filter(|(_, name)| *name == text);
+            Test::Source(named.map(|(id, _)| *id).collect())
+        }
+        field => Test::Exactly(field, text.to_owned()),
     }
 }
 
@@ -198,7 +215,7 @@ fn compile_field(field: FieldName, asked: Asked<'_>, context: &Context) -> Test 
             if text.eq_ignore_ascii_case("no") { not(marked) } else { marked }
         }
         FieldName::Deprecated => Test::Column(Field::Deprecated, asked.whole()),
-        FieldName::Text => Test::text(TextTest::Line(asked.part())),
+        FieldName::Text => Test::text(TextTest::Line(LineTest::new(asked.part()))),
     }
 }
 
@@ -259,7 +276,7 @@ fn compile_is(text: &str) -> Test {
     match text.to_ascii_lowercase().as_str() {
         "write" => write(),
         "failed" => Test::Code(400, u16::MAX),
-        "dryrun" => strings(Field::RequestUri, is_dry_run),
+        "dryrun" => holding(Field::RequestUri, "dryRun", is_dry_run),
         "noop" => Test::All(vec![
             strings(Field::Verb, |verb| matches!(verb, "update" | "patch")),
             not(Test::Code(400, u16::MAX)),
@@ -372,20 +389,25 @@ fn compile_address(asked: Asked<'_>) -> Test {
 fn compile_manager(asked: Asked<'_>) -> Test {
     let manages = strings(Field::Verb, |verb| matches!(verb, "create" | "update" | "patch"));
     if asked.is_absence() {
-        return not(manages);
+        // A write may be nobody's.
+        let anybody = Value { text: "*".to_owned(), quoted: false };
+        return not(compile_manager(Asked { value: &anybody, regex: false }));
     }
     let (by_name, by_agent) = (asked.whole(), asked.whole());
+    fn names_itself(test: impl Fn(&str) -> bool + Send + Sync + 'static) -> Test {
+        holding(Field::RequestUri, "fieldManager=", move |uri| {
+            named_field_manager(uri).is_some_and(|manager| test(&manager))
+        })
+    }
     Test::All(vec![
         manages,
         Test::Any(vec![
-            strings(Field::RequestUri, move |uri| {
-                named_field_manager(uri).is_some_and(|manager| by_name.matches(&manager))
-            }),
+            names_itself(move |manager| by_name.matches(manager)),
             Test::All(vec![
-                strings(Field::RequestUri, |uri| named_field_manager(uri).is_none()),
                 strings(Field::UserAgent, move |agent| {
                     by_agent.matches(agent.split('/').next().unwrap_or(""))
                 }),
+                not(names_itself(|_| true)),
             ]),
         ]),
     ])
@@ -393,17 +415,17 @@ fn compile_manager(asked: Asked<'_>) -> Test {
 
 fn compile_command(asked: Asked<'_>) -> Test {
     let exec = || Test::Column(Field::Subresource, Pattern::whole("exec", true));
+    fn with_command(test: impl Fn(&str) -> bool + Send + Sync + 'static) -> Test {
+        holding(Field::RequestUri, "command=", move |uri| {
+            let command = command(uri);
+            !command.is_empty() && test(&command)
+        })
+    }
     let pattern = asked.part();
     if asked.is_absence() {
-        return not(Test::All(vec![exec(), strings(Field::RequestUri, |uri| !command(uri).is_empty())]));
+        return not(Test::All(vec![exec(), with_command(|_| true)]));
     }
-    Test::All(vec![
-        exec(),
-        strings(Field::RequestUri, move |uri| {
-            let command = command(uri);
-            !command.is_empty() && pattern.matches(&command)
-        }),
-    ])
+    Test::All(vec![exec(), with_command(move |command| pattern.matches(command))])
 }
 
 fn moment(text: &str, context: &Context) -> Micros {

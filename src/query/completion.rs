@@ -47,15 +47,17 @@ impl Completion {
             let (typed, wanted) = (name.to_owned(), Wanted::Named);
             return Some(Completion { start, end, typed, wanted, rest });
         }
-        let Some(colon) = token.find([':', '~']) else {
+        let sign = token.find([':', '~']).into_iter().chain(token.find("==")).min();
+        let Some(sign) = sign else {
             let plain = token.chars().all(|c| c.is_ascii_alphabetic());
             return plain.then_some(Completion { start, end, typed: token, wanted: Wanted::Field, rest });
         };
-        if token[colon..].starts_with('~') {
+        if token[sign..].starts_with('~') {
             return None;
         }
-        let field = field_named(&token[..colon])?.field;
-        let before_value = colon + 1 + last_value(&token[colon + 1..]);
+        let field = field_named(&token[..sign])?.field;
+        let values = sign + if token[sign..].starts_with("==") { 2 } else { 1 };
+        let before_value = values + last_value(&token[values..]);
         let typed = token[before_value..].trim_start_matches('"').to_owned();
         let start = start + token[..before_value].chars().count();
         // The whole value is replaced, not only what stands before the cursor.
@@ -168,6 +170,7 @@ mod tests {
         assert_eq!(at("user:bob,al| ns:prod"), some("al", Wanted::Value(FieldName::User), "ns:prod"));
         assert_eq!(at("(verb:"), some("", Wanted::Value(FieldName::Verb), ""));
         assert_eq!(at("user:\"CN=a,O"), some("CN=a,O", Wanted::Value(FieldName::User), ""));
+        assert_eq!(at("ns==prod,ku"), some("ku", Wanted::Value(FieldName::Namespace), ""));
         assert_eq!(at("agent~ku"), None);
         assert_eq!(at("request.spec:x"), None);
         assert_eq!(at("@mine"), some("mine", Wanted::Named, ""));

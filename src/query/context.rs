@@ -29,6 +29,6 @@ impl Context {
     /// Whether the answer to an expression depends on this field, so that it must be compiled anew when that part of
     /// the context changes.
     pub fn matters(expression: &Expression, field: FieldName) -> bool {
-        expression.mentions(|term| term.target == Some(Target::Field(field)))
+        expression.mentions(|term| term.target.as_ref().and_then(Target::field) == Some(field))
     }
 }

@@ -1,6 +1,6 @@
 //! Changing a filter by key: include, exclude or keep only the value under the cursor.
 
-use super::fields::{FieldKind, FieldName};
+use super::fields::FieldName;
 use super::syntax::{Expression, Node, Target, Term, Value};
 
 /// What a key does with a value.
@@ -30,9 +30,12 @@ pub fn with_value(
     let value = Value::exactly(text);
     let has_value = |node: &Node| matches!(node, Node::Term(t) if is_of(t, target));
     let is_exclusion = |node: &Node| matches!(node, Node::Not(inner) if has_value(inner));
+    let exactly = target.field().map(Target::Exactly);
+    let asks_exactly =
+        |node: &Node| matches!(node, Node::Term(t) if t.target == exactly && exactly.is_some());
     match change {
         Change::Only => {
-            parts.retain(|part| !has_value(part) && !is_exclusion(part));
+            parts.retain(|part| !has_value(part) && !is_exclusion(part) && !asks_exactly(part));
             parts.push(term(target, value));
         }
         Change::Include => {
@@ -71,18 +74,21 @@ pub fn with_value(
     Expression { root }
 }
 
-/// The condition that holds for exactly this value of a field; the empty value stands for its absence.
+/// The condition that holds for the rows that a group of this value counts, and for no other; the empty value stands
+/// for the field's absence.
 pub fn condition_for(field: FieldName, value: &str) -> Node {
-    let quoted = Value { text: value.to_owned(), quoted: true };
-    if field.info().kind == FieldKind::Part && !value.is_empty() {
-        // A part of the value is not the value.
-        let value = Value { text: format!("^{}$", regex::escape(value)), quoted: true };
-        return Node::Term(Term { target: Some(Target::Field(field)), regex: true, values: vec![value] });
-    }
-    // Without quotes a name may be any of several ways of writing it.
-    let spelled = matches!(field, FieldName::User | FieldName::Impersonator | FieldName::ImpersonatedUser);
-    let exactly = Value::exactly(value);
-    term(&Target::Field(field), if spelled { quoted } else { exactly })
+    term(&Target::Exactly(field), Value::exactly(value))
+}
+
+/// The condition that holds for what an identity did, and for what others did as it.
+pub fn condition_by_or_as(username: &str) -> Node {
+    // Without quotes it would be any way of writing the name.
+    term(&FieldName::User.into(), Value { text: username.to_owned(), quoted: true })
+}
+
+/// The condition that a field is absent.
+pub fn absence_of(field: FieldName) -> Node {
+    term(&field.into(), Value::exactly(""))
 }
 
 /// The filter that asks for one thing more. What it asks for already is not asked twice.
@@ -121,20 +127,20 @@ mod tests {
 
     #[test]
     fn conditions_for_one_value_alone() {
-        for (field, value, written) in [
-            (FieldName::User, "alice", r#"user:"alice""#),
-            (FieldName::Verb, "get", "verb:get"),
-            (FieldName::Reason, "Forbidden", r#"reason:"Forbidden""#),
-            (FieldName::Namespace, "", r#"ns:"""#),
-            (FieldName::UserAgent, "kubectl/v1.3 (x)", r#"agent~"^kubectl/v1\\.3 \\(x\\)$""#),
-            (FieldName::Object, "/nodes/n1", "object:/nodes/n1"),
+        for (condition, written) in [
+            (condition_for(FieldName::User, "alice"), "user==alice"),
+            (condition_for(FieldName::Reason, "Forbidden"), r#"reason=="Forbidden""#),
+            (condition_for(FieldName::Namespace, ""), r#"ns=="""#),
+            (condition_for(FieldName::UserAgent, "kubectl/v1.3 (x)"), r#"agent=="kubectl/v1.3 (x)""#),
+            (condition_for(FieldName::Object, "/nodes/n1"), "object==/nodes/n1"),
+            (condition_by_or_as("alice"), r#"user:"alice""#),
+            (absence_of(FieldName::Namespace), r#"ns:"""#),
         ] {
-            let condition = condition_for(field, value);
             assert_eq!(condition.to_string(), written);
             assert_eq!(parse(written).unwrap().root, Some(condition), "{written}");
         }
         let once = with_condition(&parse("a b").unwrap(), condition_for(FieldName::Verb, "get"));
-        assert_eq!(once.to_string(), "a b verb:get");
+        assert_eq!(once.to_string(), "a b verb==get");
         assert_eq!(with_condition(&once, condition_for(FieldName::Verb, "get")), once);
     }
 
@@ -152,6 +158,7 @@ mod tests {
         assert_eq!(edit("user:alice,bob", user, "bob", Change::Exclude), "user:alice -user:bob");
         assert_eq!(edit("-user:bob ns:prod", user, "bob", Change::Include), "ns:prod user:bob");
         assert_eq!(edit("user:a -user:b ns:prod", user, "c", Change::Only), "ns:prod user:c");
+        assert_eq!(edit("user==a ns:prod", user, "c", Change::Only), "ns:prod user:c");
         assert_eq!(edit("", user, "CN=a,O=b", Change::Only), "user:\"CN=a,O=b\"");
     }
 }

@@ -65,7 +65,7 @@ pub enum FieldName {
     TokenNode,
     /// The log a record was read from.
     Source,
-    /// Time from arrival to end.
+    /// Time from arrival to end, of requests that have ended.
     Duration,
     /// Stage time at or after a moment.
     Since,
@@ -132,7 +132,7 @@ pub const FIELDS: &[FieldInfo] = &[
         "user",
         &["username"],
         FieldKind::Whole,
-        "who, also when impersonated: alice finds alice@example.com, argocd/server its service account",
+        "who, also when impersonated: alice finds alice@example.com, argocd/server its service account; user==alice@example.com is the authenticated user alone, by whom tables count",
     ),
     line(FieldName::Verb, "verb", &[], FieldKind::Whole, "what was done: delete, patch,update"),
     line(
@@ -241,7 +241,7 @@ pub const FIELDS: &[FieldInfo] = &[
         "duration",
         &["took"],
         FieldKind::Length,
-        "how long it took: >1s, 100ms-2s, <5ms",
+        "how long it took, once it has ended: >1s, 100ms-2s, <5ms",
     ),
     line(
         FieldName::Since,

@@ -14,7 +14,7 @@ use super::fields::FieldName;
 use super::keys::{Keys, ValueId};
 use super::sketch::Sketch;
 use super::view::View;
-use crate::model::{Micros, SECOND, Stage, is_mutating_subresource, is_write_verb};
+use crate::model::{Micros, SECOND, is_mutating_subresource, is_write_verb};
 use crate::store::{Bitset, Entry, Field, Segment, Store, mix};
 
 /// Groups at most; rows of further ones are counted together.
@@ -154,11 +154,24 @@ pub enum SortBy {
 /// Groups by the hash of their values.
 #[derive(Debug, Default)]
 struct Table {
-    groups: HashMap<u64, Group>,
+    /// Boxed: a table that grows moves all it holds, and that must not take long.
+    groups: HashMap<u64, Box<Group>>,
     /// Rows of groups beyond [`MOST_GROUPS`].
     others: u64,
     /// Segments that are in it, with the state of the view they were counted in.
     counted: BTreeMap<u32, u64>,
+    /// A segment of which only a part is in it.
+    begun: Option<Begun>,
+}
+
+/// A segment that is being counted.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    number: u32,
+    /// The state of the view in which this was begun.
+    stamp: u64,
+    /// The first row that was not counted.
+    next: u32,
 }
 
 /// By what is grouped.
@@ -169,6 +182,8 @@ struct Asked {
     further: Vec<FieldName>,
     /// Rows without the first field belong to no group.
     only_present: bool,
+    /// Groups at most.
+    most: usize,
 }
 
 /// A table of groups over the rows that a view shows.
@@ -179,6 +194,8 @@ pub struct Grouping {
     settled: Table,
     /// Segments that live lines are added to.
     growing: Table,
+    /// A new table of those that takes the place of `growing` when it is counted, with the segments that belong to it.
+    recounted: Option<(Table, BTreeMap<u32, u64>)>,
     /// A new table that takes the place of `settled` when all is counted.
     rebuilt: Option<Table>,
     stretch: Micros,
@@ -190,9 +207,10 @@ impl Grouping {
     /// No groups yet, by these fields. `further` fields are those whose distinct values are counted in each group.
     pub fn new(fields: Vec<FieldName>, further: Vec<FieldName>) -> Grouping {
         Grouping {
-            asked: Asked { fields, further, only_present: false },
+            asked: Asked { fields, further, only_present: false, most: MOST_GROUPS },
             settled: Table::default(),
             growing: Table::default(),
+            recounted: None,
             rebuilt: None,
             stretch: SECOND,
             version: 0,
@@ -202,8 +220,14 @@ impl Grouping {
 
     /// No groups yet, by one field: rows without it are left out, which costs next to nothing where few have it.
     pub fn of_present(field: FieldName, further: Vec<FieldName>) -> Grouping {
-        let asked = Asked { fields: vec![field], further, only_present: true };
+        let asked = Asked { fields: vec![field], further, only_present: true, most: MOST_GROUPS };
         Grouping { asked, ..Grouping::new(Vec::new(), Vec::new()) }
+    }
+
+    /// The same with fewer groups at most: to make and to drop many takes time that a list of offers is not worth.
+    pub fn at_most(mut self, groups: usize) -> Grouping {
+        self.asked.most = groups.min(MOST_GROUPS);
+        self
     }
 
     /// The fields that rows are grouped by.
@@ -229,6 +253,7 @@ impl Grouping {
     /// Whether something is shown that was not counted yet.
     pub fn is_behind(&self, store: &Store, view: &View) -> bool {
         self.rebuilt.is_some()
+            || self.recounted.is_some()
             || view.stamps().any(|(number, stamp)| self.counted(number, store) != Some(stamp))
             || self.settled.counted.keys().any(|number| view.stamp(*number).is_none())
     }
@@ -247,65 +272,79 @@ impl Grouping {
         mut more: impl FnMut() -> bool,
     ) -> bool {
         self.fit_stretch(store);
+        let outdated =
+            |number: u32, stamp: u64| view.stamp(number) != Some(stamp) || is_growing(store, number);
         let stale = |table: &Table| {
-            table
-                .counted
-                .iter()
-                .any(|(number, stamp)| view.stamp(*number) != Some(*stamp) || is_growing(store, *number))
+            let begun = table.begun.iter().map(|begun| (begun.number, begun.stamp));
+            table.counted.iter().map(|(n, s)| (*n, *s)).chain(begun).any(|(n, s)| outdated(n, s))
         };
         // Nothing can be taken out of a table. A new one is begun beside it; when it is outdated again before it is
         // done, it is finished all the same, so that something is shown while everything changes.
         if self.rebuilt.is_none() && stale(&self.settled) {
             self.rebuilt = Some(Table::default());
         }
+        let table = self.rebuilt.as_mut().unwrap_or(&mut self.settled);
         let mut open: Vec<(Micros, u32, u64)> = Vec::new();
-        let table = self.rebuilt.as_ref().unwrap_or(&self.settled);
         for (number, stamp) in view.stamps() {
+            let is_begun = table.begun.is_some_and(|begun| begun.number == number);
             if let Some(entry) = store.entry(number)
                 && !is_growing(store, number)
+                && !is_begun
                 && !table.counted.contains_key(&number)
             {
                 open.push((entry.segment().max_time(), number, stamp));
             }
         }
         open.sort_unstable();
-        while let Some((_, number, stamp)) = open.pop() {
-            let table = self.rebuilt.as_mut().unwrap_or(&mut self.settled);
-            if let (Some(entry), Some(shown)) = (store.entry(number), view.shown_in(number)) {
-                count_segment(table, &self.asked, self.stretch, entry, shown, context);
+        let counting = Counting { asked: &self.asked, stretch: self.stretch, store, view, context };
+        let mut goes_on = true;
+        while goes_on && (table.begun.is_some() || !open.is_empty()) {
+            let next = |(_, number, stamp)| Begun { number, stamp, next: 0 };
+            if let Some(begun) = table.begun.take().or_else(|| open.pop().map(next)) {
+                counting.count(table, begun, &mut more);
             }
-            table.counted.insert(number, stamp);
             self.version += 1;
-            if !more() {
-                break;
-            }
+            goes_on = table.begun.is_none() && more();
         }
-        if open.is_empty()
-            && let Some(rebuilt) = self.rebuilt.take()
-        {
+        let is_done = open.is_empty() && table.begun.is_none();
+        if is_done && let Some(rebuilt) = self.rebuilt.take() {
             self.settled = rebuilt;
             self.version += 1;
         }
-        self.count_growing(store, view, context);
-        self.complete = open.is_empty() && !stale(&self.settled);
+        let is_grown = self.count_growing(store, view, context, more);
+        self.complete = is_done && is_grown && !stale(&self.settled);
         self.complete
     }
 
-    fn count_growing(&mut self, store: &Store, view: &View, context: &Context) {
+    /// Counts the segments that grow anew, when they have grown. Returns whether all of them are counted.
+    fn count_growing(
+        &mut self,
+        store: &Store,
+        view: &View,
+        context: &Context,
+        mut more: impl FnMut() -> bool,
+    ) -> bool {
         let heads: BTreeMap<u32, u64> =
             view.stamps().filter(|(number, _)| is_growing(store, *number)).collect();
-        if heads == self.growing.counted {
-            return;
+        if self.recounted.is_none() && heads == self.growing.counted {
+            return true;
         }
-        let mut table = Table::default();
-        for number in heads.keys() {
-            if let (Some(entry), Some(shown)) = (store.entry(*number), view.shown_in(*number)) {
-                count_segment(&mut table, &self.asked, self.stretch, entry, shown, context);
+        // What has grown again while it was counted is finished all the same.
+        let (mut table, wanted) = self.recounted.take().unwrap_or_else(|| (Table::default(), heads.clone()));
+        let counting = Counting { asked: &self.asked, stretch: self.stretch, store, view, context };
+        loop {
+            let open = wanted.iter().find(|(number, _)| !table.counted.contains_key(*number));
+            let next = |(number, stamp): (&u32, &u64)| Begun { number: *number, stamp: *stamp, next: 0 };
+            let Some(begun) = table.begun.take().or_else(|| open.map(next)) else { break };
+            counting.count(&mut table, begun, &mut more);
+            if table.begun.is_some() {
+                self.recounted = Some((table, wanted));
+                return false;
             }
         }
-        table.counted = heads;
         self.growing = table;
         self.version += 1;
+        self.growing.counted == heads
     }
 
     /// Makes stretches longer until the whole log has few enough of them.
@@ -315,7 +354,9 @@ impl Grouping {
         };
         while last.div_euclid(self.stretch) - first.div_euclid(self.stretch) >= 2 * STRETCHES {
             self.stretch = self.stretch.saturating_mul(2);
-            for table in [Some(&mut self.settled), Some(&mut self.growing), self.rebuilt.as_mut()] {
+            let recounted = self.recounted.as_mut().map(|(table, _)| table);
+            for table in [Some(&mut self.settled), Some(&mut self.growing), self.rebuilt.as_mut(), recounted]
+            {
                 for group in table.into_iter().flat_map(|table| table.groups.values_mut()) {
                     group.stats.halve_stretches();
                 }
@@ -338,16 +379,37 @@ impl Grouping {
     pub fn groups(&self, sort: SortBy, descending: bool) -> Vec<Group> {
         let mut groups: Vec<Group> = Vec::with_capacity(self.settled.groups.len());
         for (hash, group) in &self.settled.groups {
-            let mut group = group.clone();
+            let mut group = Group::clone(group);
             if let Some(growing) = self.growing.groups.get(hash) {
                 group.stats.merge(&growing.stats);
             }
             groups.push(group);
         }
         let new = self.growing.groups.iter().filter(|(hash, _)| !self.settled.groups.contains_key(*hash));
-        groups.extend(new.map(|(_, group)| group.clone()));
+        groups.extend(new.map(|(_, group)| Group::clone(group)));
         sort_groups(&mut groups, sort, descending);
         groups
+    }
+
+    /// The first values of the groups with the most rows, and how many rows those are; equal ones by their values.
+    pub fn most_frequent(&self, most: usize) -> Vec<(&str, u64)> {
+        let rows = |table: &Table, hash: &u64| table.groups.get(hash).map_or(0, |group| group.stats.count);
+        let settled = self.settled.groups.iter();
+        let settled = settled.map(|(hash, group)| (group, group.stats.count + rows(&self.growing, hash)));
+        let new = self.growing.groups.iter().filter(|(hash, _)| !self.settled.groups.contains_key(*hash));
+        let mut all: Vec<(&str, u64)> = settled
+            .chain(new.map(|(_, group)| (group, group.stats.count)))
+            .filter_map(|(group, rows)| Some((group.values.first()?.as_ref(), rows)))
+            .collect();
+        let order = |(value, rows): &(&str, u64), (other, others): &(&str, u64)| {
+            others.cmp(rows).then_with(|| value.cmp(other))
+        };
+        if most > 0 && all.len() > most {
+            all.select_nth_unstable_by(most - 1, order);
+        }
+        all.truncate(most);
+        all.sort_unstable_by(order);
+        all
     }
 
     /// The rows of a group over time, in `cells` equal stretches of the whole log.
@@ -418,59 +480,121 @@ fn is_growing(store: &Store, number: u32) -> bool {
     store.entry(number).is_some_and(|entry| !entry.is_sealed())
 }
 
-/// Adds the shown rows of a segment to a table.
-fn count_segment(
-    table: &mut Table,
-    asked: &Asked,
+/// Adds the rows of segments to tables.
+struct Counting<'a> {
+    asked: &'a Asked,
     stretch: Micros,
-    entry: &Entry,
-    shown: &Bitset,
-    context: &Context,
-) {
-    if shown.is_clear() {
-        return;
-    }
-    let segment = entry.segment();
-    let keys_of = |fields: &[FieldName]| -> Option<Vec<Keys<'_>>> {
-        fields.iter().map(|field| Keys::of(*field, segment, context)).collect()
-    };
-    let Some(keys) = keys_of(&asked.fields) else { return };
-    let absent = |row: u32| keys.first().is_some_and(|keys| keys.id(row) == 0);
-    // No value but the empty one.
-    if asked.only_present && keys.first().is_some_and(|keys| keys.len() == 1) {
-        return;
-    }
-    let Some(further) = keys_of(&asked.further) else { return };
-    let mut local = Local::new(&keys, &further);
-    let writes = Writes::of(segment);
-    for row in shown.iter().filter(|row| !(asked.only_present && absent(*row))) {
-        local.each_group(row, |group, seen| {
-            let stats = &mut group.stats;
-            stats.count += 1;
-            let code = segment.code(row);
-            stats.failed += u64::from(code >= 400);
-            stats.forbidden += u64::from(code == 403);
-            stats.writes += u64::from(writes.holds(segment, row));
-            stats.bytes += u64::from(segment.text_len(row));
-            let time = segment.stage_time(row);
-            stats.first = stats.first.min(time);
-            stats.last = stats.last.max(time);
-            if matches!(segment.facts(row).stage(), Stage::ResponseComplete | Stage::Panic) {
-                stats.durations.add(segment.elapsed(row));
+    store: &'a Store,
+    view: &'a View,
+    context: &'a Context,
+}
+
+impl Counting<'_> {
+    /// Adds the shown rows of a segment to a table, from where it was left, until `more` says no: what is left then is
+    /// what the table has begun.
+    fn count(&self, table: &mut Table, mut begun: Begun, more: &mut impl FnMut() -> bool) {
+        if let (Some(entry), Some(shown)) = (self.store.entry(begun.number), self.view.shown_in(begun.number))
+        {
+            while let Some(next) = self.count_part(table, entry, shown, begun.next, more) {
+                begun.next = next;
+                if !more() {
+                    table.begun = Some(begun);
+                    return;
+                }
             }
-            stats.add_to_stretch(time.div_euclid(stretch), 1);
-            seen.note(row, stats);
-        });
+        }
+        table.counted.insert(begun.number, begun.stamp);
     }
-    for found in local.found {
-        let hash = keys.iter().zip(&found.ids).fold(0, |hash, (keys, id)| mix(hash, keys.hash(*id)));
-        let full = table.groups.len() >= MOST_GROUPS;
-        match table.groups.get_mut(&hash) {
-            Some(group) => group.stats.merge(&found.stats),
-            None if full => table.others += found.stats.count,
-            None => {
-                let values = keys.iter().zip(&found.ids).map(|(keys, id)| keys.name(*id).into()).collect();
-                table.groups.insert(hash, Group { values, stats: found.stats });
+
+    /// Adds the shown rows from one on, until `more` says no, or so many as can be counted together. Returns the first
+    /// row that was not counted, if any is left.
+    fn count_part(
+        &self,
+        table: &mut Table,
+        entry: &Entry,
+        shown: &Bitset,
+        from: u32,
+        more: &mut impl FnMut() -> bool,
+    ) -> Option<u32> {
+        /// Rows between two looks at the clock: some ten microseconds.
+        const AT_ONCE: u32 = 1024;
+        /// Rows whose values are written out together: some milliseconds for names that are all different.
+        const WRITTEN_AT_ONCE: u32 = 4096;
+        /// Groups that are added to a table together.
+        const MOST_FOUND: usize = 2048;
+        let (asked, segment) = (self.asked, entry.segment());
+        let is_written = |field: &FieldName| matches!(field, FieldName::Object | FieldName::AuditId);
+        let rows = segment.rows();
+        let end = match asked.fields.iter().chain(&asked.further).any(is_written) {
+            true => rows.min(from.saturating_add(WRITTEN_AT_ONCE)),
+            false => rows,
+        };
+        shown.iter_from(from).next()?;
+        let keys_of = |fields: &[FieldName]| -> Option<Vec<Keys<'_>>> {
+            fields.iter().map(|field| Keys::within(from..end, *field, segment, self.context)).collect()
+        };
+        let keys = keys_of(&asked.fields)?;
+        let absent = |row: u32| keys.first().is_some_and(|keys| keys.id(row) == 0);
+        // No value but the empty one.
+        if asked.only_present && keys.first().is_some_and(|keys| keys.len() == 1) {
+            return (end < rows).then_some(end);
+        }
+        let further = keys_of(&asked.further)?;
+        let mut local = Local::new(&keys, &further);
+        let writes = Writes::of(segment);
+        let mut next = end;
+        let mut looked = from;
+        for row in shown.iter_from(from).take_while(|row| *row < end) {
+            let is_many = local.found.len() >= MOST_FOUND;
+            if is_many
+                || (row - looked >= AT_ONCE && {
+                    looked = row;
+                    !more()
+                })
+            {
+                next = row;
+                break;
+            }
+            if asked.only_present && absent(row) {
+                continue;
+            }
+            local.each_group(row, |group, seen| {
+                let stats = &mut group.stats;
+                stats.count += 1;
+                let code = segment.code(row);
+                stats.failed += u64::from(code >= 400);
+                stats.forbidden += u64::from(code == 403);
+                stats.writes += u64::from(writes.holds(segment, row));
+                stats.bytes += u64::from(segment.text_len(row));
+                let time = segment.stage_time(row);
+                stats.first = stats.first.min(time);
+                stats.last = stats.last.max(time);
+                // Where every record is a row, the end of a watch is one too; another record stands for its request.
+                if segment.is_end(row) && !entry.hidden().get(row) {
+                    stats.durations.add(segment.elapsed(row));
+                }
+                stats.add_to_stretch(time.div_euclid(self.stretch), 1);
+                seen.note(row, stats);
+            });
+        }
+        table.add(&keys, local.found, asked.most);
+        (next < rows).then_some(next)
+    }
+}
+
+impl Table {
+    fn add(&mut self, keys: &[Keys<'_>], found: Vec<Found>, most: usize) {
+        for found in found {
+            let hash = keys.iter().zip(&found.ids).fold(0, |hash, (keys, id)| mix(hash, keys.hash(*id)));
+            let full = self.groups.len() >= most;
+            match self.groups.get_mut(&hash) {
+                Some(group) => group.stats.merge(&found.stats),
+                None if full => self.others += found.stats.count,
+                None => {
+                    let values = keys.iter().zip(&found.ids).map(|(keys, id)| keys.name(*id).into());
+                    let group = Group { values: values.collect(), stats: found.stats };
+                    self.groups.insert(hash, Box::new(group));
+                }
             }
         }
     }
@@ -605,7 +729,7 @@ impl Writes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Event, Level, ObjectRef, SourceId};
+    use crate::model::{Event, Level, ObjectRef, SourceId, Stage};
     use crate::query::{Plan, ViewOptions};
     use crate::store::SegmentBuilder;
 
@@ -661,6 +785,8 @@ mod tests {
         assert_eq!((alice.bytes, alice.first, alice.last), (33, 10, 180 * SECOND + 30));
         assert_eq!((alice.distinct(0), alice.durations.percentile(0.5)), ((2, false), Some(20)));
         assert_eq!(grouping.sparkline(alice, (0, 239 * SECOND), 4), [1, 1, 0, 1]);
+        assert_eq!(grouping.most_frequent(9), [("alice", 3), ("bob", 1)]);
+        assert_eq!(grouping.most_frequent(1), [("alice", 3)]);
         let by_p99 = grouping.groups(SortBy::P99, true);
         assert_eq!(by_p99[0].values[0].as_ref(), "bob");
     }
@@ -683,5 +809,65 @@ mod tests {
             rows(&[("/bob", 1), ("dev/alice", 3), ("sre/alice", 3)])
         );
         assert_eq!(table(vec![FieldName::Code]), rows(&[("200", 2), ("403", 1), ("500", 1)]));
+    }
+
+    #[test]
+    fn counting_that_stops_and_goes_on_finds_the_same() {
+        let segment = |first: u32, seal: bool| {
+            let mut builder = SegmentBuilder::new(SourceId(0), first.into(), true);
+            for row in 0..9000u32 {
+                let number = first * 100 + row;
+                let event = Event {
+                    stage: Stage::ResponseComplete,
+                    verb: ["get", "list", "delete"][number as usize % 3].into(),
+                    object: ObjectRef {
+                        resource: "pods".into(),
+                        name: format!("p{}", number % 7000).into(),
+                        ..ObjectRef::default()
+                    },
+                    received: Some(Micros::from(number) * SECOND),
+                    stage_time: Some(Micros::from(number) * SECOND + 5),
+                    ..Event::default()
+                };
+                builder.push(&event, b"{}", false);
+            }
+            (builder.finish(0), seal)
+        };
+        let mut store = Store::new();
+        for (batch, seal) in [segment(0, true), segment(50, true), segment(99, false)] {
+            if seal {
+                store.push(batch);
+            } else {
+                store.push_live(batch).expect("text just packed");
+            }
+        }
+        let mut view = View::new(Plan::everything(), ViewOptions::default());
+        view.restart(&store, Plan::everything(), ViewOptions::default());
+        assert!(view.advance(&store, || true));
+        for fields in [vec![FieldName::Object], vec![FieldName::Verb, FieldName::Name], vec![FieldName::Verb]]
+        {
+            let whole = grouped(&store, fields.clone(), vec![FieldName::Name]);
+            let mut parts = Grouping::new(fields, vec![FieldName::Name]);
+            let (mut steps, mut rows) = (0, 0);
+            while !parts.update(&store, &view, &Context::default(), || false) {
+                let counted: u64 = parts.groups(SortBy::Count, true).iter().map(|g| g.stats.count).sum();
+                // The segment that grows is shown as a whole, once it is counted anew.
+                assert!(
+                    parts.is_behind(&store, &view) && counted - rows <= 9000 + 4096,
+                    "{counted} after {rows}"
+                );
+                (rows, steps) = (counted, steps + 1);
+            }
+            assert!(steps >= 3 && !parts.is_behind(&store, &view), "{steps}");
+            let told = |grouping: &Grouping| {
+                let groups = grouping.groups(SortBy::Value(0), false);
+                let told = groups.iter().map(|g| {
+                    let stats = &g.stats;
+                    (g.values.clone(), stats.count, stats.first, stats.last, stats.bytes, stats.distinct(0))
+                });
+                told.collect::<Vec<_>>()
+            };
+            assert_eq!(told(&parts), told(&whole));
+        }
     }
 }

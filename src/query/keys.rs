@@ -3,13 +3,14 @@
 //! is derived once for each distinct string.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashTable};
 
 use super::context::Context;
 use super::fields::FieldName;
-use crate::model::{Grant, actor_kind, command, named_field_manager, tool};
-use crate::store::{Dictionary, EMPTY, Facts, Field, Segment, Symbol, SymbolColumn, hash_bytes};
+use crate::model::{Grant, actor_kind, command, field_manager, tool};
+use crate::store::{Bitset, Dictionary, EMPTY, Facts, Field, Segment, SymbolColumn, hash_bytes};
 
 /// Number of a value among those of its segment; 0 is the empty value.
 pub type ValueId = u16;
@@ -27,8 +28,8 @@ enum Ids<'s> {
     Mapped(&'s SymbolColumn, Vec<ValueId>),
     /// All the values of a symbol.
     Several(&'s SymbolColumn, Vec<Vec<ValueId>>),
-    /// One for each row.
-    Rows(Vec<ValueId>),
+    /// One for each row, from this one on.
+    Rows(u32, Vec<ValueId>),
     /// The same for all rows.
     Constant(ValueId),
 }
@@ -55,6 +56,17 @@ pub fn has_values(field: FieldName) -> bool {
 impl<'s> Keys<'s> {
     /// The values of a field in a segment; `None` for a field that has none, see [`has_values`].
     pub fn of(field: FieldName, segment: &'s Segment, context: &Context) -> Option<Keys<'s>> {
+        Self::within(0..segment.rows(), field, segment, context)
+    }
+
+    /// The values that a field has in some rows of a segment, see [`Self::of`]: what is told row by row is told for these
+    /// alone. The ids of one stretch of rows mean nothing in another.
+    pub fn within(
+        rows: Range<u32>,
+        field: FieldName,
+        segment: &'s Segment,
+        context: &Context,
+    ) -> Option<Keys<'s>> {
         let column = |field: Field| {
             let column = segment.column(field);
             Keys { ids: Ids::Column(&column.symbols), names: Names::Dictionary(&column.dictionary) }
@@ -84,44 +96,55 @@ impl<'s> Keys<'s> {
                 Grant::parse(reason).map_or("", |grant| grant.role).into()
             }),
             FieldName::Group => groups(segment),
-            FieldName::Code => from_rows(segment, |row| match segment.code(row) {
-                0 => (0, Cow::Borrowed("")),
-                code => (u64::from(code), code.to_string().into()),
-            }),
-            FieldName::Decision => facts(segment, |facts| facts.decision().name()),
-            FieldName::Level => facts(segment, |facts| facts.level().name()),
-            FieldName::Stage => facts(segment, |facts| facts.stage().name()),
-            FieldName::Impersonator => {
-                from_rows(segment, |row| match segment.symbol(Field::ImpersonatedUser, row) {
-                    EMPTY => (0, Cow::Borrowed("")),
-                    _ => of_symbol(segment, Field::User, row),
-                })
-            }
-            FieldName::Manager => managers(segment),
-            FieldName::Command => from_rows(segment, |row| {
-                if segment.string(Field::Subresource, row) != "exec" {
-                    return (0, Cow::Borrowed(""));
-                }
-                let symbol = segment.symbol(Field::RequestUri, row);
-                (u64::from(symbol), command(segment.string(Field::RequestUri, row)).into())
-            }),
-            FieldName::Object => from_rows(segment, |row| {
-                let fields = [Field::Namespace, Field::Resource, Field::ApiGroup, Field::Name];
-                let key =
-                    fields.iter().fold(0, |key, field| key << 16 | u64::from(segment.symbol(*field, row)));
-                (key, object(segment, row).into())
-            }),
-            FieldName::ApiVersion => from_rows(segment, |row| {
-                let (group, version) =
-                    (segment.symbol(Field::ApiGroup, row), segment.symbol(Field::ApiVersion, row));
-                let text = match segment.string(Field::ApiGroup, row) {
-                    "" => segment.string(Field::ApiVersion, row).to_owned(),
-                    group => format!("{group}/{}", segment.string(Field::ApiVersion, row)),
-                };
-                (u64::from(group) << 16 | u64::from(version), text.into())
-            }),
+            FieldName::Code => from_rows(
+                rows,
+                |row| u64::from(segment.code(row)),
+                |row| segment.code(row).to_string().into(),
+            ),
+            FieldName::Decision => facts(segment, rows, |facts| facts.decision().name()),
+            FieldName::Level => facts(segment, rows, |facts| facts.level().name()),
+            FieldName::Stage => facts(segment, rows, |facts| facts.stage().name()),
+            FieldName::Impersonator => from_rows(
+                rows,
+                |row| match segment.symbol(Field::ImpersonatedUser, row) {
+                    EMPTY => 0,
+                    _ => segment.symbol(Field::User, row).into(),
+                },
+                |row| segment.string(Field::User, row).into(),
+            ),
+            FieldName::Manager => managers(segment, rows),
+            FieldName::Command => from_rows(
+                rows,
+                |row| match segment.string(Field::Subresource, row) {
+                    "exec" => segment.symbol(Field::RequestUri, row).into(),
+                    _ => 0,
+                },
+                |row| command(segment.string(Field::RequestUri, row)).into(),
+            ),
+            FieldName::Object => from_rows(
+                rows,
+                |row| match segment.symbol(Field::Resource, row) {
+                    EMPTY => 0,
+                    _ => [Field::Namespace, Field::Resource, Field::ApiGroup, Field::Name]
+                        .iter()
+                        .fold(0, |key, field| key << 16 | u64::from(segment.symbol(*field, row))),
+                },
+                |row| object(segment, row).into(),
+            ),
+            FieldName::ApiVersion => from_rows(
+                rows,
+                |row| {
+                    let (group, version) =
+                        (segment.symbol(Field::ApiGroup, row), segment.symbol(Field::ApiVersion, row));
+                    u64::from(group) << 16 | u64::from(version)
+                },
+                |row| match segment.string(Field::ApiGroup, row) {
+                    "" => segment.string(Field::ApiVersion, row).into(),
+                    group => format!("{group}/{}", segment.string(Field::ApiVersion, row)).into(),
+                },
+            ),
             FieldName::AuditId => {
-                from_rows(segment, |row| (u64::from(row) + 1, segment.audit_id(row).into()))
+                from_rows(rows, |row| u64::from(row) + 1, |row| segment.audit_id(row).into())
             }
             FieldName::Source => {
                 let mut values = Values::default();
@@ -164,7 +187,9 @@ impl<'s> Keys<'s> {
             Ids::Column(column) => column.get(row),
             Ids::Mapped(column, map) => map.get(usize::from(column.get(row))).copied().unwrap_or(0),
             Ids::Several(..) => self.ids(row).first().copied().unwrap_or(0),
-            Ids::Rows(rows) => rows.get(row as usize).copied().unwrap_or(0),
+            Ids::Rows(first, ids) => {
+                row.checked_sub(*first).and_then(|at| ids.get(at as usize)).copied().unwrap_or(0)
+            }
             Ids::Constant(id) => *id,
         }
     }
@@ -195,6 +220,28 @@ impl<'s> Keys<'s> {
         }
     }
 
+    /// The rows, of so many, that have this value among theirs.
+    pub(super) fn rows_with(&self, value: &str, rows: u32) -> Bitset {
+        let wanted = Bitset::from_fn(self.len() as u32, |id| self.name(id as ValueId) == value);
+        let is_wanted = |id: &ValueId| wanted.get(u32::from(*id));
+        match &self.ids {
+            _ if wanted.is_clear() => Bitset::none(rows),
+            Ids::Column(column) => column.rows_in(&wanted),
+            Ids::Mapped(column, map) => {
+                column.rows_in(&Bitset::from_fn(map.len() as u32, |symbol| is_wanted(&map[symbol])))
+            }
+            Ids::Several(column, lists) => column
+                .rows_in(&Bitset::from_fn(lists.len() as u32, |symbol| lists[symbol].iter().any(is_wanted))),
+            Ids::Rows(first, ids) => {
+                let mut found = Bitset::none(rows);
+                let places = ids.iter().zip(*first..).filter(|(id, _)| is_wanted(id));
+                places.for_each(|(_, row)| found.set(row, true));
+                found
+            }
+            Ids::Constant(_) => Bitset::all(rows),
+        }
+    }
+
     /// The value of a row as text; several are joined by commas.
     pub fn text(&self, row: u32) -> Cow<'_, str> {
         match &self.ids {
@@ -210,25 +257,29 @@ impl<'s> Keys<'s> {
 /// Distinct strings in the order of their appearance, the empty one first.
 struct Values {
     names: Vec<(String, u64)>,
-    known: HashMap<String, ValueId>,
+    known: HashTable<ValueId>,
 }
 
 impl Default for Values {
     fn default() -> Self {
-        let names = vec![(String::new(), hash_bytes(b""))];
-        Self { names, known: HashMap::from([(String::new(), 0)]) }
+        let mut values = Self { names: Vec::new(), known: HashTable::new() };
+        values.id("");
+        values
     }
 }
 
 impl Values {
     fn id(&mut self, text: &str) -> ValueId {
-        if let Some(id) = self.known.get(text) {
+        let hash = hash_bytes(text.as_bytes());
+        let names = &mut self.names;
+        let known = |id: &ValueId| names.get(usize::from(*id)).is_some_and(|(name, _)| name == text);
+        if let Some(id) = self.known.find(hash, known) {
             return *id;
         }
         // A segment has fewer rows than there are ids.
-        let id = ValueId::try_from(self.names.len()).unwrap_or(0);
-        self.names.push((text.to_owned(), hash_bytes(text.as_bytes())));
-        self.known.insert(text.to_owned(), id);
+        let id = ValueId::try_from(names.len()).unwrap_or(0);
+        names.push((text.to_owned(), hash));
+        self.known.insert_unique(hash, id, |id| names.get(usize::from(*id)).map_or(0, |(_, hash)| *hash));
         id
     }
 }
@@ -241,34 +292,34 @@ fn mapped<'s>(segment: &'s Segment, field: Field, derive: fn(&str) -> Cow<'_, st
 }
 
 /// Values of rows by a number that tells them apart: each is written out once. 0 is the empty value.
-fn from_rows<'s>(segment: &'s Segment, value: impl Fn(u32) -> (u64, Cow<'s, str>)) -> Keys<'s> {
+fn from_rows<'s>(
+    rows: Range<u32>,
+    number: impl Fn(u32) -> u64,
+    text: impl Fn(u32) -> Cow<'s, str>,
+) -> Keys<'s> {
+    let first = rows.start;
     let mut values = Values::default();
     let mut known: HashMap<u64, ValueId> = HashMap::from([(0, 0)]);
     let mut last = (0, 0);
-    let rows = (0..segment.rows())
+    let ids = rows
         .map(|row| {
-            let (key, text) = value(row);
-            if key != last.0 {
-                last = (key, *known.entry(key).or_insert_with(|| values.id(&text)));
+            let number = number(row);
+            if number != last.0 {
+                last = (number, *known.entry(number).or_insert_with(|| values.id(&text(row))));
             }
             last.1
         })
         .collect();
-    Keys { ids: Ids::Rows(rows), names: Names::Own(values.names) }
+    Keys { ids: Ids::Rows(first, ids), names: Names::Own(values.names) }
 }
 
-fn of_symbol(segment: &Segment, field: Field, row: u32) -> (u64, Cow<'_, str>) {
-    (u64::from(segment.symbol(field, row)), segment.string(field, row).into())
-}
-
-fn facts<'s>(segment: &'s Segment, name: impl Fn(Facts) -> &'static str) -> Keys<'s> {
+fn facts<'s>(segment: &'s Segment, rows: Range<u32>, name: impl Fn(Facts) -> &'static str) -> Keys<'s> {
     let mut values = Values::default();
     let mut last: Option<(&'static str, ValueId)> = None;
-    let rows = segment
-        .all_facts()
-        .iter()
-        .map(|facts| {
-            let name = name(*facts);
+    let first = rows.start;
+    let ids = rows
+        .map(|row| {
+            let name = name(segment.facts(row));
             match last {
                 Some((same, id)) if std::ptr::eq(same, name) => id,
                 _ => {
@@ -279,7 +330,7 @@ fn facts<'s>(segment: &'s Segment, name: impl Fn(Facts) -> &'static str) -> Keys
             }
         })
         .collect();
-    Keys { ids: Ids::Rows(rows), names: Names::Own(values.names) }
+    Keys { ids: Ids::Rows(first, ids), names: Names::Own(values.names) }
 }
 
 fn groups(segment: &Segment) -> Keys<'_> {
@@ -297,25 +348,24 @@ fn groups(segment: &Segment) -> Keys<'_> {
 }
 
 /// The field manager of each write, see [`crate::model::field_manager`].
-fn managers(segment: &Segment) -> Keys<'_> {
+fn managers(segment: &Segment, rows: Range<u32>) -> Keys<'_> {
     let verbs = &segment.column(Field::Verb).dictionary;
     let manages: Vec<bool> =
         verbs.iter().map(|(_, verb)| matches!(verb, "create" | "update" | "patch")).collect();
-    let uris = &segment.column(Field::RequestUri).dictionary;
-    let named: Vec<Option<Cow<'_, str>>> = uris.iter().map(|(_, uri)| named_field_manager(uri)).collect();
-    from_rows(segment, |row| {
-        if !manages.get(usize::from(segment.symbol(Field::Verb, row))).copied().unwrap_or(false) {
-            return (0, Cow::Borrowed(""));
-        }
-        let uri: Symbol = segment.symbol(Field::RequestUri, row);
-        match named.get(usize::from(uri)) {
-            Some(Some(manager)) => (1 << 32 | u64::from(uri), manager.to_string().into()),
-            _ => {
-                let (key, agent) = of_symbol(segment, Field::UserAgent, row);
-                (2 << 32 | key, agent.split('/').next().unwrap_or("").to_owned().into())
+    from_rows(
+        rows,
+        |row| {
+            if !manages.get(usize::from(segment.symbol(Field::Verb, row))).copied().unwrap_or(false) {
+                return 0;
             }
-        }
-    })
+            let symbols = [Field::RequestUri, Field::UserAgent].map(|field| segment.symbol(field, row));
+            1 << 32 | u64::from(symbols[0]) << 16 | u64::from(symbols[1])
+        },
+        |row| {
+            let [uri, agent] = [Field::RequestUri, Field::UserAgent].map(|field| segment.string(field, row));
+            field_manager(uri, agent)
+        },
+    )
 }
 
 /// `namespace/resource.group/name`, as `object:` takes it; empty for what is about no object.

@@ -17,6 +17,7 @@ mod group;
 mod keys;
 mod names;
 mod narrow;
+mod needle;
 mod parser;
 mod path;
 mod pattern;
@@ -29,7 +30,7 @@ mod view;
 
 pub use completion::{Completion, Wanted, fields_for, fixed_values};
 pub use context::Context;
-pub use edit::{Change, condition_for, with_condition, with_value};
+pub use edit::{Change, absence_of, condition_by_or_as, condition_for, with_condition, with_value};
 pub use fields::{FIELDS, FieldKind, FieldName, field_named, nearest};
 pub use group::{Group, Grouping, MOST_DISTINCT, MOST_GROUPS, SortBy, Stats, sort_groups};
 pub use keys::{Keys, ValueId, has_values};

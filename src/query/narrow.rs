@@ -46,7 +46,7 @@ fn value_implies(target: &Option<Target>, narrower: &Value, wider: &Value) -> bo
     let is_part = match target {
         None => true,
         Some(Target::Field(field)) => field.info().kind == FieldKind::Part,
-        Some(Target::Annotation(_) | Target::Body(_)) => false,
+        Some(Target::Exactly(_) | Target::Annotation(_) | Target::Body(_)) => false,
     };
     let plain = |value: &Value| !value.text.is_empty() && (value.quoted || !value.text.contains('*'));
     if !is_part || !plain(narrower) || !plain(wider) {

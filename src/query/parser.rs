@@ -3,6 +3,7 @@
 
 use super::check::check_value;
 use super::fields::{FIELDS, field_named, nearest};
+use super::keys::has_values;
 use super::pattern::Pattern;
 use super::syntax::{Body, BodyPath, Expression, Node, ParseError, Step, Target, Term, Value, is_key_letter};
 
@@ -114,7 +115,7 @@ fn lex_values(chars: &[char], at: &mut usize, target: Target) -> Result<Token, P
         let value_start = *at;
         let value = lex_value(chars, at, true)?;
         if value.text.is_empty() && !value.quoted {
-            let message = format!("a value is missing after {target}:");
+            let message = format!("a value is missing after {target}{}", target.sign(false));
             return Err(error(value_start, message, None, *at >= chars.len()));
         }
         values.push((value, value_start));
@@ -165,8 +166,8 @@ fn lex_regex(chars: &[char], at: &mut usize, target: Target) -> Result<Token, Pa
     Ok(Token::Term(Term { target: Some(target), regex: true, values: vec![value] }))
 }
 
-/// What stands before a `:` or `~`, stepped over with that sign; whether it was `~`. Usernames begin with `system:`,
-/// so that is no field.
+/// What stands before a `:`, `==` or `~`, stepped over with that sign; whether it was `~`. Usernames begin with
+/// `system:`, so that is no field. Where no field stands before `==`, it is a part of a word.
 fn lex_target(chars: &[char], at: &mut usize) -> Result<Option<(Target, bool)>, ParseError> {
     let name: String = chars[*at..].iter().take_while(|c| c.is_ascii_alphabetic() || **c == '_').collect();
     if name.is_empty() || name == "system" {
@@ -189,9 +190,19 @@ fn lex_target(chars: &[char], at: &mut usize) -> Result<Option<(Target, bool)>, 
     } else {
         field_named(&name).map(|info| Target::Field(info.field))
     };
-    let regex = match chars.get(end) {
-        Some(':') => false,
-        Some('~') => true,
+    let regex = match (chars.get(end), chars.get(end + 1)) {
+        (Some(':'), _) => false,
+        (Some('~'), _) => true,
+        (Some('='), Some('=')) => {
+            let Some(Target::Field(field)) = target else { return Ok(None) };
+            if !has_values(field) {
+                let name = field.info().name;
+                let message = format!("{name} is a question and has no values of its own");
+                return Err(error(*at, message, Some(format!("{name}:")), false));
+            }
+            *at = end + 2;
+            return Ok(Some((Target::Exactly(field), false)));
+        }
         _ => return Ok(None),
     };
     match target {
@@ -408,6 +419,7 @@ mod tests {
             "user:alice verb:delete,patch -ns:kube-system"
         );
         assert_eq!(printed("NAMESPACE:prod AND not (a or b)"), "ns:prod -(a or b)");
+        assert_eq!(printed("NAMESPACE==prod,\"\" a==b"), "ns==prod,\"\" a==b", "a==b is a word");
         assert_eq!(printed(r#"user:"CN=a,O=b" "exact phrase""#), r#"user:"CN=a,O=b" "exact phrase""#);
         assert_eq!(printed("user:system:serviceaccount:*"), "user:system:serviceaccount:*");
         assert_eq!(printed("system:node:n1"), "system:node:n1");
@@ -453,6 +465,8 @@ mod tests {
             ("agent~kube(", 6, None),
             ("stage~x", 6, Some("stage:")),
             ("request:x", 0, Some("request.spec.replicas:")),
+            ("verb:get since==-15m", 9, Some("since:")),
+            ("user==", 6, None),
             ("request.a[x]:1", 9, None),
         ] {
             let error = parse(text).expect_err(text);
@@ -509,13 +523,14 @@ mod tests {
             Just(None),
             Just(Some(Target::Field(FieldName::User))),
             Just(Some(Target::Field(FieldName::Name))),
+            Just(Some(Target::Exactly(FieldName::Group))),
             key.prop_map(|key| Some(Target::Annotation(key))),
             (body, prop::collection::vec(step, 1..4))
                 .prop_map(|(body, steps)| Some(Target::Body(BodyPath { body, steps }))),
         ];
         (target, prop::collection::vec(value, 1..3), any::<bool>()).prop_map(|(target, mut values, regex)| {
             let regex = regex
-                && target.is_some()
+                && target.as_ref().is_some_and(|target| !matches!(target, Target::Exactly(_)))
                 && !values[0].text.is_empty()
                 && Pattern::regex(&values[0].text, true).is_ok();
             if target.is_none() || regex {

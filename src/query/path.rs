@@ -36,7 +36,7 @@ fn texts_at(target: &Target, line: &[u8]) -> Vec<String> {
         });
     };
     match target {
-        Target::Field(_) => {}
+        Target::Field(_) | Target::Exactly(_) => {}
         Target::Annotation(key) => at_annotation(line, key, &mut keep),
         Target::Body(path) => at_path(line, path.body, &path.steps, &mut keep),
     }

@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use super::compile::compile;
 use super::context::Context;
+use super::fields::FieldName;
+use super::keys::Keys;
 use super::names::matches_resource;
 use super::pattern::Pattern;
 use super::syntax::{Body, Expression};
 use super::text_test::TextTest;
 use crate::model::{Decision, EventId, Level, Micros, SourceId, Stage};
-use crate::store::{Bitset, Dictionary, Entry, Field, Segment};
+use crate::store::{Bitset, Dictionary, Entry, Field, Segment, Stretch, Texts};
 
 /// Columns in which a bare word is looked for.
 const WORD_FIELDS: [Field; 8] = [
@@ -44,6 +46,10 @@ pub(super) enum Test {
     Column(Field, Pattern),
     /// The string of a column passes.
     Where(Field, Predicate),
+    /// The string of a column holds this text, and passes.
+    Holding(Field, &'static str, Predicate),
+    /// The value of a field that rows are grouped by is this one.
+    Exactly(FieldName, String),
     /// The resource, by any of its names.
     Resource(Pattern),
     /// A part of any of these columns matches.
@@ -61,7 +67,7 @@ pub(super) enum Test {
     Source(BTreeSet<SourceId>),
     /// The stage time is at or after the first and before the second.
     Time(Micros, Micros),
-    /// The request took between these, both included.
+    /// The request has ended, and took between these, both included.
     Elapsed(Micros, Micros),
     Marked(Arc<BTreeSet<EventId>>),
     /// The record's text passes.
@@ -92,6 +98,11 @@ impl<'s> Rows<'s> {
     /// The records of a segment that is held.
     pub fn held(number: u32, entry: &'s Entry) -> Rows<'s> {
         Rows { segment: entry.segment(), entry: Some(entry), number: Some(number) }
+    }
+
+    /// The same where every record is a row: how long a request took is known to the record that ended it alone.
+    pub fn each_alone(self) -> Rows<'s> {
+        Rows { entry: None, ..self }
     }
 }
 
@@ -152,14 +163,14 @@ impl Plan {
             None => Residual::Known(Bitset::all(rows.segment.rows())),
             Some(test) => test.residual(rows),
         };
-        let (mut matched, mut open) = residual.bounds(rows.segment.rows());
+        let (mut matched, mut open) = residual.bounds(rows.segment.rows(), None);
         if let Some(within) = within {
             matched.and(within);
             open.and(within);
         }
         open.and_not(&matched);
         let end = open.len();
-        Scan { matched, open, end, residual, revealed: self.revealed, unreadable: 0 }
+        Scan { matched, open, end, searched: end, residual, revealed: self.revealed, unreadable: 0 }
     }
 }
 
@@ -170,6 +181,8 @@ pub struct Scan {
     /// Rows whose texts must still be read; all lie below `end`.
     open: Bitset,
     end: u32,
+    /// Rows from here on are open only because a search did not tell that their texts lack what is looked for.
+    searched: u32,
     residual: Residual,
     revealed: bool,
     unreadable: u32,
@@ -222,6 +235,14 @@ impl Scan {
         let mut texts = segment.texts();
         let mut count = 0;
         while let Some(row) = self.open.last_below(self.end) {
+            if row < self.searched {
+                self.search_around(row, &mut texts);
+                count = 0;
+                if more() {
+                    continue;
+                }
+                break;
+            }
             self.open.set(row, false);
             self.end = row;
             match texts.read(row) {
@@ -239,6 +260,26 @@ impl Scan {
         }
         self.open.is_clear()
     }
+
+    /// Searches the texts that are unpacked together with that of a row, and closes the rows for which that tells
+    /// enough.
+    fn search_around(&mut self, row: u32, texts: &mut Texts<'_>) {
+        /// Where fewer rows are open than one in so many, reading them is the lesser work.
+        const FEW: u32 = 16;
+        self.searched = row;
+        // Text that cannot be unpacked is found to be so row by row.
+        let Ok(stretch) = texts.around(row) else { return };
+        let rows = stretch.rows();
+        self.searched = rows.start.min(row);
+        if self.open.count_range(rows.start, row) <= (rows.end - rows.start) / FEW {
+            return;
+        }
+        let (mut sure, possible) = self.residual.bounds(self.open.len(), Some(&stretch));
+        sure.and(&self.open);
+        self.matched.or(&sure);
+        self.open.and(&possible);
+        self.open.and_not(&sure);
+    }
 }
 
 /// What is left of a plan once the columns of a segment have answered.
@@ -252,15 +293,27 @@ enum Residual {
 }
 
 impl Residual {
-    /// Rows that surely pass, and rows that may.
-    fn bounds(&self, rows: u32) -> (Bitset, Bitset) {
+    /// Rows that surely pass, and rows that may, of `rows` in all, as far as it is known without reading texts one by
+    /// one. A stretch of texts tells more about its rows.
+    fn bounds(&self, rows: u32, stretch: Option<&Stretch<'_>>) -> (Bitset, Bitset) {
         match self {
             Residual::Known(bits) => (bits.clone(), bits.clone()),
-            Residual::Text(_) => (Bitset::none(rows), Bitset::all(rows)),
+            Residual::Text(test) => {
+                let (mut sure, mut possible) = (Bitset::none(rows), Bitset::all(rows));
+                if let Some(stretch) = stretch
+                    && let Some(lacking) = test.lacking(stretch)
+                {
+                    let passes = test.passes_lacking();
+                    for row in lacking.iter().map(|at| stretch.rows().start + at) {
+                        if passes { sure.set(row, true) } else { possible.set(row, false) }
+                    }
+                }
+                (sure, possible)
+            }
             Residual::All(parts) => {
                 let mut bounds = (Bitset::all(rows), Bitset::all(rows));
                 for part in parts {
-                    let (sure, possible) = part.bounds(rows);
+                    let (sure, possible) = part.bounds(rows, stretch);
                     bounds.0.and(&sure);
                     bounds.1.and(&possible);
                 }
@@ -269,14 +322,14 @@ impl Residual {
             Residual::Any(parts) => {
                 let mut bounds = (Bitset::none(rows), Bitset::none(rows));
                 for part in parts {
-                    let (sure, possible) = part.bounds(rows);
+                    let (sure, possible) = part.bounds(rows, stretch);
                     bounds.0.or(&sure);
                     bounds.1.or(&possible);
                 }
                 bounds
             }
             Residual::Not(inner) => {
-                let (mut sure, mut possible) = inner.bounds(rows);
+                let (mut sure, mut possible) = inner.bounds(rows, stretch);
                 sure.invert();
                 possible.invert();
                 (possible, sure)
@@ -316,7 +369,7 @@ impl Test {
                 let mut known = Bitset::all(rows.segment.rows());
                 let mut left = Vec::new();
                 for part in parts {
-                    match part.residual(rows) {
+                    match part.residual_within(rows, &known) {
                         Residual::Known(bits) => known.and(&bits),
                         other => left.push(other),
                     }
@@ -363,6 +416,28 @@ impl Test {
         }
     }
 
+    /// [`Self::residual`] where only some rows can pass anyway. Asking the strings of a few rows costs less than asking
+    /// all strings of a column; of the other rows the answer may say anything.
+    fn residual_within(&self, rows: Rows<'_>, within: &Bitset) -> Residual {
+        /// One row in so many.
+        const FEW: u32 = 16;
+        let (field, test): (Field, &dyn Fn(&str) -> bool) = match self {
+            Test::Where(field, Predicate(test)) | Test::Holding(field, _, Predicate(test)) => {
+                (*field, test.as_ref())
+            }
+            Test::Column(field, pattern) => (*field, &|text| pattern.matches(text)),
+            _ => return self.residual(rows),
+        };
+        if within.count() > rows.segment.rows() / FEW {
+            return self.residual(rows);
+        }
+        let mut found = Bitset::none(rows.segment.rows());
+        for row in within.iter() {
+            found.set(row, test(rows.segment.string(field, row)));
+        }
+        Residual::Known(found)
+    }
+
     /// The rows that pass a test of columns.
     fn column_rows(&self, rows: Rows<'_>) -> Bitset {
         let segment = rows.segment;
@@ -372,6 +447,11 @@ impl Test {
             Test::Where(field, Predicate(test)) => rows_of(segment, *field, |d| {
                 Bitset::from_fn(d.len() as u32, |symbol| test(d.get(symbol as u16)))
             }),
+            Test::Holding(field, text, Predicate(test)) => {
+                rows_of(segment, *field, |dictionary| symbols_holding(dictionary, text, test.as_ref()))
+            }
+            Test::Exactly(field, value) => Keys::of(*field, segment, &Context::default())
+                .map_or_else(|| Bitset::none(segment.rows()), |keys| keys.rows_with(value, segment.rows())),
             Test::Resource(pattern) => rows_of(segment, Field::Resource, |dictionary| {
                 pattern.symbols_where(dictionary, |name| matches_resource(pattern, name))
             }),
@@ -414,6 +494,7 @@ impl Test {
             Test::Elapsed(low, high) => {
                 let wanted = |length: Micros| *low <= length && length <= *high;
                 let mut found = segment.elapsed_times().rows_where(wanted);
+                found.and(&segment.end_rows());
                 for (row, entry) in
                     rows.entry.iter().flat_map(|entry| entry.ended_rows().map(move |r| (r, entry)))
                 {
@@ -443,6 +524,20 @@ fn joined(known: Bitset, mut left: Vec<Residual>, join: fn(Vec<Residual>) -> Res
     }
     left.insert(0, Residual::Known(known));
     join(left)
+}
+
+/// The symbols of strings that hold a text and pass a test: one search over all strings tells which few must be asked.
+fn symbols_holding(dictionary: &Dictionary, text: &str, test: &dyn Fn(&str) -> bool) -> Bitset {
+    let mut found = Bitset::none(dictionary.len() as u32);
+    let mut symbols = dictionary.symbols_in_order();
+    let mut last = None;
+    for hit in memchr::memmem::find_iter(dictionary.buffer().as_bytes(), text) {
+        let symbol = symbols.at(hit);
+        if last.replace(symbol) != Some(symbol) && test(dictionary.get(symbol)) {
+            found.set(u32::from(symbol), true);
+        }
+    }
+    found
 }
 
 fn rows_of(segment: &Segment, field: Field, symbols: impl Fn(&Dictionary) -> Bitset) -> Bitset {
@@ -538,6 +633,12 @@ mod tests {
             ("user:server,n1", vec![1, 3]),
             ("user:backdoor", vec![2]),
             ("impersonated:*", vec![2]),
+            ("user==backdoor", vec![]),
+            ("user==mallory,alice", vec![2]),
+            ("user==\"\"", vec![4]),
+            ("apiversion==v1 or resource==deploy", vec![2, 4]),
+            ("kind==human -kind==human,node,serviceaccount", vec![]),
+            ("code==403,404 name==Deny", vec![3]),
             ("resource:deploy", vec![0, 1]),
             ("resource:deploy/scale", vec![0]),
             ("resource:deployments.apps -sub:*", vec![1]),
@@ -648,6 +749,11 @@ mod tests {
         for (question, wanted) in [
             ("group:oidc:sre", vec![0]),
             ("group:dev", vec![1]),
+            ("group==dev", vec![]),
+            ("group==oidc:sre", vec![0]),
+            ("source==/var/log/audit.log kind==serviceaccount", vec![1]),
+            ("source==audit.log", vec![]),
+            ("credential==JTI=1", vec![1]),
             (r#"group:"""#, vec![1, 2]),
             ("kind:human", vec![0, 1]),
             ("kind:serviceaccount", vec![1]),
@@ -707,20 +813,22 @@ mod tests {
     fn an_interrupted_scan_goes_on_and_keeps_what_it_knows() {
         let mut builder = SegmentBuilder::new(SourceId(0), 0, true);
         for i in 0..100 {
-            builder.push(&event(), if i % 10 == 0 { br#"{"a":"novelapp"}"# } else { b"{}" }, false);
+            builder.push(&event(), if i % 2 == 0 { br#"{"a":"novelapp"}"# } else { b"{}" }, false);
         }
         let segment = builder.finish(0).segment;
         let plan = Plan::new(&parse("text:novelapp").unwrap());
         let mut scan = plan.scan((&segment).into(), None);
+        assert!(!scan.advance(&segment, || false), "stopped after a search");
+        assert_eq!((scan.open_rows(), scan.matched().count()), (50, 0), "only rows that were found are open");
         assert!(!scan.advance(&segment, || false), "stopped after a few rows");
-        assert_eq!(scan.matched().iter().collect::<Vec<_>>(), [90], "the newest first");
+        assert_eq!(scan.matched().iter().collect::<Vec<_>>(), (68..100).step_by(2).collect::<Vec<_>>());
         let mut anew = plan.scan((&segment).into(), None);
         anew.carry_over(&scan, &Bitset::from_fn(100, |row| row == 90));
-        assert_eq!((anew.open_rows(), anew.matched().count()), (scan.open_rows() + 1, 0));
-        assert!(anew.advance(&segment, || true) && anew.matched().count() == 10);
+        assert_eq!((anew.open_rows(), anew.matched().count()), (scan.open_rows() + 1, 15));
+        assert!(anew.advance(&segment, || true) && anew.matched().count() == 50);
         let within = Bitset::from_fn(100, |row| row < 25);
         let mut narrowed = plan.scan((&segment).into(), Some(&within));
         assert_eq!(narrowed.open_rows(), 25);
-        assert!(narrowed.advance(&segment, || true) && narrowed.matched().count() == 3);
+        assert!(narrowed.advance(&segment, || true) && narrowed.matched().count() == 13);
     }
 }

@@ -5,7 +5,7 @@
 //! expression = all { "or" all }
 //! all        = one { ["and"] one }
 //! one        = ( "-" | "not" ) one | "(" expression ")" | term
-//! term       = target ":" value { "," value } | target "~" regex | value
+//! term       = target ":" value { "," value } | field "==" value { "," value } | target "~" regex | value
 //! target     = field | "annotation." key | ( "request" | "response" | "body" ) { "." key | "[]" | "[" number "]" }
 //! key        = letters without : ~ . [ ] ( ) , quote or space, or ["…"]; in an annotation dots are letters
 //! value      = letters without space, comma, quote or parenthesis, or "…" with \" and \\ inside
@@ -13,7 +13,8 @@
 //! ```
 //! A word without a field is looked for in user, verb, resource, namespace, name, agent and URI. Matching ignores
 //! case unless the value has a capital letter or quotes. `*` stands for anything outside quotes; `field:*` asks for
-//! any value, `field:""` for none. Printing a tree and reading it again gives the same tree.
+//! any value, `field:""` for none. `field==value` asks for exactly what a column or a table of groups shows there, letter
+//! for letter: `user==alice` is the authenticated user alone, where `user:alice` is also whoever acted as alice. Printing a tree and reading it again gives the same tree.
 
 use std::fmt;
 
@@ -39,7 +40,7 @@ pub enum Node {
     Term(Term),
 }
 
-/// `target:value,value`, `target~regex`, or a bare word.
+/// `target:value,value`, `field==value,value`, `target~regex`, or a bare word.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Term {
     /// Nothing for a bare word.
@@ -55,6 +56,8 @@ pub struct Term {
 pub enum Target {
     /// A field of the table.
     Field(FieldName),
+    /// The one value of a field by which rows are grouped and that columns show, see [`super::keys::Keys`].
+    Exactly(FieldName),
     /// An annotation, by its whole key.
     Annotation(String),
     /// A place in the bodies.
@@ -64,6 +67,25 @@ pub enum Target {
 impl From<FieldName> for Target {
     fn from(field: FieldName) -> Target {
         Target::Field(field)
+    }
+}
+
+impl Target {
+    /// What stands between it and its values.
+    pub(super) fn sign(&self, regex: bool) -> &'static str {
+        match self {
+            Target::Exactly(_) => "==",
+            _ if regex => "~",
+            _ => ":",
+        }
+    }
+
+    /// The field that is asked about.
+    pub fn field(&self) -> Option<FieldName> {
+        match self {
+            Target::Field(field) | Target::Exactly(field) => Some(*field),
+            Target::Annotation(_) | Target::Body(_) => None,
+        }
     }
 }
 
@@ -214,7 +236,7 @@ impl fmt::Display for Node {
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(target) = &self.target {
-            write!(f, "{target}{}", if self.regex { '~' } else { ':' })?;
+            write!(f, "{target}{}", target.sign(self.regex))?;
         }
         for (i, value) in self.values.iter().enumerate() {
             if i > 0 {
@@ -229,7 +251,7 @@ impl fmt::Display for Term {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Target::Field(field) => f.write_str(field.info().name),
+            Target::Field(field) | Target::Exactly(field) => f.write_str(field.info().name),
             Target::Annotation(key)
                 if key.chars().all(|c| c == '.' || is_key_letter(c)) && !key.is_empty() =>
             {

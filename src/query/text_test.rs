@@ -2,30 +2,54 @@
 //! places in the bodies (which `path` finds), and whether a
 //! write changed anything.
 //!
+//! Before lines are asked one by one, all lines of an unpacked block are searched for what a line must hold to be found:
+//! see [`TextTest::lacking`].
+//!
 //! Secret values can be neither found nor told apart: a test that hits is asked again on the masked text, so that it
 //! must hold on what may be shown (see [`crate::redact`]).
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-use memchr::memmem::{self, Finder};
+use memchr::memmem::Finder;
 
 use super::check::{Comparison, comparison};
+use super::needle::Needle;
 use super::path::{Leaf, at_annotation, at_path};
 use super::pattern::Pattern;
 use super::syntax::{Body, BodyPath, Step, Value};
 use crate::redact;
+use crate::store::{Bitset, Stretch};
 
 /// A test of one record's text.
 #[derive(Debug)]
 pub(super) enum TextTest {
     /// Any part of the line.
-    Line(Pattern),
-    /// The annotation with this key.
-    Annotation(String, ValueTest),
+    Line(LineTest),
+    /// An annotation.
+    Annotation(AnnotationTest),
     /// Places in the bodies.
     Body(BodyTest),
     /// A write whose answer has the resource version that the request was about.
     NoEffect,
+}
+
+/// A text, looked for in a line with its escapes decoded.
+#[derive(Debug)]
+pub(super) struct LineTest {
+    pattern: Pattern,
+    /// What a line must hold as it is written, unless a writer escapes more than it needs to.
+    needles: Vec<Needle>,
+    /// Where that is all that is looked for, it is found without decoding.
+    is_plain: bool,
+}
+
+/// An annotation, and what must hold of its value.
+#[derive(Debug)]
+pub(super) struct AnnotationTest {
+    key: String,
+    test: ValueTest,
+    needles: Vec<Needle>,
 }
 
 /// Places in the bodies, and what must hold of one of them.
@@ -33,8 +57,7 @@ pub(super) enum TextTest {
 pub(super) struct BodyTest {
     path: BodyPath,
     test: ValueTest,
-    /// The last key of the path in quotes, when it cannot be escaped: a line without it has no such place.
-    key: Option<Box<Finder<'static>>>,
+    needles: Vec<Needle>,
 }
 
 /// A test of a value, or of its absence.
@@ -64,6 +87,22 @@ impl ValueTest {
         }
     }
 
+    /// What a line must hold in which a value behind this key passes, or, where absence is asked for, in which there is
+    /// one: the key in quotes, and a part of the value.
+    fn needles(&self, key: Option<&str>) -> Vec<Needle> {
+        /// Shorter texts stand in nearly every line.
+        const SHORTEST: usize = 3;
+        let plain = |key: &&str| {
+            key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b':'))
+        };
+        let key = key.filter(plain).and_then(|key| Needle::new(format!("\"{key}\"").as_bytes(), false));
+        let value = match self {
+            ValueTest::Text(pattern) => pattern.plain_part().filter(|needle| needle.len() >= SHORTEST),
+            _ => None,
+        };
+        value.into_iter().chain(key).collect()
+    }
+
     /// Whether a record passes that has no such value.
     fn passes_absence(&self) -> bool {
         matches!(self, ValueTest::Absent)
@@ -91,17 +130,42 @@ impl ValueTest {
     }
 }
 
+impl LineTest {
+    pub(super) fn new(pattern: Pattern) -> LineTest {
+        let needles: Vec<Needle> = pattern.plain_part().into_iter().collect();
+        let is_plain =
+            matches!((&pattern, needles.as_slice()), (Pattern::Part(all), [part]) if all.len() == part.len());
+        LineTest { pattern, needles, is_plain }
+    }
+
+    fn holds(&self, line: &[u8]) -> bool {
+        /// An escape has at most as many bytes behind its backslash.
+        const LONGEST: usize = 5;
+        if let (true, [needle]) = (self.is_plain, self.needles.as_slice())
+            && let Some(at) = needle.find_at(line, 0)
+            && !line[at.saturating_sub(LONGEST)..at].contains(&b'\\')
+        {
+            return true;
+        }
+        self.pattern.matches_bytes(&decoded(line))
+    }
+}
+
+impl AnnotationTest {
+    pub(super) fn new(key: &str, test: ValueTest) -> AnnotationTest {
+        let needles = test.needles(Some(key));
+        AnnotationTest { key: key.to_owned(), test, needles }
+    }
+}
+
 impl BodyTest {
     pub(super) fn new(path: BodyPath, test: ValueTest) -> BodyTest {
         let last = path.steps.iter().rev().find_map(|step| match step {
-            Step::Key(key) => Some(key),
+            Step::Key(key) => Some(key.as_str()),
             Step::Any | Step::Index(_) => None,
         });
-        let plain =
-            |key: &&String| key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-        let key =
-            last.filter(plain).map(|key| Box::new(Finder::new(format!("\"{key}\"").as_bytes()).into_owned()));
-        BodyTest { path, test, key }
+        let needles = test.needles(last);
+        BodyTest { path, test, needles }
     }
 
     /// In which body it looks.
@@ -110,12 +174,6 @@ impl BodyTest {
     }
 
     fn holds(&self, line: &[u8]) -> bool {
-        if let Some(key) = &self.key
-            && key.find(line).is_none()
-            && memmem::find(line, b"\\u00").is_none()
-        {
-            return self.test.passes_absence();
-        }
         self.test.passes_any(|visit| at_path(line, self.path.body, &self.path.steps, visit))
     }
 }
@@ -126,8 +184,50 @@ impl TextTest {
         match self {
             TextTest::Body(body) => body.test.passes_absence(),
             TextTest::NoEffect => false,
-            TextTest::Line(_) | TextTest::Annotation(..) => true,
+            TextTest::Line(_) | TextTest::Annotation(_) => true,
         }
+    }
+
+    /// Whether a record passes that is among those [`Self::lacking`] what is looked for.
+    pub(super) fn passes_lacking(&self) -> bool {
+        match self {
+            TextTest::Body(BodyTest { test, .. }) | TextTest::Annotation(AnnotationTest { test, .. }) => {
+                test.passes_absence()
+            }
+            TextTest::Line(_) | TextTest::NoEffect => false,
+        }
+    }
+
+    /// The records of a stretch whose texts surely lack what is looked for, counted from its first row; of the others it
+    /// is not known. `None` where no search tells it.
+    pub(super) fn lacking(&self, stretch: &Stretch<'_>) -> Option<Bitset> {
+        let needles = match self {
+            TextTest::Line(LineTest { needles, .. })
+            | TextTest::Annotation(AnnotationTest { needles, .. })
+            | TextTest::Body(BodyTest { needles, .. }) => needles.as_slice(),
+            TextTest::NoEffect => &[],
+        };
+        let (first, others) = needles.split_first()?;
+        let rows = stretch.rows();
+        let mut lacking = Bitset::all(rows.end - rows.start);
+        let text = stretch.text();
+        let mut from = 0;
+        while let Some(at) = first.find_at(text, from) {
+            let (row, range) = stretch.row_at(at);
+            // Texts lie end to end: a hit may lie across two.
+            if at + first.len() > range.end {
+                from = at + 1;
+                continue;
+            }
+            if others.iter().all(|needle| needle.is_in(&text[range.clone()])) {
+                lacking.set(row - rows.start, false);
+            }
+            from = range.end;
+        }
+        for escape in escapes_of_plain_letters(text) {
+            lacking.set(stretch.row_at(escape).0 - rows.start, false);
+        }
+        Some(lacking)
     }
 
     /// Whether a record's text passes.
@@ -145,12 +245,29 @@ impl TextTest {
 
     fn holds(&self, line: &[u8]) -> bool {
         match self {
-            TextTest::Line(pattern) => pattern.matches_bytes(&decoded(line)),
-            TextTest::Annotation(key, test) => test.passes_any(|visit| at_annotation(line, key, visit)),
+            TextTest::Line(test) => test.holds(line),
+            TextTest::Annotation(AnnotationTest { key, test, .. }) => {
+                test.passes_any(|visit| at_annotation(line, key, visit))
+            }
             TextTest::Body(body) => body.holds(line),
             TextTest::NoEffect => has_no_effect(line),
         }
     }
+}
+
+/// Where a text escapes what needs no escape, so that something plain may stand there unseen.
+fn escapes_of_plain_letters(text: &[u8]) -> impl Iterator<Item = usize> + '_ {
+    static UNICODE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br"\u00"));
+    static SLASH: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br"\/"));
+    let is_plain = |at: &usize| {
+        let digits = text.get(at + UNICODE.needle().len()..).and_then(|rest| rest.first_chunk::<2>());
+        // Quotes, `&`, `<`, `>` and backslashes are in no plain text.
+        digits.is_some_and(|digits| match digits.map(|digit| digit.to_ascii_lowercase()) {
+            [b'2', b'2' | b'6'] | [b'3', b'c' | b'e'] | [b'5', b'c'] => false,
+            [high, _] => matches!(high, b'2'..=b'7'),
+        })
+    };
+    UNICODE.find_iter(text).filter(is_plain).chain(SLASH.find_iter(text))
 }
 
 /// Both bodies name the same resource version (FORMATS.md: a no-op update).
@@ -236,8 +353,8 @@ mod tests {
         };
         match term.target {
             Some(Target::Body(path)) => TextTest::Body(BodyTest::new(path, value)),
-            Some(Target::Annotation(key)) => TextTest::Annotation(key, value),
-            _ => TextTest::Line(Pattern::part(&term.values[0].text, term.values[0].quoted)),
+            Some(Target::Annotation(key)) => TextTest::Annotation(AnnotationTest::new(&key, value)),
+            _ => TextTest::Line(LineTest::new(Pattern::part(&term.values[0].text, term.values[0].quoted))),
         }
     }
 

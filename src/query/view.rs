@@ -61,7 +61,7 @@ pub struct View {
     plan: Plan,
     options: ViewOptions,
     found: HashMap<u32, Found>,
-    /// Segments that were not looked at yet, or not to the end.
+    /// Segments that were not looked at yet, or not to the end. Those outside of the range are never looked at.
     pending: BTreeSet<u32>,
     /// What a wider question found: nothing else can be found in these segments.
     bounds: HashMap<u32, Bitset>,
@@ -96,6 +96,11 @@ impl View {
         self.plan.is_everything()
     }
 
+    /// Whether the answer is read in records' texts, so that it depends on what of them is revealed.
+    pub fn reads_text(&self) -> bool {
+        self.plan.reads_text()
+    }
+
     /// What is shown besides what the plan asks.
     pub fn options(&self) -> &ViewOptions {
         &self.options
@@ -105,7 +110,8 @@ impl View {
     pub fn restart(&mut self, store: &Store, plan: Plan, options: ViewOptions) {
         let (version, stamp) = (self.version + 1, self.stamp);
         *self = View { version, stamp, ..View::new(plan, options) };
-        self.pending = store.entries().map(|(number, _)| number).collect();
+        let within = store.entries().filter(|(_, entry)| self.may_show(entry.segment()));
+        self.pending = within.map(|(number, _)| number).collect();
         self.recount(store, &BTreeSet::new());
     }
 
@@ -118,6 +124,12 @@ impl View {
         let before = std::mem::take(&mut self.found);
         self.restart(store, plan, options);
         self.bounds = before.into_iter().map(|(number, found)| (number, found.matched)).collect();
+    }
+
+    /// Whether anything of a segment lies in the range: of others, texts would be read for nothing.
+    fn may_show(&self, segment: &Segment) -> bool {
+        let in_range = |(from, until)| from <= segment.max_time() && segment.min_time() < until;
+        self.options.only.is_some() || self.options.range.is_none_or(in_range)
     }
 
     /// Takes in what changed in the store. Segments that were looked at before are looked at again at once; new ones
@@ -136,6 +148,9 @@ impl View {
             let Some(entry) = store.entry(*number) else { continue };
             // Bounds were taken before these records came.
             self.bounds.remove(number);
+            if !self.may_show(entry.segment()) {
+                continue;
+            }
             if self.found.contains_key(number) || entry.sealed().is_none() {
                 self.pending.remove(number);
                 self.begin(*number, entry);
@@ -203,7 +218,9 @@ impl View {
 
     /// Asks the columns of a segment; what its texts must tell is left pending.
     fn begin(&mut self, number: u32, entry: &Entry) {
-        let mut scan = self.plan.scan(Rows::held(number, entry), self.bounds.get(&number));
+        let rows = Rows::held(number, entry);
+        let rows = if self.options.all_stages { rows.each_alone() } else { rows };
+        let mut scan = self.plan.scan(rows, self.bounds.get(&number));
         let earlier = self.found.get_mut(&number).and_then(|found| found.scan.take());
         if let Some(earlier) = earlier.filter(|_| self.plan.reads_text()) {
             let mut ended = Bitset::none(entry.segment().rows());
@@ -244,7 +261,7 @@ impl View {
         let mut folded = 0;
         if self.options.fold_routine && !shown.is_clear() {
             let before = shown.count();
-            shown.and_not(&Bitset::from_column(segment.all_facts(), |facts| facts.is_routine()));
+            shown.and_not(&entry.routine());
             folded = before - shown.count();
         }
         let mut failed = segment.failed_rows();
@@ -487,5 +504,47 @@ impl View {
             }
         }
         buckets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Event, SECOND, SourceId, Stage};
+    use crate::query::parse;
+    use crate::store::SegmentBuilder;
+
+    /// Takes in one segment for each of these seconds.
+    fn push(store: &mut Store, seconds: &[i64]) {
+        for second in seconds {
+            let mut builder = SegmentBuilder::new(SourceId(0), 0, true);
+            let stage_time = Some(second * SECOND);
+            let event = Event { stage: Stage::ResponseComplete, stage_time, ..Event::default() };
+            builder.push(&event, br#"{"a":"novelapp"}"#, false);
+            store.push(builder.finish(1));
+        }
+    }
+
+    #[test]
+    fn what_lies_outside_of_the_range_is_not_looked_at() {
+        let mut store = Store::new();
+        push(&mut store, &[10, 20, 30]);
+        let mut view = View::new(Plan::everything(), ViewOptions::default());
+        let plan = Plan::new(&parse("text:novelapp").unwrap());
+        let options = ViewOptions { range: Some((15 * SECOND, 25 * SECOND)), ..ViewOptions::default() };
+        store.take_changes();
+        view.restart(&store, plan.clone(), options);
+        assert!(view.advance(&store, || true));
+        let looked_at = |view: &View| view.stamps().map(|(number, _)| number).collect::<BTreeSet<_>>();
+        assert_eq!((looked_at(&view), view.len()), ([1].into(), 1));
+
+        push(&mut store, &[40, 16]);
+        let changes = store.take_changes();
+        view.update(&store, &changes);
+        assert!(view.advance(&store, || true));
+        assert_eq!((looked_at(&view), view.len()), ([1, 4].into(), 2), "nor is what comes");
+        view.restart(&store, plan, ViewOptions::default());
+        assert!(view.advance(&store, || true));
+        assert_eq!(view.len(), 5);
     }
 }

@@ -20,7 +20,8 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     (held < 6).then_some(out)
 }
 
-fn sextet(byte: u8) -> Option<u32> {
+/// The six bits that a letter of either alphabet stands for.
+pub(super) fn sextet(byte: u8) -> Option<u32> {
     let value = match byte {
         b'A'..=b'Z' => byte - b'A',
         b'a'..=b'z' => byte - b'a' + 26,

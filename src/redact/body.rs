@@ -9,8 +9,11 @@ use super::{base64, strict, text};
 /// How many times JSON may stand in a string of JSON before such a string is masked as a whole.
 const EMBEDDED: u8 = 4;
 
+/// Shorter strings are not decoded from base64: no credential worth the name fits.
+pub(super) const SHORTEST_BASE64: usize = 16;
+
 /// The annotation in which `kubectl apply` keeps the whole object, Secrets too.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// What is known of the place in the event at which a value stands.
 #[derive(Debug, Clone, Copy, Default)]
@@ -197,11 +200,17 @@ fn masked_string(string: &str, scope: Scope, strictly: bool) -> Option<(String, 
     if let std::borrow::Cow::Owned(masked) = text::mask_text(string) {
         return Some((masked, 1));
     }
-    let hides = scope.embedded < EMBEDDED && string.len() >= 16 && {
-        let inside = Scope { embedded: scope.embedded + 1, ..scope };
-        base64::decode(string)
-            .and_then(|bytes| String::from_utf8(bytes).ok())
-            .is_some_and(|decoded| masked_string(&decoded, inside, false).is_some())
-    };
+    let hides = scope.embedded < EMBEDDED && string.len() >= SHORTEST_BASE64 && decoded_hides(string, scope);
     if hides { whole() } else { None }
+}
+
+/// Whether a string that is no part of a Secret is base64 of anything secret.
+pub(super) fn hides_in_base64(string: &str) -> bool {
+    string.len() >= SHORTEST_BASE64 && decoded_hides(string, Scope::default())
+}
+
+fn decoded_hides(string: &str, scope: Scope) -> bool {
+    let inside = Scope { embedded: scope.embedded + 1, ..scope };
+    let decoded = base64::decode(string).and_then(|bytes| String::from_utf8(bytes).ok());
+    decoded.is_some_and(|decoded| masked_string(&decoded, inside, false).is_some())
 }

@@ -20,6 +20,11 @@ pub(super) fn is_mark(text: &str) -> bool {
     text.starts_with(OPENING) && MARK.find(text).is_some_and(|found| found.len() == text.len())
 }
 
+/// Whether a part of the text was masked, so that it is not what stands in the log.
+pub fn holds_mark(text: &str) -> bool {
+    text.contains(OPENING)
+}
+
 /// The marks of a text with where they stand, in order.
 pub(super) fn marks(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> + '_ {
     MARK.find_iter(text).map(|found| found.range())
@@ -27,5 +32,5 @@ pub(super) fn marks(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> 
 
 /// The marks of a masked text written as `<masked, 12 bytes>`, for terminals without UTF-8.
 pub fn ascii_marks(text: &str) -> Cow<'_, str> {
-    if text.contains(OPENING) { MARK.replace_all(text, "<$1>") } else { Cow::Borrowed(text) }
+    if holds_mark(text) { MARK.replace_all(text, "<$1>") } else { Cow::Borrowed(text) }
 }

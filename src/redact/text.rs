@@ -21,7 +21,7 @@ static SUSPICIOUS: LazyLock<Regex> = LazyLock::new(|| {
 
 /// `PRIVATE KEY`, and the beginnings of a JWT's header (`{"alg":`, `{"typ":`, `{"kid":`, themselves in base64), in base64
 /// at each of the three places in which a byte can stand in a group.
-const ENCODED_BASE64: &str = "UFJJVkFURSBLRV|BSSVZBVEUgS0VZ|QUklWQVRFIEtFW|ZXlKaGJHY2lPa|V5SmhiR2NpT2|leUpoYkdjaU9p\
+pub(super) const ENCODED_BASE64: &str = "UFJJVkFURSBLRV|BSSVZBVEUgS0VZ|QUklWQVRFIEtFW|ZXlKaGJHY2lPa|V5SmhiR2NpT2|leUpoYkdjaU9p\
     |ZXlKMGVYQWlPa|V5SjBlWEFpT2|leUowZVhBaU9p|ZXlKcmFXUWlPa|V5SnJhV1FpT2|leUpyYVdRaU9p";
 
 /// Tokens that name themselves: GitHub, GitLab, Slack, Vault, Google and `aws eks get-token`.

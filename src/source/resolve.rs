@@ -60,6 +60,56 @@ pub fn resolve(argument: &Path, options: &ResolveOptions<'_>) -> Result<Vec<LogS
     }
 }
 
+/// A log that is not read by itself, since another one brings it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Brought {
+    /// The file that was named.
+    pub path: PathBuf,
+    /// The live file of the log that it belongs to, or that was named before by another name.
+    pub by: PathBuf,
+}
+
+/// Takes out of `logs` the files that another one of them brings: a shell makes `audit.log*` a list of a live file and
+/// its rotated siblings, each of which would be read twice. What was taken out, in its order.
+pub fn take_out_brought(logs: &mut Vec<LogSource>) -> Vec<Brought> {
+    let mut brought_by: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+    for log in logs.iter() {
+        if let LogSource::Files { live, rotated } = log {
+            let names = rotated.iter().flat_map(|path| [canonical(path), twin_of(&canonical(path))]);
+            brought_by.extend(names.map(|name| (name, live.clone())));
+        }
+    }
+    let mut found = Vec::new();
+    logs.retain(|log| {
+        let LogSource::Files { live, .. } = log else { return true };
+        match brought_by.insert(canonical(live), live.clone()) {
+            None => true,
+            Some(by) => {
+                found.push(Brought { path: live.clone(), by });
+                false
+            }
+        }
+    });
+    found
+}
+
+/// The one name of a file that may be written in many ways; the name itself where there is no file.
+fn canonical(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The compressed form of a file, or the file of its compressed form: one of the two is left out of a log.
+fn twin_of(path: &Path) -> PathBuf {
+    match path.extension() {
+        Some(extension) if extension == "gz" => path.with_extension(""),
+        _ => {
+            let mut name = path.as_os_str().to_owned();
+            name.push(".gz");
+            name.into()
+        }
+    }
+}
+
 /// One named file. A rotated file that is named itself stands alone.
 fn file(path: &Path, options: &ResolveOptions<'_>) -> Result<LogSource, Error> {
     RealFileSystem.open(path).map_err(|cause| Error::unreadable(path, cause))?;
@@ -221,6 +271,43 @@ mod tests {
         }
         let found = resolve(&folder.path().join("audit.log"), &options(true)).unwrap();
         assert_eq!(names(&found), [["audit.log", "audit.log.1", "audit.log.2.gz"]]);
+    }
+
+    #[test]
+    fn a_list_made_by_a_shell_is_one_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let list = ["audit-2022-03-03T14-28-05.286.log", "audit.log", "audit.log.1", "audit.log.1.gz"];
+        for name in list.iter().chain(&["audit-2022-03-02T14-28-05.286.log.gz", "other.log"]) {
+            fs::write(at(name), "x\n").unwrap();
+        }
+        let resolved = |names: &[&str], rotated| -> Vec<LogSource> {
+            names.iter().flat_map(|name| resolve(&at(name), &options(rotated)).unwrap()).collect()
+        };
+        let mut logs = resolved(&list, true);
+        let brought = take_out_brought(&mut logs);
+        assert_eq!(
+            names(&logs),
+            [[
+                "audit.log",
+                "audit.log.1",
+                "audit-2022-03-03T14-28-05.286.log",
+                "audit-2022-03-02T14-28-05.286.log.gz"
+            ]]
+        );
+        assert_eq!(
+            brought.iter().map(|b| &b.path).collect::<Vec<_>>(),
+            [&at(list[0]), &at(list[2]), &at(list[3])]
+        );
+        assert!(brought.iter().all(|b| b.by == at("audit.log")), "{brought:?}");
+
+        let mut logs = resolved(&list[..3], false);
+        assert_eq!((take_out_brought(&mut logs).len(), logs.len()), (0, 3), "nothing brings anything");
+        let mut logs = resolved(&["audit.log.1", "other.log", "./other.log"], true);
+        logs.push(LogSource::Stdin);
+        let twice = [Brought { path: at("./other.log"), by: at("other.log") }];
+        assert_eq!(take_out_brought(&mut logs), twice, "one name is written in two ways");
+        assert_eq!(names(&logs), [["audit.log.1"], ["other.log"], ["-"]]);
     }
 
     #[test]

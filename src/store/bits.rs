@@ -7,6 +7,15 @@ pub struct Bitset {
     len: u32,
 }
 
+/// The bits of 64 bytes that are 0 or 1, the first one lowest.
+fn packed(flags: &[u8; 64]) -> u64 {
+    // Moves the lowest bit of byte `i` to bit `56 + i`: it is shifted by `56 - 7 * i`, and no two products meet.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let (bytes, _) = flags.as_chunks::<8>();
+    let gathered = bytes.iter().map(|eight| u64::from_le_bytes(*eight).wrapping_mul(GATHER) >> 56);
+    gathered.rev().fold(0, |word, byte| word << 8 | byte)
+}
+
 impl Bitset {
     /// A set over `0..len` with nothing in it.
     pub fn none(len: u32) -> Self {
@@ -39,10 +48,14 @@ impl Bitset {
 
     /// Builds a set over a column by asking `test` for each value.
     pub fn from_column<T: Copy>(column: &[T], test: impl Fn(T) -> bool) -> Self {
-        let words = column
-            .chunks(64)
-            .map(|rows| rows.iter().enumerate().fold(0u64, |w, (bit, v)| w | u64::from(test(*v)) << bit))
-            .collect();
+        let mut words = Vec::with_capacity(column.len().div_ceil(64));
+        let (whole, rest) = column.as_chunks::<64>();
+        // Answers are gathered first and packed then: compilers compare many values at once, but shift bits one by one.
+        words.extend(whole.iter().map(|rows| packed(&rows.map(|value| u8::from(test(value))))));
+        if !rest.is_empty() {
+            let bits = rest.iter().enumerate();
+            words.push(bits.fold(0, |word, (bit, value)| word | u64::from(test(*value)) << bit));
+        }
         Self { words, len: column.len() as u32 }
     }
 
@@ -171,15 +184,19 @@ impl Bitset {
 
     /// The numbers in the set, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.words.iter().enumerate().flat_map(|(i, word)| {
-            let mut left = *word;
+        self.iter_from(0)
+    }
+
+    /// The numbers in the set from `first` on, ascending.
+    pub fn iter_from(&self, first: u32) -> impl Iterator<Item = u32> + '_ {
+        let (index, bit) = (first as usize / 64, first % 64);
+        let words = self.words.get(index..).unwrap_or_default().iter().enumerate();
+        words.flat_map(move |(at, word)| {
+            let mut left = if at == 0 { *word & u64::MAX << bit } else { *word };
             std::iter::from_fn(move || {
-                if left == 0 {
-                    return None;
-                }
-                let bit = left.trailing_zeros();
+                let bit = (left != 0).then(|| left.trailing_zeros())?;
                 left &= left - 1;
-                Some(i as u32 * 64 + bit)
+                Some((index + at) as u32 * 64 + bit)
             })
         })
     }
@@ -208,6 +225,7 @@ mod tests {
         inverse.and(&set);
         assert!(inverse.is_clear());
         for limit in [0, 1, 3, 4, 64, 65, 128, 199, 500] {
+            assert!(set.iter_from(limit).eq(set.iter().filter(|i| *i >= limit)), "{limit}");
             assert_eq!(set.last_below(limit), set.iter().filter(|i| *i < limit).last(), "{limit}");
         }
         assert_eq!(set.iter().take(3).collect::<Vec<_>>(), [0, 3, 6]);

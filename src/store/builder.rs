@@ -130,15 +130,7 @@ impl SegmentBuilder {
             Some(id) => id,
             None => u128::from(self.chosen_ids.intern(&mut self.segment.chosen_ids, &event.audit_id).0),
         });
-        let routine = is_routine(
-            &event.user,
-            &event.verb,
-            &object.resource,
-            &object.subresource,
-            &object.namespace,
-            &event.request_uri,
-            event.code,
-        );
+        let routine = is_routine(event);
         self.segment.facts.push(Facts::new(event.stage, event.level, event.decision).with(
             routine,
             time.is_none(),

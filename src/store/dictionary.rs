@@ -88,6 +88,11 @@ impl Dictionary {
         (self.starts.partition_point(|s| *s as usize <= offset) - 1) as Symbol
     }
 
+    /// [`Self::symbol_at`] for many places, each behind the one before: without a search for each.
+    pub fn symbols_in_order(&self) -> SymbolsInOrder<'_> {
+        SymbolsInOrder { starts: &self.starts, next: 1 }
+    }
+
     /// Where the string of `symbol` starts in [`Self::buffer`].
     pub fn start_of(&self, symbol: Symbol) -> usize {
         self.starts.get(usize::from(symbol)).map_or(self.buffer.len(), |s| *s as usize)
@@ -112,6 +117,29 @@ impl Dictionary {
     /// Bytes held on the heap.
     pub fn memory_bytes(&self) -> usize {
         self.buffer.capacity() + self.starts.capacity() * 4 + self.hashes.capacity() * 8
+    }
+}
+
+/// Finds the symbols that cover places of a [`Dictionary::buffer`], from first to last.
+pub struct SymbolsInOrder<'d> {
+    starts: &'d [u32],
+    /// The first string that may start behind the place asked about.
+    next: usize,
+}
+
+impl SymbolsInOrder<'_> {
+    /// The symbol of the string that covers byte `offset`, which no earlier call's lies behind.
+    pub fn at(&mut self, offset: usize) -> Symbol {
+        // Near places are reached step by step, far ones by steps that double.
+        let mut step = 1;
+        while self.starts.get(self.next + step).is_some_and(|start| *start as usize <= offset) {
+            self.next += step;
+            step *= 2;
+        }
+        let end = (self.next + step).min(self.starts.len());
+        let behind = self.starts.get(self.next..end).unwrap_or_default();
+        self.next += behind.partition_point(|start| *start as usize <= offset);
+        (self.next - 1) as Symbol
     }
 }
 
@@ -177,7 +205,7 @@ mod tests {
     fn a_place_in_the_buffer_leads_back_to_its_string() {
         let mut dictionary = Dictionary::default();
         let mut table = SymbolTable::default();
-        for text in ["alice", "bob", "carol"] {
+        for text in ["alice", "bob", "carol", "d", "e", "f", "g", "h"] {
             table.intern(&mut dictionary, text);
         }
         for (symbol, text) in dictionary.iter() {
@@ -185,6 +213,12 @@ mod tests {
             assert_eq!(dictionary.symbol_at(start), symbol);
             assert_eq!(dictionary.symbol_at(start + text.len()), symbol, "its separator belongs to it");
             assert_eq!(&dictionary.buffer()[start..start + text.len()], text);
+        }
+        for steps in 1..7 {
+            let mut symbols = dictionary.symbols_in_order();
+            for offset in (0..dictionary.buffer().len()).step_by(steps) {
+                assert_eq!(symbols.at(offset), dictionary.symbol_at(offset), "{offset}");
+            }
         }
     }
 }

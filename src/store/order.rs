@@ -209,6 +209,9 @@ mod tests {
     use super::*;
 
     proptest! {
+        // Each case sorts up to 24,000 records.
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
         #[test]
         fn any_runs_in_any_order_come_out_sorted(
             runs in prop::collection::vec(prop::collection::vec(0i64..3000, 0..6000), 1..5),

@@ -35,6 +35,8 @@ pub struct Entry {
     dropped: Bitset,
     endings: HashMap<u32, Ending>,
     origin: u32,
+    /// Rows that are never folded, although they are of a routine kind.
+    unfolded: Option<Bitset>,
 }
 
 /// The later record that ended a request, and when.
@@ -92,6 +94,16 @@ impl Entry {
     /// Rows whose request was ended by a later record.
     pub fn ended_rows(&self) -> impl Iterator<Item = u32> + '_ {
         self.endings.keys().copied()
+    }
+
+    /// The rows that may be folded as routine: those of routine kinds, without the ones that were said to be out of
+    /// the ordinary, see [`Store::unfold`].
+    pub fn routine(&self) -> Bitset {
+        let mut rows = Bitset::from_column(self.segment().all_facts(), |facts| facts.is_routine());
+        if let Some(unfolded) = &self.unfolded {
+            rows.and_not(unfolded);
+        }
+        rows
     }
 
     fn memory_bytes(&self) -> usize {
@@ -262,7 +274,8 @@ impl Store {
         let run = run_of(&segment, &order, number, 0);
         let ending = |end| Ending { id: EventId::new(number, end), time: segment.stage_time(end) };
         let endings = endings.into_iter().map(|(row, end)| (row, ending(end))).collect();
-        let entry = Entry { body: Body::Sealed(Arc::new(segment)), hidden, dropped, endings, origin };
+        let entry =
+            Entry { body: Body::Sealed(Arc::new(segment)), hidden, dropped, endings, origin, unfolded: None };
         self.sealed_bytes += entry.memory_bytes();
         self.entries.insert(number, entry);
         self.index(&run);
@@ -335,6 +348,7 @@ impl Store {
             dropped: Bitset::default(),
             endings: HashMap::new(),
             origin,
+            unfolded: None,
         };
         self.entries.insert(number, entry);
         self.heads.insert(source, number);
@@ -492,6 +506,19 @@ impl Store {
         true
     }
 
+    /// From now on these rows of a segment are never folded as routine.
+    pub fn unfold(&mut self, segment: u32, rows: Bitset) {
+        let Some(entry) = self.entries.get_mut(&segment) else { return };
+        let is_new = match &entry.unfolded {
+            Some(known) => known.len() != rows.len() || known.iter().ne(rows.iter()),
+            None => !rows.is_clear(),
+        };
+        if is_new {
+            entry.unfolded = Some(rows);
+            self.changes.touched.insert(segment);
+        }
+    }
+
     /// Requests that have begun and not ended, as far as the held log tells: (row, received time).
     pub fn open_requests(&self) -> impl Iterator<Item = EventId> + '_ {
         self.requests
@@ -502,11 +529,7 @@ impl Store {
 
     /// Whether the request shown at `id` has not ended, as far as the log tells.
     pub fn is_open(&self, id: EventId) -> bool {
-        self.segment(id).is_some_and(|segment| {
-            !segment.facts(id.row()).stage().is_final()
-                && self.ending(id).is_none()
-                && segment.code(id.row()) != 401
-        })
+        self.segment(id).is_some_and(|segment| !segment.is_end(id.row()) && self.ending(id).is_none())
     }
 }
 

@@ -1,12 +1,26 @@
 //! What a healthy cluster does by itself all day, which one key hides: leases, watches, health probes, access
 //! reviews and node status.
 //!
-//! Never routine, whatever it is about: a refusal or failure, a person, an anonymous caller, a deletion.
+//! Never routine, whatever it is about: a refusal or failure, a person, an anonymous caller, a deletion, and a machine's
+//! identity in the hands of a tool that people use.
 
-use crate::model::{ActorKind, actor_kind};
+use crate::model::{ActorKind, Event, actor_kind, is_hand_tool, tool};
 
-/// Whether a record with these values is routine traffic.
-pub fn is_routine(
+/// Whether a record is routine traffic.
+pub fn is_routine(event: &Event<'_>) -> bool {
+    let object = &event.object;
+    is_routine_kind(
+        &event.user,
+        &event.verb,
+        &object.resource,
+        &object.subresource,
+        &object.namespace,
+        &event.request_uri,
+        event.code,
+    ) && !is_hand_tool(tool(&event.user_agent))
+}
+
+fn is_routine_kind(
     user: &str,
     verb: &str,
     resource: &str,
@@ -57,26 +71,41 @@ fn is_discovery(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ObjectRef;
 
     #[test]
     fn what_a_cluster_does_by_itself() {
         let node = "system:node:n1";
         let controller = "system:kube-controller-manager";
-        assert!(is_routine(node, "update", "leases", "", "kube-node-lease", "/apis/x", 200));
-        assert!(is_routine(controller, "watch", "pods", "", "", "/api/v1/pods?watch=true", 200));
-        assert!(is_routine(node, "patch", "nodes", "status", "", "/api/v1/nodes/n1/status", 200));
-        assert!(is_routine("system:apiserver", "get", "", "", "", "/readyz?verbose", 200));
-        assert!(is_routine(controller, "get", "", "", "", "/apis/apps/v1", 200));
-        assert!(!is_routine(controller, "get", "", "", "", "/logs/kube-apiserver.log", 200));
-        assert!(!is_routine(controller, "patch", "deployments", "", "prod", "/apis/apps/v1/x", 200));
+        assert!(is_routine_kind(node, "update", "leases", "", "kube-node-lease", "/apis/x", 200));
+        assert!(is_routine_kind(controller, "watch", "pods", "", "", "/api/v1/pods?watch=true", 200));
+        assert!(is_routine_kind(node, "patch", "nodes", "status", "", "/api/v1/nodes/n1/status", 200));
+        assert!(is_routine_kind("system:apiserver", "get", "", "", "", "/readyz?verbose", 200));
+        assert!(is_routine_kind(controller, "get", "", "", "", "/apis/apps/v1", 200));
+        assert!(!is_routine_kind(controller, "get", "", "", "", "/logs/kube-apiserver.log", 200));
+        assert!(!is_routine_kind(controller, "patch", "deployments", "", "prod", "/apis/apps/v1/x", 200));
     }
 
     #[test]
     fn what_is_never_folded() {
-        assert!(!is_routine("alice", "watch", "pods", "", "", "/", 200), "a person");
-        assert!(!is_routine("system:anonymous", "get", "", "", "", "/readyz", 200), "anonymous");
-        assert!(!is_routine("", "get", "", "", "", "/readyz", 0), "nobody");
-        assert!(!is_routine("system:node:n1", "delete", "leases", "", "", "/", 200), "a deletion");
-        assert!(!is_routine("system:node:n1", "update", "leases", "", "", "/", 409), "a failure");
+        assert!(!is_routine_kind("alice", "watch", "pods", "", "", "/", 200), "a person");
+        assert!(!is_routine_kind("system:anonymous", "get", "", "", "", "/readyz", 200), "anonymous");
+        assert!(!is_routine_kind("", "get", "", "", "", "/readyz", 0), "nobody");
+        assert!(!is_routine_kind("system:node:n1", "delete", "leases", "", "", "/", 200), "a deletion");
+        assert!(!is_routine_kind("system:node:n1", "update", "leases", "", "", "/", 409), "a failure");
+        let by = |agent: &'static str| {
+            is_routine(&Event {
+                user: "system:serviceaccount:a:b".into(),
+                verb: "watch".into(),
+                object: ObjectRef { resource: "pods".into(), ..ObjectRef::default() },
+                user_agent: agent.into(),
+                code: 200,
+                ..Event::default()
+            })
+        };
+        assert!(
+            by("agent/v1.0") && !by("kubectl/v1.34.1 (linux/amd64)"),
+            "a machine's token in a person's hands"
+        );
     }
 }

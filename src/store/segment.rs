@@ -4,12 +4,16 @@
 //! same type serves sealed segments and the open head that live lines are appended to; only the builder changes it.
 
 use std::io;
+use std::ops::Range;
 
 use super::bits::Bitset;
 use super::column::{NumberColumn, SymbolColumn};
 use super::dictionary::{Dictionary, Symbol};
 use super::text_blocks::{BlockReader, TextBlocks};
 use crate::model::{Decision, EventId, Level, Micros, SourceId, Stage};
+
+/// The code of a request whose login was refused.
+const REFUSED_LOGIN: u16 = 401;
 
 /// A column of strings, by its Kubernetes name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -235,6 +239,19 @@ impl Segment {
         self.elapsed.get(row)
     }
 
+    /// Whether a row's record ends its request: by its stage, or since a login was refused (401), which is logged as
+    /// ResponseStarted with nothing behind it.
+    pub fn is_end(&self, row: u32) -> bool {
+        self.facts(row).stage().is_final() || self.code(row) == REFUSED_LOGIN
+    }
+
+    /// The rows whose record ends its request, see [`Self::is_end`].
+    pub fn end_rows(&self) -> Bitset {
+        let mut ends = Bitset::from_column(&self.facts, |facts| facts.stage().is_final());
+        ends.or(&Bitset::from_column(&self.codes, |code| code == REFUSED_LOGIN));
+        ends
+    }
+
     /// Column of stage times.
     pub fn stage_times(&self) -> &NumberColumn {
         &self.stage_time
@@ -445,6 +462,58 @@ impl Texts<'_> {
     pub fn read(&mut self, row: u32) -> io::Result<&[u8]> {
         let (start, end) = self.segment.text_range(row);
         self.reader.read(start, end)
+    }
+
+    /// The texts that are unpacked together with that of a row, which lie end to end: to be searched all at once.
+    ///
+    /// # Errors
+    /// When the text cannot be unpacked, or was not kept.
+    pub fn around(&mut self, row: u32) -> io::Result<Stretch<'_>> {
+        let starts = &self.segment.text_starts;
+        let (start, text) = self.reader.block(self.segment.text_range(row).0)?;
+        let first = starts.partition_point(|at| *at < start);
+        let length = starts[first..].partition_point(|at| ((at - start) as usize) < text.len());
+        Ok(Stretch { first_row: first as u32, starts: &starts[first..first + length], start, text })
+    }
+}
+
+/// Texts of rows that follow each other, see [`Texts::around`].
+pub struct Stretch<'t> {
+    first_row: u32,
+    /// Where each text begins in the segment.
+    starts: &'t [u32],
+    start: u32,
+    text: &'t [u8],
+}
+
+impl<'t> Stretch<'t> {
+    /// The rows.
+    pub fn rows(&self) -> Range<u32> {
+        self.first_row..self.first_row + self.starts.len() as u32
+    }
+
+    /// Their texts end to end.
+    pub fn text(&self) -> &'t [u8] {
+        self.text
+    }
+
+    /// The row whose text holds the byte at this place, and where that text lies.
+    pub fn row_at(&self, place: usize) -> (u32, Range<usize>) {
+        let behind = self.starts.partition_point(|start| (start - self.start) as usize <= place);
+        let index = behind.saturating_sub(1);
+        (self.first_row + index as u32, self.range(index))
+    }
+
+    /// Where the text of a row lies; empty for a row that is none of these.
+    pub fn range_of(&self, row: u32) -> Range<usize> {
+        row.checked_sub(self.first_row).map_or(0..0, |index| self.range(index as usize))
+    }
+
+    fn range(&self, index: usize) -> Range<usize> {
+        let start_of = |index: usize| {
+            self.starts.get(index).map_or(self.text.len(), |start| (start - self.start) as usize)
+        };
+        start_of(index)..start_of(index + 1)
     }
 }
 

@@ -15,6 +15,22 @@ thread_local! {
         RefCell::new(zstd::bulk::Compressor::new(ZSTD_LEVEL).ok());
 }
 
+thread_local! {
+    // The same holds for a decompressor: the blocks of a search come one after the other.
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> =
+        RefCell::new(zstd::bulk::Decompressor::new().ok());
+}
+
+/// Unpacks into `text`, which gets exactly `length` bytes of room.
+fn decompress(packed: &[u8], length: usize, text: &mut Vec<u8>) -> io::Result<()> {
+    text.clear();
+    text.reserve_exact(length);
+    DECOMPRESSOR.with_borrow_mut(|decompressor| match decompressor {
+        Some(decompressor) => decompressor.decompress_to_buffer(packed, text).map(drop),
+        None => Err(io::Error::from(io::ErrorKind::OutOfMemory)),
+    })
+}
+
 fn compress(text: &[u8]) -> Option<Vec<u8>> {
     COMPRESSOR.with_borrow_mut(|compressor| compressor.as_mut()?.compress(text).ok())
 }
@@ -93,13 +109,13 @@ impl TextBlocks {
 
     /// Reads many texts; those of one block cost one unpacking as long as they come together.
     pub fn reader(&self) -> BlockReader<'_> {
-        BlockReader { blocks: self, unpacked: None }
+        BlockReader { blocks: self, unpacked: None, text: Vec::new() }
     }
 
-    fn unpack(&self, index: usize) -> io::Result<Vec<u8>> {
+    fn unpack(&self, index: usize, text: &mut Vec<u8>) -> io::Result<()> {
         let (start, packed) = &self.blocks[index];
         let end = self.blocks.get(index + 1).map_or(self.open_start, |(next, _)| *next);
-        zstd::bulk::decompress(packed, (end - start) as usize)
+        decompress(packed, (end - start) as usize, text)
     }
 
     /// Calls `visit` with each stretch of text and the offset of its first byte, in order.
@@ -107,8 +123,10 @@ impl TextBlocks {
     /// # Errors
     /// When a block cannot be unpacked; the stretches before it have been visited.
     pub fn for_each_block(&self, mut visit: impl FnMut(u32, &[u8])) -> io::Result<()> {
+        let mut text = Vec::new();
         for index in 0..self.blocks.len() {
-            visit(self.blocks[index].0, &self.unpack(index)?);
+            self.unpack(index, &mut text)?;
+            visit(self.blocks[index].0, &text);
         }
         visit(self.open_start, &self.open);
         Ok(())
@@ -125,7 +143,9 @@ impl TextBlocks {
 /// Reads texts and keeps the block that it unpacked last.
 pub struct BlockReader<'b> {
     blocks: &'b TextBlocks,
-    unpacked: Option<(usize, Vec<u8>)>,
+    /// Which block `text` is.
+    unpacked: Option<usize>,
+    text: Vec<u8>,
 }
 
 impl BlockReader<'_> {
@@ -134,25 +154,36 @@ impl BlockReader<'_> {
     /// # Errors
     /// When a block cannot be unpacked, or the range is not that of stored text.
     pub fn read(&mut self, start: u32, end: u32) -> io::Result<&[u8]> {
-        let blocks = self.blocks;
-        let out_of_range = || io::Error::new(io::ErrorKind::InvalidInput, "no such text in this segment");
-        if start > end || end > blocks.len() {
+        if start > end || end > self.blocks.len() {
             return Err(out_of_range());
         }
-        let (first, text) = if start >= blocks.open_start {
-            (blocks.open_start, blocks.open.as_slice())
-        } else {
-            let before = blocks.blocks.partition_point(|(first, _)| *first <= start);
-            let index = before.checked_sub(1).ok_or_else(out_of_range)?;
-            if self.unpacked.as_ref().is_none_or(|(kept, _)| *kept != index) {
-                self.unpacked = Some((index, blocks.unpack(index)?));
-            }
-            let text = self.unpacked.as_ref().map_or(&[][..], |(_, text)| text.as_slice());
-            (blocks.blocks[index].0, text)
-        };
+        let (first, text) = self.block(start)?;
         let from = (start - first) as usize;
         text.get(from..from + (end - start) as usize).ok_or_else(out_of_range)
     }
+
+    /// All the text that is unpacked together with what stands at an offset, and the offset of its first byte.
+    ///
+    /// # Errors
+    /// When the block cannot be unpacked, or the text was not kept.
+    pub fn block(&mut self, offset: u32) -> io::Result<(u32, &[u8])> {
+        let blocks = self.blocks;
+        if offset >= blocks.open_start {
+            return Ok((blocks.open_start, &blocks.open));
+        }
+        let before = blocks.blocks.partition_point(|(first, _)| *first <= offset);
+        let index = before.checked_sub(1).ok_or_else(out_of_range)?;
+        if self.unpacked != Some(index) {
+            self.unpacked = None;
+            blocks.unpack(index, &mut self.text)?;
+            self.unpacked = Some(index);
+        }
+        Ok((blocks.blocks[index].0, &self.text))
+    }
+}
+
+fn out_of_range() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "no such text in this segment")
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub fn wrap(text: &str, columns: usize) -> Vec<String> {
         if !line.is_empty() && width(word) > room {
             lines.push(std::mem::take(&mut line));
         }
-        if !line.is_empty() {
+        if !line.is_empty() && width(&line) < columns {
             line.push(' ');
         }
         for character in word.chars() {

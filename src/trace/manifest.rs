@@ -1,4 +1,4 @@
-//! An object's state for people: with its secret values masked, as a manifest that can be created again, as YAML.
+//! An object's state for people: with its secret values masked, as a manifest that can be created again.
 
 use serde_json::{Map, Value, json};
 
@@ -144,16 +144,11 @@ fn metadata(value: &Value) -> Value {
     Value::Object(kept)
 }
 
-/// The value as YAML.
-pub fn yaml(value: &Value) -> String {
-    // Everything that JSON can say, YAML can: nothing here can fail.
-    yaml_serde::to_string(value).unwrap_or_else(|error| format!("# {error}\n"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::trace::difference::differences;
+    use crate::trace::yaml::yaml;
 
     fn change(before: &Value, after: &Value, resource: &str) -> Vec<ShownChange> {
         shown(&differences(before, after), before, after, resource, false)

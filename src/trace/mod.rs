@@ -29,6 +29,7 @@ pub mod select;
 pub mod session;
 pub mod tell;
 pub mod who;
+pub mod yaml;
 
 pub use cause::Cause;
 pub use chain::{Chain, End};

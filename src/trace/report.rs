@@ -53,7 +53,7 @@ pub struct ReportEvent {
     pub evidence: Vec<Evidence>,
     /// Who stood behind it and what led to it, as [`super::tell::chain`] has it.
     pub chain: Vec<Told>,
-    /// What it changed, as lines of a diff.
+    /// What it changed: a line for each field, or why that is not known; empty for what is no write.
     pub diff: Vec<String>,
     /// How kubectl would do it.
     pub kubectl: Option<KubectlLine>,
@@ -132,6 +132,13 @@ impl Report {
         if self.left_out > 0 {
             writeln!(out, "**{} more were chosen and are left out here.**", self.left_out)?;
         }
+        if self.events.len() > draft::MOST_WITH_EFFECTS {
+            let most = draft::MOST_WITH_EFFECTS;
+            writeln!(
+                out,
+                "What requests set off is told of {most} at most: `kauditui trace AUDIT_ID` tells it."
+            )?;
+        }
         if !self.notes.is_empty() {
             out.push_str("\n## Notes\n\n");
             write_notes(&self.notes, "", out)?;
@@ -194,7 +201,7 @@ impl ReportEvent {
             write!(out, "\nAs kubectl ({}):\n\n{}", line.certainty(), block("sh", &line.to_string()))?;
         }
         if !self.diff.is_empty() {
-            write!(out, "\nWhat it changed:\n\n{}", block("diff", &self.diff.join("\n")))?;
+            write!(out, "\nWhat it changed:\n\n{}", block("", &self.diff.join("\n")))?;
         }
         self.write_chain(out)
     }

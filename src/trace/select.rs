@@ -7,18 +7,22 @@ use crate::store::{Bitset, Entry, Field, Segment, Store, hash_bytes};
 pub fn requests_with(store: &Store, values: &[(Field, &str)]) -> Vec<EventId> {
     let mut found = Vec::new();
     for (number, entry) in store.entries() {
-        let mut rows = shown(entry);
-        for (field, value) in values {
-            let Some(having) = rows_with(entry.segment(), *field, value) else {
-                rows = Bitset::none(0);
-                break;
-            };
-            rows.and(&having);
-        }
-        found.extend(rows.iter().map(|row| EventId::new(number, row)));
+        found.extend(rows_of(entry, values).iter().map(|row| EventId::new(number, row)));
     }
     in_time_order(store, &mut found);
     found
+}
+
+/// Rows of one segment that stand for a request and have all these values.
+pub fn rows_of(entry: &Entry, values: &[(Field, &str)]) -> Bitset {
+    let mut rows = shown(entry);
+    for (field, value) in values {
+        let Some(having) = rows_with(entry.segment(), *field, value) else {
+            return Bitset::none(entry.segment().rows());
+        };
+        rows.and(&having);
+    }
+    rows
 }
 
 /// Rows that stand for a request and of which a column's value passes the test, in time order. The test runs once for

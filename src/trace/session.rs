@@ -54,7 +54,11 @@ type Key<'s> = [&'s str; 4];
 /// moment.
 pub fn sessions(store: &Store, user: &str, gap: Micros) -> Vec<Session> {
     let mut ids = requests_with(store, &[(Field::User, user)]);
-    let impersonating = requests_with(store, &[(Field::ImpersonatedUser, user)]);
+    // Failed logins have no user; that most requests impersonate nobody does not make them those.
+    let impersonating = match user {
+        "" => Vec::new(),
+        user => requests_with(store, &[(Field::ImpersonatedUser, user)]),
+    };
     if !impersonating.is_empty() {
         ids.extend(impersonating);
         in_time_order(store, &mut ids);

@@ -295,13 +295,26 @@ pub fn change_in_words(change: &ShownChange, whole: bool) -> String {
             None => value.to_owned(),
         }
     };
+    let path = if whole { change.path.as_str() } else { path_end(&change.path) };
     match (&change.before, &change.after) {
         (Some(before), Some(after)) if change.is_masked && before == after => {
-            format!("{}: changed (masked)", change.path)
+            format!("{path}: changed (masked)")
         }
-        (Some(before), Some(after)) => format!("{}: {} → {}", change.path, said(before), said(after)),
-        (None, Some(after)) => format!("{}: + {}", change.path, said(after)),
-        (Some(before), None) => format!("{}: - {}", change.path, said(before)),
-        (None, None) => change.path.clone(),
+        (Some(before), Some(after)) => format!("{path}: {} → {}", said(before), said(after)),
+        (None, Some(after)) => format!("{path}: + {}", said(after)),
+        (Some(before), None) => format!("{path}: - {}", said(before)),
+        (None, None) => path.to_owned(),
     }
+}
+
+/// The end of a path that tells it apart: `containers[web].image` of the whole way there.
+fn path_end(path: &str) -> &str {
+    const ENOUGH: usize = 24;
+    if path.len() <= ENOUGH {
+        return path;
+    }
+    let starts = path.match_indices('.').map(|(at, _)| at + 1);
+    let inside_quotes = |at: usize| path[..at].matches('"').count() % 2 == 1;
+    let fits = starts.filter(|at| !inside_quotes(*at)).find(|at| path.len() - at <= ENOUGH);
+    fits.and_then(|at| path.get(at..)).unwrap_or(path)
 }

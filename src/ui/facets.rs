@@ -32,7 +32,7 @@ pub fn draw(app: &App, facets: &Facets, canvas: &mut Canvas<'_>) -> Option<(u16,
             let values = text::thousands(facets.len() as u64);
             let title =
                 format!("{}{}: {values} values in {total} rows{counting}", scope.concat(), field.info().name);
-            (title, "+ includes, - excludes, = only this, Enter goes in, / finds, f other field, Esc")
+            (title, "+ includes, - excludes, = only, Enter goes in, / finds, f field, Esc back")
         }
     };
     let title = match facets.stage {

@@ -1,5 +1,6 @@
 //! Requests over time, failures as a second series, above the rows. A bar is a cell; bucket and zone are printed;
-//! stretches without any log are hatched, since nothing logged is not nothing done. While the histogram has the keys,
+//! stretches without any log are hatched, since nothing logged is not nothing done. Where all rows are shown and matches
+//! only marked, the matches are a brighter layer at the foot of the bars, and the failures those among them. While the histogram has the keys,
 //! the bar under the cursor is inverted and the selection is marked on the axis; compared with a day ago, each bar has
 //! its counterpart below. What is drawn was counted by [`crate::app::histogram`].
 
@@ -27,10 +28,11 @@ pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     let has_log = |bars: &&[Bucket]| bars.iter().any(|bar| bar.records > 0);
     let earlier = counts.day_ago.as_deref().filter(|_| rows >= 2).filter(has_log);
     let below = if earlier.is_some() { rows / 2 } else { 0 };
-    let now = Series { bars: &counts.bars, bucket: counts.axis.bucket };
+    let now = Series { bars: &counts.bars, matches: counts.matches.as_deref(), bucket: counts.axis.bucket };
     let selected = (app.focus == Focus::Histogram).then(|| app.histogram.selected_bars(&counts.axis));
     // Both series are drawn to one scale, or they could not be compared.
-    let highest = now.highest().max(earlier.map_or(1, |bars| Series { bars, ..now }.highest()));
+    let highest =
+        now.highest().max(earlier.map_or(1, |bars| Series { bars, matches: None, ..now }.highest()));
     let band = Area { height: rows - below, ..area };
     now.draw(canvas, band, &text::human_count(u64::from(highest)), highest, |at| {
         let is_selected = selected.is_some_and(|(from, until)| from <= at && at <= until);
@@ -42,7 +44,7 @@ pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     });
     if let Some(bars) = earlier {
         let band = Area { y: area.y + rows - below, height: below, ..area };
-        Series { bars, ..now }.draw(canvas, band, "-24h", highest, |_| Role::Faint);
+        Series { bars, matches: None, ..now }.draw(canvas, band, "-24h", highest, |_| Role::Faint);
     }
     draw_axis(app, canvas, Area { y: area.y + rows, height: 1, ..area }, counts);
     if let Some(selected) = selected {
@@ -54,6 +56,8 @@ pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Area) {
 #[derive(Clone, Copy)]
 struct Series<'a> {
     bars: &'a [Bucket],
+    /// What of each bar is marked as a match; `None` where all of it is shown as one.
+    matches: Option<&'a [Bucket]>,
     bucket: Micros,
 }
 
@@ -77,7 +81,8 @@ impl Series<'_> {
                 let sign = canvas.theme.sign("░", "/");
                 (0..cell.height).for_each(|row| _ = canvas.put(cell.x, cell.y + row, 1, sign, Role::Faint));
             } else {
-                draw_bar(canvas, cell, *bar, highest, role(at));
+                let bright = self.matches.map(|matches| matches.get(at).copied().unwrap_or_default());
+                draw_bar(canvas, cell, (*bar, bright), highest, role(at));
             }
         }
     }
@@ -99,12 +104,22 @@ fn is_without_log(buckets: &[Bucket], at: usize, bucket: Micros) -> bool {
     (before + after) as i64 * bucket > GAP
 }
 
-fn draw_bar(canvas: &mut Canvas<'_>, cell: Area, counted: Bucket, highest: u32, role: Role) {
+/// Draws a bar and, where there is one, the bright layer at its foot.
+fn draw_bar(
+    canvas: &mut Canvas<'_>,
+    cell: Area,
+    (counted, bright): (Bucket, Option<Bucket>),
+    highest: u32,
+    role: Role,
+) {
     let steps = u64::from(cell.height) * 8;
     let eighths = |count: u32| -> u64 {
         if count == 0 { 0 } else { (u64::from(count) * steps).div_ceil(u64::from(highest)).max(1) }
     };
-    let (whole, failed) = (eighths(counted.matched), eighths(counted.failed));
+    let whole = eighths(counted.matched);
+    let failed = eighths(bright.unwrap_or(counted).failed);
+    let bright = eighths(bright.map_or(0, |bright| bright.matched));
+    let plain = canvas.theme.ascii || !canvas.theme.color;
     for row in 0..cell.height {
         let floor = u64::from(cell.height - 1 - row) * 8;
         let fill = whole.saturating_sub(floor).min(8);
@@ -112,13 +127,12 @@ fn draw_bar(canvas: &mut Canvas<'_>, cell: Area, counted: Bucket, highest: u32, 
             continue;
         }
         let signs = if canvas.theme.ascii { ASCII_BARS } else { BARS };
-        let is_failed = failed > floor;
-        let sign = if is_failed && (canvas.theme.ascii || !canvas.theme.color) {
-            "!"
-        } else {
-            signs[fill as usize - 1]
+        let (sign, role) = match (failed > floor, bright > floor) {
+            (true, _) => (if plain { "!" } else { signs[fill as usize - 1] }, Role::Failure),
+            (false, true) => (if plain { "*" } else { signs[fill as usize - 1] }, Role::Strong),
+            (false, false) => (signs[fill as usize - 1], role),
         };
-        canvas.put(cell.x, cell.y + row, 1, sign, if is_failed { Role::Failure } else { role });
+        canvas.put(cell.x, cell.y + row, 1, sign, role);
     }
 }
 

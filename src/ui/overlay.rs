@@ -11,12 +11,6 @@ pub fn draw(menu: &Menu, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
     let screen = *canvas.buffer.area();
     let key_width = menu.shown.iter().map(|item| text::width(&item.key)).max().unwrap_or(0).min(38) as u16;
     let longest = menu.shown.iter().map(|item| text::width(&item.text)).max().unwrap_or(0);
-    let wanted = (usize::from(key_width) + longest + 8).max(40);
-    let width = u16::try_from(wanted).unwrap_or(u16::MAX).min(screen.width.saturating_sub(2)).min(110);
-    let search = u16::from(menu.is_searchable());
-    let wanted_height = u16::try_from(menu.shown.len()).unwrap_or(u16::MAX).saturating_add(2 + search);
-    let height = wanted_height.clamp(4, screen.height.saturating_sub(2).max(4)).min(screen.height);
-    let area = Area { x: (screen.width - width) / 2, y: (screen.height - height) / 2, width, height };
     let close = match menu.kind {
         MenuKind::Help => "j/k move, Esc closes",
         MenuKind::Copy => "a letter or Enter copies, Esc closes",
@@ -26,6 +20,14 @@ pub fn draw(menu: &Menu, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
         MenuKind::Conditions => "Space on/off, d removes, Esc closes",
         MenuKind::Marks => "Enter goes there, Esc closes",
     };
+    // Wide enough for what is said in the frame, too.
+    let framed = text::width(&menu.title) + text::width(close) + 8;
+    let wanted = (usize::from(key_width) + longest + 8).max(framed);
+    let width = u16::try_from(wanted).unwrap_or(u16::MAX).min(screen.width.saturating_sub(2)).min(110);
+    let search = u16::from(menu.is_searchable());
+    let wanted_height = u16::try_from(menu.shown.len()).unwrap_or(u16::MAX).saturating_add(2 + search);
+    let height = wanted_height.clamp(4, screen.height.saturating_sub(2).max(4)).min(screen.height);
+    let area = Area { x: (screen.width - width) / 2, y: (screen.height - height) / 2, width, height };
     let mut inside = canvas.frame(area, &menu.title, close, true);
     let mut cursor = None;
     if search > 0 && inside.height > 1 {

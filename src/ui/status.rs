@@ -21,7 +21,7 @@ pub fn draw_status(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     let screens: Vec<String> = Screen::ALL
         .iter()
         .filter(|(_, screen)| !tiny || (*screen == app.screen && *screen != Screen::Timeline))
-        .map(|(key, screen)| match (*screen == app.screen, narrow) {
+        .map(|(key, screen)| match (*screen == app.screen, area.width < 140) {
             (true, _) => format!("[{key} {}]", screen.name()),
             (false, true) => key.to_string(),
             (false, false) => format!("{key} {}", screen.name()),
@@ -196,7 +196,7 @@ fn counts_text(app: &App, width: u16) -> String {
         out += " · all stages";
     }
     if !app.filter_bar.narrow {
-        out += " · marked only (\\)";
+        out += " · among all rows (\\)";
     }
     out
 }
@@ -271,6 +271,9 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
             (Action::Open, "detail"),
             (Action::EditFilter, "filter"),
             (Action::Facets, "facets"),
+            (Action::History, "history"),
+            (Action::Chain, "cause"),
+            (Action::Session, "session"),
             (Action::Include, "include"),
             (Action::Exclude, "exclude"),
             (Action::ToggleRoutine, "routine"),
@@ -278,9 +281,6 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
             (Action::NextFailure, "failure"),
             (Action::NextSameObject, "object"),
             (Action::NextSameUser, "user"),
-            (Action::History, "history"),
-            (Action::Chain, "cause"),
-            (Action::Session, "session"),
             (Action::GoToTime, "time"),
             (Action::Mark, "mark"),
             (Action::CopyMenu, "copy"),

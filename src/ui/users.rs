@@ -8,6 +8,7 @@ use super::timeline::format_time;
 use crate::activity::Actor;
 use crate::app::App;
 use crate::app::geometry::Area;
+use crate::app::statistics::deed;
 use crate::app::users::Line;
 use crate::model::Micros;
 use crate::query::{FieldName, Group};
@@ -186,10 +187,11 @@ fn objects(groups: &[Group]) -> String {
         .iter()
         .take(8)
         .filter_map(|group| {
-            let [verb, object] = group.values.as_slice() else { return None };
+            let [verb, subresource, object] = group.values.as_slice() else { return None };
             let times =
                 if group.stats.count > 1 { format!(" ×{}", group.stats.count) } else { String::new() };
-            Some(format!("{verb} {}{times}", object.trim_start_matches('/')))
+            let object = object.trim_start_matches('/');
+            Some(format!("{} {object}{times}", deed(verb, subresource)))
         })
         .collect();
     parts.join(", ")

@@ -7,12 +7,12 @@ def micros:
 
 # The requests among the records of a log, in the order of time. Each is its first response (ResponseStarted, else the
 # end of the request), or RequestReceived where nothing else came. `took` is the time from its arrival to its end in
-# microseconds, null while it has not ended. Clients choose the auditID and may use one again, so that it does not tell
+# microseconds, null while it has not ended; a refused login (401) ends with ResponseStarted. Clients choose the auditID and may use one again, so that it does not tell
 # requests apart by itself.
 def requests:
   group_by([.auditID, .requestURI, .verb, .user.username, .requestReceivedTimestamp])
   | map(
-      map(select(.stage == "ResponseComplete" or .stage == "Panic")) as $ends
+      map(select(.stage == "ResponseComplete" or .stage == "Panic" or .responseStatus.code == 401)) as $ends
       | (map(select(.stage == "ResponseStarted")) + $ends + .)[0]
       + { took: (if $ends == [] then null
                  else ($ends[0].stageTimestamp | micros) - ($ends[0].requestReceivedTimestamp | micros) end) })

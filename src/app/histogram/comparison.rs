@@ -20,6 +20,7 @@ pub(super) fn count_a_day_ago(store: &Store, view: &View, axis: &Axis) -> Vec<Bu
 pub(super) struct Unranged {
     filter: Expression,
     options: ViewOptions,
+    revealed: bool,
     view: View,
 }
 
@@ -65,13 +66,17 @@ impl App {
         let options = ViewOptions { range: None, ..self.view.options().clone() };
         let filter = &self.shown_filter;
         let known = self.histogram.unranged.as_ref();
-        if known.is_some_and(|known| known.filter == *filter && known.options == options) {
+        let is_same = |known: &Unranged| {
+            known.filter == *filter && known.options == options && known.revealed == self.revealed
+        };
+        if known.is_some_and(is_same) {
             return;
         }
         let plan = Plan::compile(filter, &self.context());
         let mut view = View::new(Plan::everything(), options.clone());
         view.restart(&self.store, plan, options.clone());
-        self.histogram.unranged = Some(Unranged { filter: filter.clone(), options, view });
+        self.histogram.unranged =
+            Some(Unranged { filter: filter.clone(), options, revealed: self.revealed, view });
     }
 
     /// `now 412 · a day ago 38 (×10.8)`, for these bars; `None` while nothing is compared.

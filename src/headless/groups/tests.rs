@@ -8,15 +8,15 @@ use super::super::columns::heading;
 use super::super::row::Row;
 use super::super::tests::{LOG, documented, event, noon, opened, options, paths, run};
 use super::*;
+use crate::cli::StageChoice;
 use crate::ingest::IngestMessage;
 use crate::model::{Decision, Event, EventId, ObjectRef, SECOND, Stage};
 use crate::query::{Context, Expression, FIELDS, Keys, Target, has_values, parse};
 use crate::settings::{Column, Listing};
 use crate::store::{SegmentBuilder, Store};
 
-/// Four requests by two people and a node; one is impersonated, one is a watch that ended, one holds a Secret.
-fn messages() -> Vec<IngestMessage> {
-    let get = |id, user: &'static str, code, at, took: Micros| Event {
+fn get(id: &'static str, user: &'static str, code: u16, at: i64, took: Micros) -> Event<'static> {
+    Event {
         user: user.into(),
         verb: "get".into(),
         code,
@@ -24,7 +24,11 @@ fn messages() -> Vec<IngestMessage> {
         source_ip: "10.0.0.1".into(),
         user_agent: "kubectl/v1.34".into(),
         ..event(id, Stage::ResponseComplete, at)
-    };
+    }
+}
+
+/// Four requests by two people and a node; one is impersonated, one is a watch that ended, one holds a Secret.
+fn messages() -> Vec<IngestMessage> {
     let watch =
         |stage, at| Event { user: "system:node:n1".into(), verb: "watch".into(), ..event("w", stage, at) };
     let secret = ObjectRef {
@@ -106,7 +110,7 @@ fn groups_are_printed_and_their_json_is_the_documented_one() {
     assert_eq!(count(&groups("verb", None), None), table(&[("get", 2), ("create", 1), ("watch", 1)]));
     assert_eq!(count(&groups("verb", Some("verb:desc")), Some(2)), table(&[("watch", 1), ("get", 2)]));
     assert_eq!(count(&groups("verb", Some("p99")), Some(1)), table(&[("create", 1)]));
-    let all = listed("", &groups("verb", None), |options| options.stages = crate::cli::StageChoice::All).0;
+    let all = listed("", &groups("verb", None), |options| options.stages = StageChoice::All).0;
     assert_eq!(objects(&all)[1]["count"], 2, "both records of the watch: {all}");
 
     let (none, _) =
@@ -186,6 +190,55 @@ fn columns_are_chosen_and_masked_unless_revealed() {
     assert!(csv.starts_with("time,code,verb,user,impersonatedUser,") && csv.lines().count() == 3, "{csv}");
     let (table, _) = listed("verb:create", &rows("time,verb,took", None), |o| o.output = QueryOutput::Table);
     assert_eq!(table, "TIME (UTC)              VERB       TOOK\n2026-11-20 12:05:00.000 create     9.0 ms\n");
+}
+
+#[test]
+fn a_duration_is_that_of_a_request_which_has_ended() {
+    let started = |event: Event<'static>| Event { stage: Stage::ResponseStarted, ..event };
+    let lines = [
+        Event { stage: Stage::RequestReceived, ..get("asked", "alice", 0, 1, 0) },
+        started(get("refused", "", 401, 2, 3000)),
+        started(Event { verb: "watch".into(), ..get("open", "alice", 200, 3, 4000) }),
+        started(Event { verb: "watch".into(), ..get("ended", "alice", 200, 4, 5000) }),
+        Event { verb: "watch".into(), ..get("ended", "alice", 200, 604, 600_005_000) },
+        get("plain", "alice", 200, 5, 7000),
+    ];
+    let messages = || {
+        let mut builder = SegmentBuilder::new(LOG, noon(), true);
+        lines.iter().for_each(|event| _ = builder.push(event, b"{}", false));
+        vec![opened(), IngestMessage::History(Box::new(builder.finish(1))), IngestMessage::End(LOG)]
+    };
+    let told = |filter: &str, stages, listing: &Listing| -> Vec<Value> {
+        let filter = parse(filter).unwrap();
+        objects(&run(messages(), &QueryOptions { listing, stages, ..options(&filter) }).0)
+    };
+    let rows = Listing::default();
+    let found = |filter: &str, stages| -> Vec<(String, Option<i64>)> {
+        let rows = told(filter, stages, &rows).into_iter();
+        rows.map(|row| (row["auditID"].as_str().unwrap().to_owned(), row["durationMicros"].as_i64()))
+            .collect()
+    };
+    let took = |list: &[(&str, i64)]| -> Vec<(String, Option<i64>)> {
+        list.iter().map(|(id, micros)| ((*id).to_owned(), Some(*micros))).collect()
+    };
+    let by_request = took(&[("refused", 3000), ("ended", 600_005_000), ("plain", 7000)]);
+    assert_eq!(found("duration:>=0ms", StageChoice::Request), by_request);
+    assert_eq!(found("duration:<10ms", StageChoice::Request), took(&[("refused", 3000), ("plain", 7000)]));
+    let open: Vec<String> =
+        found("-duration:>=0ms", StageChoice::Request).into_iter().map(|row| row.0).collect();
+    assert_eq!(open, ["asked", "open"]);
+    let by_record = took(&[("refused", 3000), ("plain", 7000), ("ended", 600_005_000)]);
+    assert_eq!(found("duration:>=0ms", StageChoice::All), by_record, "each record by itself");
+
+    // A watch lasts as long as it is wanted, however many rows it has.
+    for stages in [StageChoice::Request, StageChoice::All] {
+        let groups = told("", stages, &groups("user", None));
+        let p99 = |user: &str| {
+            let user_of = |group: &&Value| group["user"].as_str().unwrap_or("") == user;
+            groups.iter().find(user_of).and_then(|group| group["p99Micros"].as_i64())
+        };
+        assert_eq!((p99("alice"), p99("")), (Some(6976), Some(2976)), "{groups:?}");
+    }
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::patch::{self, Change, PatchKind};
-use super::{Asked, BODY_NOT_LOGGED, Body, KubectlLine, create, resources};
+use super::patch::{self, Change, Merging};
+use super::{Asked, BODY_NOT_LOGGED, Body, KubectlLine, create};
 use crate::model::named_field_manager;
+use crate::trace::patch::{PatchKind, kind_of};
 
 const NO_MORE_THAN_THE_AIM: &str = "it replaced the whole object";
 
@@ -70,28 +71,27 @@ pub(super) fn patch(asked: &Asked<'_>) -> Option<KubectlLine> {
         return None;
     }
     let Some(body) = asked.body() else { return Some(unknown_patch(asked)) };
-    let has_manager = named_field_manager(&asked.uri).is_some();
-    let forces = asked.parameter("force").is_some();
-    let kind = patch::kind_of(body, &request.object.name, forces, has_manager);
+    let kind = kind_of(body, &asked.uri, &request.object.group, request.code);
     if kind == PatchKind::Apply {
         let line = apply(asked).reading(Some(body));
-        return Some(if forces { line } else { line.but("that it was an apply is told by its body alone") });
+        // No other kind may force, or create what it patches.
+        let is_sure = asked.parameter("force").is_some() || request.code == 201;
+        return Some(if is_sure { line } else { line.but("that it was an apply is told by its body alone") });
     }
     let line = match subresource {
         "scale" if patch::change(body, "").is_some_and(|change| matches!(change, Change::Scale(_))) => {
             return Some(scale(asked));
         }
-        "" => create::applied(asked).or_else(|| short_patch(asked, body, kind)),
+        "" => create::applied(asked).or_else(|| short_patch(asked, body)),
         _ => None,
     };
     Some(line.unwrap_or_else(|| long_patch(asked, body, kind)))
 }
 
-fn short_patch(asked: &Asked<'_>, body: &Value, kind: PatchKind) -> Option<KubectlLine> {
+fn short_patch(asked: &Asked<'_>, body: &Value) -> Option<KubectlLine> {
     let change = patch::change(body, &asked.request.object.resource)?;
-    let whole_list =
-        kind == PatchKind::MergeOrStrategic && matches!(change, Change::Images(_) | Change::Environment(..));
-    if whole_list {
+    let is_of_containers = matches!(change, Change::Images(_) | Change::Environment(..));
+    if is_of_containers && patch::merging(body) != Merging::Directed {
         // As a merge patch it would have thrown all else of the containers away.
         return None;
     }
@@ -118,7 +118,7 @@ fn in_short(asked: &Asked<'_>, change: Change) -> Option<KubectlLine> {
         Change::Restart => words(&["rollout", "restart"]),
         Change::Label(pairs) => with(words(&["label", "--overwrite"]), pairs),
         Change::Annotate(pairs) => with(words(&["annotate", "--overwrite"]), pairs),
-        Change::Taints(taints) => taint(asked, taints),
+        Change::Taints(taints) => return taint(asked, taints),
         Change::Images(pairs) => with(words(&["set", "image"]), pairs),
         Change::Environment(container, pairs) => {
             let mut line = words(&["set", "env"]);
@@ -130,13 +130,21 @@ fn in_short(asked: &Asked<'_>, change: Change) -> Option<KubectlLine> {
 }
 
 /// `kubectl taint`: what came and went where the taints before are known, all of them otherwise.
-fn taint(asked: &Asked<'_>, taints: Vec<String>) -> KubectlLine {
-    let mut line = asked.write(["taint".to_owned(), "--overwrite".to_owned(), asked.reference()]);
+fn taint(asked: &Asked<'_>, taints: Vec<String>) -> Option<KubectlLine> {
+    // The one command that does not take `node/NAME`.
+    let name = asked.request.object.name.as_str();
+    if name.is_empty() || name.starts_with('-') {
+        return None;
+    }
+    let mut line = asked.write(["taint", "--overwrite", "node", name]);
     let before =
         asked.before.map(|node| node.pointer("/spec/taints").and_then(patch::all_taints).unwrap_or_default());
     let Some(before) = before else {
+        if taints.is_empty() {
+            return None;
+        }
         line.words.extend(taints);
-        return line.but("taints that the node had besides these went away");
+        return Some(line.but("taints that the node had besides these went away"));
     };
     // `KEY:EFFECT-` takes one away; with another value of the same key and effect it is only changed.
     let key_and_effect = |taint: &str| {
@@ -146,9 +154,10 @@ fn taint(asked: &Asked<'_>, taints: Vec<String>) -> KubectlLine {
     let gone = before.iter().map(|taint| key_and_effect(taint));
     let gone = gone.filter(|gone| !taints.iter().any(|taint| key_and_effect(taint) == *gone));
     let gone: Vec<String> = gone.map(|gone| format!("{gone}-")).collect();
+    let without = line.words.len();
     line.words.extend(taints.into_iter().filter(|taint| !before.contains(taint)));
     line.words.extend(gone);
-    line
+    (line.words.len() > without).then_some(line)
 }
 
 fn apply(asked: &Asked<'_>) -> KubectlLine {
@@ -170,13 +179,10 @@ fn long_patch(asked: &Asked<'_>, body: &Value, kind: PatchKind) -> KubectlLine {
     if !asked.request.subresource.is_empty() {
         line.words.push(format!("--subresource={}", asked.request.subresource));
     }
-    let takes_strategic = resources::is_built_in(&asked.request.object.group);
-    let (called, is_sure) = match kind {
-        PatchKind::Json => ("json", true),
-        PatchKind::Merge | PatchKind::Apply => ("merge", true),
-        PatchKind::Strategic => ("strategic", true),
-        PatchKind::MergeOrStrategic if takes_strategic => ("strategic", false),
-        PatchKind::MergeOrStrategic => ("merge", true),
+    let (called, is_sure) = match (kind, patch::merging(body)) {
+        (PatchKind::StrategicMerge, Merging::Alike) => (PatchKind::Merge.name(), true),
+        (PatchKind::StrategicMerge, merging) => (kind.name(), merging == Merging::Directed),
+        (_, _) => (kind.name(), true),
     };
     line.words.push(format!("--type={called}"));
     if let Some(manager) = named_field_manager(&asked.uri).filter(|manager| manager != "kubectl-patch") {
@@ -202,12 +208,14 @@ fn unknown_patch(asked: &Asked<'_>) -> KubectlLine {
         Some("kubectl-client-side-apply") => return asked.write(["apply"]).reading(None),
         Some("kubectl-label") => &["label"],
         Some("kubectl-annotate") => &["annotate"],
-        Some("kubectl-taint") => &["taint"],
+        Some("kubectl-taint") => &["taint", "node"],
         Some("kubectl-edit") => &["edit"],
         Some("kubectl-rollout") => &["rollout", "restart"],
         _ => &["patch"],
     };
-    let mut line = asked.write(words.iter().copied().chain([reference.as_str()]));
+    let is_of_node = words.last() == Some(&"node");
+    let object = if is_of_node { &asked.request.object.name } else { &reference };
+    let mut line = asked.write(words.iter().copied().chain([object.as_str()]));
     let subresource = &asked.request.subresource;
     if !subresource.is_empty() {
         line.words.push(format!("--subresource={subresource}"));
@@ -215,7 +223,7 @@ fn unknown_patch(asked: &Asked<'_>) -> KubectlLine {
     let unknown: &[&str] = match words {
         ["patch"] => &["-p", "BODY"],
         ["label" | "annotate"] => &["KEY=VALUE"],
-        ["taint"] => &["KEY=VALUE:EFFECT"],
+        ["taint", _] => &["KEY=VALUE:EFFECT"],
         _ => &[],
     };
     line.words.extend(unknown.iter().map(|word| (*word).to_owned()));

@@ -108,13 +108,7 @@ fn access_review(asked: &Asked<'_>) -> Option<KubectlLine> {
 fn in_short(asked: &Asked<'_>) -> Option<KubectlLine> {
     let resource = asked.request.object.resource.as_str();
     let Some(body) = asked.body() else {
-        let command = match resource {
-            "namespaces" => "namespace",
-            "serviceaccounts" => "serviceaccount",
-            _ => return None,
-        };
-        return is_word(&asked.request.object.name)
-            .then(|| plain(asked, &["create", command]).but(BODY_NOT_LOGGED));
+        return unknown(asked);
     };
     let body = body.as_object()?;
     if !has_plain_metadata(asked, body) || !is_word(&asked.request.object.name) {
@@ -134,6 +128,29 @@ fn in_short(asked: &Asked<'_>) -> Option<KubectlLine> {
         "configmaps" if has_only(&["data"]) => configmap(asked, body),
         _ => None,
     }
+}
+
+/// The command that creates an object of which only the name is known, where the client says that it was such a one.
+fn unknown(asked: &Asked<'_>) -> Option<KubectlLine> {
+    let manager = named_field_manager(&asked.uri);
+    if manager.as_deref() != Some("kubectl-create") || !is_word(&asked.request.object.name) {
+        return None;
+    }
+    let command: &[&str] = match asked.request.object.resource.as_str() {
+        "namespaces" => &["create", "namespace"],
+        "serviceaccounts" => &["create", "serviceaccount"],
+        "configmaps" => &["create", "configmap"],
+        "secrets" => &["create", "secret", "generic"],
+        "clusterroles" => &["create", "clusterrole"],
+        "clusterrolebindings" => &["create", "clusterrolebinding"],
+        "roles" => &["create", "role"],
+        "rolebindings" => &["create", "rolebinding"],
+        "deployments" => &["create", "deployment"],
+        "jobs" => &["create", "job"],
+        "cronjobs" => &["create", "cronjob"],
+        _ => return None,
+    };
+    Some(plain(asked, command).but(BODY_NOT_LOGGED))
 }
 
 /// `kubectl create WHAT NAME`.

@@ -1,4 +1,4 @@
-//! What a patch is about: the short command of kubectl that sends such a patch, and which kind of patch it is.
+//! What a patch is about: the short command of kubectl that sends such a patch.
 
 use serde_json::{Map, Value};
 
@@ -25,41 +25,29 @@ pub(super) enum Change {
     Environment(Option<String>, Vec<String>),
 }
 
-/// The kinds of patch. The log does not have the `Content-Type` that tells them apart.
+/// Whether it matters which of the merge patches a body is: RFC 7386's or Kubernetes' strategic one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum PatchKind {
-    /// RFC 6902: a list of operations
-    Json,
-    /// RFC 7386, or a strategic one that comes to the same
-    Merge,
-    /// Kubernetes' own: it has its directives
-    Strategic,
-    /// With lists and without directives: a merge patch replaces them, a strategic one joins some
-    MergeOrStrategic,
-    /// Server-side apply
-    Apply,
+pub(super) enum Merging {
+    /// Neither lists nor directives: both come to the same.
+    Alike,
+    /// It has the directives of a strategic one.
+    Directed,
+    /// It has lists, which a merge patch replaces and a strategic one may join.
+    Lists,
 }
 
 const RESTARTED_AT: [&str; 5] =
     ["spec", "template", "metadata", "annotations", "kubectl.kubernetes.io/restartedAt"];
 
-/// Which kind of patch this is, for an object of this name; `forces` and `has_manager` are whether the parameters
-/// `force`, which only server-side apply may have, and `fieldManager`, which it must have, are given.
-pub(super) fn kind_of(patch: &Value, name: &str, forces: bool, has_manager: bool) -> PatchKind {
-    let Some(object) = patch.as_object() else { return PatchKind::Json };
-    let is_manifest = object.contains_key("apiVersion")
-        && object.contains_key("kind")
-        && patch.pointer("/metadata/name").and_then(Value::as_str) == Some(name);
-    if forces || has_manager && is_manifest {
-        return PatchKind::Apply;
-    }
+/// Whether it matters which of the merge patches this is.
+pub(super) fn merging(patch: &Value) -> Merging {
     if holds(patch, &|key, _| is_directive(key)) {
-        return PatchKind::Strategic;
+        Merging::Directed
+    } else if holds(patch, &|_, value| value.is_array()) {
+        Merging::Lists
+    } else {
+        Merging::Alike
     }
-    if holds(patch, &|_, value| value.is_array()) {
-        return PatchKind::MergeOrStrategic;
-    }
-    PatchKind::Merge
 }
 
 /// The directives of strategic merge patches (`k8s.io/apimachinery/pkg/util/strategicpatch`).

@@ -83,10 +83,3 @@ pub(super) fn plural(group: &str, resource: &str) -> String {
 pub(super) fn is_of_the_cluster(resource: &str) -> bool {
     OF_THE_CLUSTER.contains(&resource)
 }
-
-/// Whether the group is one of Kubernetes itself, whose objects take strategic merge patches; custom resources do not.
-pub(super) fn is_built_in(group: &str) -> bool {
-    group.is_empty()
-        || group.ends_with(".k8s.io") && NAMES.iter().any(|(of, _, _)| *of == group)
-        || matches!(group, "apps" | "autoscaling" | "batch" | "policy")
-}

@@ -75,7 +75,7 @@ fn short_commands_of_patches() {
         (
             node,
             json!({"spec": {"taints": [{"key": "a", "value": "b", "effect": "NoSchedule"}]}}),
-            "taint --overwrite node/worker-1 a=b:NoSchedule",
+            "taint --overwrite node worker-1 a=b:NoSchedule",
         ),
         (
             WEB,
@@ -177,10 +177,15 @@ fn taints_are_told_by_what_came_and_went() {
     let line = kubectl(&patch, Some(&before), false).expect("a line");
     assert_eq!(
         line.command(),
-        "kubectl taint --overwrite node/n1 other=b:NoSchedule new=x:NoSchedule old:NoSchedule-"
+        "kubectl taint --overwrite node n1 other=b:NoSchedule new=x:NoSchedule old:NoSchedule-"
     );
     assert!(line.is_exact());
     assert!(!kubectl(&patch, None, false).expect("a line").is_exact());
+    let nothing = request("patch", "/x", ("", "nodes", "", "n1"), Some(json!({"spec": {"taints": []}})));
+    assert!(said(&nothing).0.starts_with("kubectl patch node/n1 --type=strategic"), "{}", said(&nothing).0);
+    let unknown =
+        at_metadata(request("patch", "/x?fieldManager=kubectl-taint", ("", "nodes", "", "n1"), None));
+    assert_eq!(said(&unknown).0, "kubectl taint node n1 KEY=VALUE:EFFECT");
 }
 
 #[test]

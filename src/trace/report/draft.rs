@@ -7,8 +7,12 @@ use serde_json::Value;
 
 use super::{Evidence, Report, ReportEvent};
 use crate::model::{EventId, Stage};
+use crate::trace::chain::causes;
 use crate::trace::history::{History, HistoryOptions, Revision};
-use crate::trace::{Chain, Change, Log, ObjectKey, Request, tell};
+use crate::trace::{Chain, Change, Log, ObjectKey, Request, Told, tell, who};
+
+/// Requests of which a report tells what each set off: following that goes over the whole log for each of them.
+pub(super) const MOST_WITH_EFFECTS: usize = 20;
 
 /// Objects whose history one report may look at.
 const MOST_OBJECTS: usize = 100;
@@ -53,7 +57,11 @@ impl Draft {
             let revision = revision(log, *id, &mut histories);
             let before = before(log, revision.as_ref(), &histories);
             let Some(mut event) = ReportEvent::read(log.store, *id, before.as_ref()) else { continue };
-            event.chain = Chain::of(log, *id).map_or_else(Vec::new, |chain| tell::chain(log, &chain));
+            event.chain = if ids.len() <= MOST_WITH_EFFECTS {
+                Chain::of(log, *id).map_or_else(Vec::new, |chain| tell::chain(log, &chain))
+            } else {
+                backwards(log, *id)
+            };
             event.diff = revision.map_or_else(Vec::new, |(_, revision)| lines_of(&revision));
             for record in log.store.stages(*id) {
                 let Some(segment) = log.store.segment(record) else { continue };
@@ -101,6 +109,19 @@ impl Draft {
         }
         report
     }
+}
+
+/// Who stood behind a request and what led to it, without what it set off.
+fn backwards(log: &Log<'_>, id: EventId) -> Vec<Told> {
+    let Some(request) = Request::read(log.store, id) else { return Vec::new() };
+    let (causes, end) = causes(log, &request);
+    let origin = causes.last().map_or_else(Vec::new, |first| who(log, &first.request));
+    let who = who(log, &request);
+    let chain = Chain { request, who, causes, end, origin, effects: Vec::new(), cut: false };
+    let mut told = tell::chain(log, &chain);
+    // Nothing was looked for, so it must not say that nothing was found.
+    told.truncate(told.iter().position(|line| line.label == "set off").unwrap_or(told.len()));
+    told
 }
 
 /// The revision that a request is, of the object it wrote.

@@ -99,7 +99,7 @@ fn everything_known_of_an_event_is_told() {
         "\n- evidence: `ResponseComplete` in `/var/log/audit.log`, line at byte 1234, SHA-256 `ab`\n",
         "\n- evidence: `RequestReceived` in `stdin`, place not known, SHA-256 `cd` (read from a pipe)\n",
         "\nCaused by:\n\n- **likely** `alice did it` by `user`\n",
-        "\nWhat it changed:\n\n```diff\n- a\n+ b\n```\n",
+        "\nWhat it changed:\n\n```\n- a\n+ b\n```\n",
         "\nAs kubectl (equivalent: because):\n\n```sh\nkubectl version\n```\n",
     ] {
         assert!(text.contains(told), "{told} is not in\n{text}");

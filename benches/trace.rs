@@ -1,0 +1,167 @@
+//! How long an answer takes: the history of an object with a thousand writes, and a cause chain.
+//!
+//! `KAUDITUI_CORPUS` names a folder of logs to ask instead (made by `corpus.py --level full`); then the object with the
+//! most writes in it is taken. Without it the log is made up: a thousand patches of one deployment with bodies of nine
+//! KiB, among a hundred thousand other requests.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use divan::Bencher;
+use kauditui::format::{Marks, Reader, Sink, Unreadable};
+use kauditui::identity::Identities;
+use kauditui::model::{Event, EventId, SourceId, TimeZoneChoice, is_write_verb};
+use kauditui::store::{Field, SegmentBuilder, Store};
+use kauditui::trace::{Chain, History, HistoryOptions, Log, ObjectKey, Request, select};
+
+fn main() {
+    divan::main();
+}
+
+struct Corpus {
+    store: Store,
+    identities: Identities,
+    key: ObjectKey,
+    writes: Vec<EventId>,
+}
+
+// A store is asked from one thread; the lazy cell is only filled once.
+thread_local! {
+    static CORPUS: LazyLock<Corpus> = LazyLock::new(corpus);
+}
+
+struct Packing {
+    store: Store,
+    builder: SegmentBuilder,
+    origin: u32,
+}
+
+impl Packing {
+    fn close(&mut self) {
+        let full = std::mem::replace(&mut self.builder, SegmentBuilder::new(SourceId(0), 0, true));
+        self.store.push(full.finish(self.origin));
+    }
+}
+
+impl Sink for Packing {
+    fn event(&mut self, event: &Event<'_>, text: &[u8], marks: Marks) {
+        if self.builder.is_full() {
+            self.close();
+        }
+        self.builder.push(event, text, marks.replaced);
+    }
+
+    fn unreadable(&mut self, _: Unreadable, _: &[u8]) {}
+}
+
+fn corpus() -> Corpus {
+    let mut packing =
+        Packing { store: Store::new(), builder: SegmentBuilder::new(SourceId(0), 0, true), origin: 0 };
+    for text in texts() {
+        let mut reader = Reader::new();
+        reader.read(&text, &mut packing);
+        reader.finish(&mut packing);
+        packing.close();
+        packing.origin += 1;
+    }
+    let mut identities = Identities::default();
+    identities.update(&packing.store);
+    let store = packing.store;
+    let key = busiest(&store);
+    let values = [(Field::Resource, key.resource.as_str()), (Field::Name, key.name.as_str())];
+    let mut writes = select::requests_with(&store, &values);
+    writes.retain(|id| {
+        Request::of(&store, *id).is_some_and(|r| r.is_write() && r.object == key && r.subresource != "status")
+    });
+    println!("{key}: {} writes, {} records held", writes.len(), store.held_records());
+    Corpus { store, identities, key, writes }
+}
+
+/// The object with the most writes that say what it should be.
+fn busiest(store: &Store) -> ObjectKey {
+    let mut counts: HashMap<ObjectKey, usize> = HashMap::new();
+    for (number, entry) in store.entries() {
+        let segment = entry.segment();
+        for row in 0..segment.rows() {
+            let text = |field| segment.string(field, row);
+            let counts_here = is_write_verb(text(Field::Verb))
+                && text(Field::Subresource).is_empty()
+                && !text(Field::Name).is_empty()
+                && text(Field::Resource) == "deployments";
+            if counts_here && let Some(request) = Request::of(store, EventId::new(number, row)) {
+                *counts.entry(request.object).or_default() += 1;
+            }
+        }
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(key, _)| key).expect("a deployment")
+}
+
+fn texts() -> Vec<Vec<u8>> {
+    let Some(folder) = std::env::var_os("KAUDITUI_CORPUS") else { return vec![made_up()] };
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "log"))
+        .collect();
+    files.sort();
+    files.into_iter().map(|path| fs::read(path).expect("a log")).collect()
+}
+
+fn made_up() -> Vec<u8> {
+    let padding = "x".repeat(8000);
+    let mut out = String::new();
+    for second in 0..1000 {
+        for other in 0..100 {
+            out += &format!(
+                "{{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\",\"level\":\"Metadata\",\"auditID\":\"00000000-0000-4000-8000-{:012}\",\"stage\":\"ResponseComplete\",\"requestURI\":\"/api/v1/namespaces/prod/pods/p{other}\",\"verb\":\"get\",\"user\":{{\"username\":\"u{other}\"}},\"sourceIPs\":[\"10.0.0.{other}\"],\"userAgent\":\"agent/v1\",\"objectRef\":{{\"resource\":\"pods\",\"namespace\":\"prod\",\"name\":\"p{other}\",\"apiVersion\":\"v1\"}},\"responseStatus\":{{\"metadata\":{{}},\"code\":200}},\"requestReceivedTimestamp\":\"2026-01-01T{:02}:{:02}:{:02}.{:06}Z\",\"stageTimestamp\":\"2026-01-01T{:02}:{:02}:{:02}.{:06}Z\"}}\n",
+                second * 100 + other,
+                second / 3600,
+                second / 60 % 60,
+                second % 60,
+                other * 10,
+                second / 3600,
+                second / 60 % 60,
+                second % 60,
+                other * 10 + 1,
+            );
+        }
+        let image = format!("web:{second}");
+        out += &format!(
+            "{{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\",\"level\":\"RequestResponse\",\"auditID\":\"10000000-0000-4000-8000-{second:012}\",\"stage\":\"ResponseComplete\",\"requestURI\":\"/apis/apps/v1/namespaces/prod/deployments/web?fieldManager=kubectl-set\",\"verb\":\"patch\",\"user\":{{\"username\":\"bob\"}},\"sourceIPs\":[\"10.0.0.1\"],\"userAgent\":\"kubectl/v1.34\",\"objectRef\":{{\"resource\":\"deployments\",\"namespace\":\"prod\",\"name\":\"web\",\"apiGroup\":\"apps\",\"apiVersion\":\"v1\"}},\"responseStatus\":{{\"metadata\":{{}},\"code\":200}},\"requestObject\":{{\"spec\":{{\"template\":{{\"spec\":{{\"containers\":[{{\"name\":\"web\",\"image\":\"{image}\"}}]}}}}}}}},\"responseObject\":{{\"kind\":\"Deployment\",\"apiVersion\":\"apps/v1\",\"metadata\":{{\"name\":\"web\",\"namespace\":\"prod\",\"uid\":\"u\",\"resourceVersion\":\"{second}\",\"annotations\":{{\"padding\":\"{padding}\"}}}},\"spec\":{{\"replicas\":2,\"template\":{{\"spec\":{{\"containers\":[{{\"name\":\"web\",\"image\":\"{image}\"}}]}}}}}}}},\"requestReceivedTimestamp\":\"2026-01-01T{:02}:{:02}:{:02}.900000Z\",\"stageTimestamp\":\"2026-01-01T{:02}:{:02}:{:02}.900001Z\"}}\n",
+            second / 3600,
+            second / 60 % 60,
+            second % 60,
+            second / 3600,
+            second / 60 % 60,
+            second % 60,
+        );
+    }
+    out.into_bytes()
+}
+
+#[divan::bench(sample_count = 10)]
+fn history(bencher: Bencher<'_, '_>) {
+    CORPUS.with(|corpus| {
+        let log = Log { store: &corpus.store, identities: &corpus.identities, zone: TimeZoneChoice::Utc };
+        bencher.bench_local(|| {
+            let history = History::of(&log, &corpus.key, HistoryOptions::default());
+            assert_eq!(history.revisions.len(), corpus.writes.len());
+            history
+        });
+    });
+}
+
+/// Chains of writes to the object, spread over the log.
+#[divan::bench(sample_count = 10)]
+fn chain(bencher: Bencher<'_, '_>) {
+    CORPUS.with(|corpus| {
+        let log = Log { store: &corpus.store, identities: &corpus.identities, zone: TimeZoneChoice::Utc };
+        let mut at = 0;
+        bencher.bench_local(|| {
+            at = (at + 37) % corpus.writes.len();
+            Chain::of(&log, corpus.writes[at]).expect("it is held")
+        });
+    });
+}
