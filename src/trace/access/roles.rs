@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::permission::{Permission, is_doubtful};
 use crate::model::service_account;
-use crate::trace::manifest::yaml;
+use crate::trace::yaml::yaml;
 
 /// Names of one resource that a rule lists at most; beyond, they are no choice of anybody's, and change.
 const MOST_NAMES: usize = 20;
