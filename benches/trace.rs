@@ -153,6 +153,27 @@ fn history(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// The same with secrets shown: what masking costs.
+#[divan::bench(sample_count = 10)]
+fn history_revealed(bencher: Bencher<'_, '_>) {
+    CORPUS.with(|corpus| {
+        let log = Log { store: &corpus.store, identities: &corpus.identities, zone: TimeZoneChoice::Utc };
+        let options = HistoryOptions { revealed: true, ..HistoryOptions::default() };
+        bencher.bench_local(|| History::of(&log, &corpus.key, options));
+    });
+}
+
+/// Bodies alone: reading and parsing each write.
+#[divan::bench(sample_count = 10)]
+fn bodies(bencher: Bencher<'_, '_>) {
+    CORPUS.with(|corpus| {
+        bencher.bench_local(|| {
+            let read = corpus.writes.iter().filter_map(|id| Request::read(&corpus.store, *id));
+            read.filter(|request| request.response_object().is_some()).count()
+        });
+    });
+}
+
 /// Chains of writes to the object, spread over the log.
 #[divan::bench(sample_count = 10)]
 fn chain(bencher: Bencher<'_, '_>) {

@@ -141,7 +141,8 @@ as far as --memory allows; what had to be dropped is said on standard error.
 
 For each group: rows, failures (code 400 or more), refusals (403), writes, bytes of the lines, median and 99th
 percentile of the durations (at most 2 % off; without watches and the like, which last as long as they are wanted),
-first and last time. A request with several values of a field (group) counts for each of them.
+first and last time. A request with several values of a field (group) counts for each of them; user is the
+authenticated user, whose rows -f user==NAME finds.
 
 Exit code 1 means that nothing matched.";
 

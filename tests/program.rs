@@ -51,7 +51,7 @@ fn a_growing_log_is_followed_filtered_and_left() {
     session.send("\r");
     session.wait_for_text("203.0.113.66");
     session.resize(36, 120);
-    session.wait_for_text("2 Users");
+    session.wait_for_text("2026-11-20 21:57:40");
     session.send("\x1b");
     session.wait_for_text("RESOURCE");
     session.send("q");

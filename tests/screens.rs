@@ -64,9 +64,11 @@ fn is_write(event: &Value) -> bool {
         || matches!(at(event, "/objectRef/subresource").as_str(), "exec" | "attach" | "portforward" | "proxy")
 }
 
-/// A machine tells what it did.
+/// A machine tells by an Event what it did.
 fn is_reported(event: &Value) -> bool {
-    matches!(at(event, "/verb").as_str(), "create" | "update" | "patch") && user(event).starts_with("system:")
+    at(event, "/objectRef/resource") == "events"
+        && matches!(at(event, "/verb").as_str(), "create" | "update" | "patch")
+        && user(event).starts_with("system:")
 }
 
 /// A name of the incident's people as narrow columns show it.
@@ -249,7 +251,7 @@ fn what_was_changed() {
                 && !machine
                 && !at(event, "/requestURI").contains("dryRun=")
                 && !at(event, "/objectRef/resource").ends_with("reviews")
-                && !(at(event, "/objectRef/resource") == "events" && is_reported(event))
+                && !is_reported(event)
         };
         assert!(requests().iter().any(|event| wanted(event) && at(event, "/objectRef/resource") == "events"));
         let rows: BTreeSet<(String, String)> = requests()

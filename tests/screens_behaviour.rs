@@ -113,6 +113,13 @@ fn down_to_the_events_of_a_user_and_back() {
     keys(&mut app, "2");
     let shown = screen(&app, 120, 36);
     assert!(shown.contains("writes exec production/pods/cart-"), "{shown}");
+    let mut other = empty_app(Config::default(), 120, 36);
+    let lists = [200, 403, 200].into_iter().enumerate();
+    let lines: String = lists.map(|(at, code)| line(at as u32, "eve", "list", "pods", "", code)).collect();
+    history(&mut other, &lines, 1);
+    keys(&mut other, "2");
+    let shown = screen(&other, 120, 36);
+    assert!(shown.contains("403s   list prod/pods  "), "once, not thrice\n{shown}");
     filter(&mut app, "is:write");
 
     // A section's heading folds instead.

@@ -218,7 +218,7 @@ impl Walk<'_, '_> {
     fn revision(&mut self, number: usize, id: EventId) -> Option<Revision> {
         let mut request = Request::read(self.log.store, id)?;
         let before = self.state.take();
-        let (outcome, state) = self.outcome(&request, before.as_ref());
+        let (outcome, state) = self.outcome(&mut request, before.as_ref());
         let uid = uid_of(&request, state.as_ref()).unwrap_or_else(|| self.uid.clone());
         let is_anew = !uid.is_empty() && !self.uid.is_empty() && uid != self.uid;
         let before = if is_anew { None } else { before };
@@ -240,19 +240,19 @@ impl Walk<'_, '_> {
     }
 
     /// What is known after the request, and the state itself.
-    fn outcome(&self, request: &Request, before: Option<&Value>) -> (Outcome, Option<Value>) {
+    fn outcome(&self, request: &mut Request, before: Option<&Value>) -> (Outcome, Option<Value>) {
         if !request.succeeded() || request.is_dry_run() {
             return (Outcome::Untouched, None);
         }
         if request.verb == "delete" && request.subresource.is_empty() {
             return self.after_delete(request, before);
         }
-        let answer = request.response_object();
         if request.subresource == "scale" {
             return self.after_scale(request, before);
         }
-        if let Some(answer) = answer.filter(|body| self.is_object(body)) {
-            return (Outcome::Told, Some(answer.clone()));
+        if request.response_object().is_some_and(|body| self.is_object(body)) {
+            let answer = request.event.get_mut("responseObject").map(Value::take);
+            return (Outcome::Told, answer);
         }
         let Some(body) = request.request_object() else {
             let why = match request.level {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::difference::FieldChange;
+use super::path::{Path, Step};
 use crate::redact;
 
 /// The same state with secret values replaced by marks; keys, names and the shape stay.
@@ -49,7 +50,9 @@ pub fn shown(
             })
             .collect();
     }
-    let (before, after) = (masked(before, resource), masked(after, resource));
+    let paths: Vec<&Path> = changes.iter().map(|change| &change.path).collect();
+    let before = masked(&pruned(before, &paths), resource);
+    let after = masked(&pruned(after, &paths), resource);
     changes
         .iter()
         .map(|change| {
@@ -66,6 +69,53 @@ pub fn shown(
             }
         })
         .collect()
+}
+
+/// The part of a state that paths lead to, with all that decides whether it is secret: the single values beside it at
+/// each step. Masking a whole object for the sake of one field would take longer than finding the field.
+fn pruned(state: &Value, paths: &[&Path]) -> Value {
+    let mut kept = Value::Null;
+    for path in paths {
+        keep(state, &path.0, &mut kept);
+    }
+    kept
+}
+
+fn keep(state: &Value, steps: &[Step], kept: &mut Value) {
+    let Some((first, rest)) = steps.split_first() else {
+        kept.clone_from(state);
+        return;
+    };
+    match (state, first) {
+        (Value::Object(members), Step::Member(name)) => {
+            if !kept.is_object() {
+                let is_single = |value: &Value| !value.is_object() && !value.is_array();
+                let beside = members.iter().filter(|(_, value)| is_single(value));
+                *kept = Value::Object(beside.map(|(key, value)| (key.clone(), value.clone())).collect());
+            }
+            if let (Some(below), Value::Object(kept)) = (members.get(name), kept) {
+                keep(below, rest, kept.entry(name.clone()).or_insert(Value::Null));
+            }
+        }
+        (Value::Array(_), _) => {
+            if !kept.is_array() {
+                *kept = Value::Array(Vec::new());
+            }
+            let (Some(item), Value::Array(kept)) = (first.of(state), kept) else { return };
+            let known = kept.iter().position(|known| match first {
+                Step::Known { by, .. } => known.get(by) == item.get(by),
+                _ => false,
+            });
+            let at = known.unwrap_or_else(|| {
+                kept.push(Value::Null);
+                kept.len() - 1
+            });
+            if let Some(place) = kept.get_mut(at) {
+                keep(item, rest, place);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// A masked value on one line, without the lengths that its marks tell.

@@ -88,6 +88,14 @@ fn weight(field: FieldName) -> u16 {
     }
 }
 
+/// Width in which most values of a field can be read whole.
+fn least_width(field: FieldName) -> u16 {
+    match field {
+        FieldName::Verb | FieldName::Subresource => 7,
+        _ => 4,
+    }
+}
+
 /// Number columns, from the one that is given up last to the first.
 const NUMBERS: [(SortBy, Column); 9] = [
     (SortBy::Count, Column::number("COUNT", 7)),
@@ -133,13 +141,17 @@ fn group_columns(fields: &[FieldName], width: u16, sort: SortBy) -> Vec<(Option<
     numbers.sort_by_key(|(by, _)| order.iter().position(|known| known == by));
     let shared = least + room;
     let weights: u16 = fields.iter().map(|field| weight(*field)).sum::<u16>().max(1);
+    let mut shares: Vec<u16> =
+        fields.iter().map(|field| (shared * weight(*field) / weights).max(least_width(*field))).collect();
+    let beyond = shares.iter().sum::<u16>().saturating_sub(shared);
+    if let Some(widest) = shares.iter_mut().max() {
+        *widest = widest.saturating_sub(beyond).max(4);
+    }
     let mut columns: Vec<(Option<SortBy>, Column)> = fields
         .iter()
+        .zip(shares)
         .enumerate()
-        .map(|(at, field)| {
-            let share = (shared * weight(*field) / weights).max(4);
-            (Some(SortBy::Value(at)), Column::text(title_of(*field), share))
-        })
+        .map(|(at, (field, share))| (Some(SortBy::Value(at)), Column::text(title_of(*field), share)))
         .collect();
     columns.extend(numbers.into_iter().map(|(by, column)| (Some(by), column)));
     columns.push((None, Column::text("TREND", chart)));

@@ -201,6 +201,20 @@ fn counts_text(app: &App, width: u16) -> String {
     out
 }
 
+const TABLE_HINTS: [(Action, &str); 11] = [
+    (Action::NextPane, "next table"),
+    (Action::Open, "events"),
+    (Action::ColumnRight, "sort"),
+    (Action::NextStage, "reverse"),
+    (Action::EditFilter, "filter"),
+    (Action::Include, "include"),
+    (Action::Exclude, "exclude"),
+    (Action::Facets, "facets"),
+    (Action::ToggleRoutine, "routine"),
+    (Action::Back, "timeline"),
+    (Action::Help, "help"),
+];
+
 /// Keys that help here, from the one table.
 pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     let below = app.timeline.new_below(&app.store, &app.view);
@@ -210,7 +224,8 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
         x += canvas.put(x, area.y, area.width, &text, Role::Heading) + 1;
     }
     let hints: &[(Action, &str)] = match (&app.mode, app.focus) {
-        (Mode::Filter, _) => &[],
+        // These say themselves what their keys are.
+        (Mode::Filter | Mode::Facets(_), _) => &[],
         _ if app.screen == Screen::Object => &[
             (Action::Open, "all fields"),
             (Action::Mark, "compare with"),
@@ -233,19 +248,9 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
             (Action::Save, "save report"),
             (Action::Back, "back"),
         ],
-        _ if app.screen != Screen::Timeline => &[
-            (Action::Open, "events"),
-            (Action::ColumnRight, "sort"),
-            (Action::NextStage, "reverse"),
-            (Action::EditFilter, "filter"),
-            (Action::Include, "include"),
-            (Action::Exclude, "exclude"),
-            (Action::Facets, "facets"),
-            (Action::ToggleRoutine, "routine"),
-            (Action::NextPane, "next table"),
-            (Action::Back, "timeline"),
-            (Action::Help, "help"),
-        ],
+        _ if app.screen == Screen::Statistics => &TABLE_HINTS,
+        // There is no other table to go to.
+        _ if app.screen == Screen::Users => &TABLE_HINTS[1..],
         (_, Focus::Detail) => &[
             (Action::Open, "fold"),
             (Action::EditFilter, "find"),

@@ -11,7 +11,7 @@ use crate::app::geometry::Area;
 use crate::app::statistics::deed;
 use crate::app::users::Line;
 use crate::model::Micros;
-use crate::query::{FieldName, Group};
+use crate::query::{FieldName, Group, Stats};
 use crate::text;
 
 /// Cells of the small chart.
@@ -148,8 +148,8 @@ pub fn draw_profile(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     };
     lines.push(("verbs", listed(FieldName::Verb)));
     let (writes, refused) = app.users.profile_objects();
-    lines.push(("writes", objects(&writes)));
-    lines.push(("403s", objects(&refused)));
+    lines.push(("writes", objects(&writes, |stats| stats.writes)));
+    lines.push(("403s", objects(&refused, |stats| stats.forbidden)));
     lines.push(("from", format!("{} · {}", listed(FieldName::SourceIp), listed(FieldName::Tool))));
     lines.push(("in", listed(FieldName::Namespace)));
     lines.push(("groups", listed(FieldName::Group)));
@@ -181,17 +181,16 @@ fn listed(groups: &[Group]) -> String {
     parts.join(", ")
 }
 
-/// What was done to which objects.
-fn objects(groups: &[Group]) -> String {
+/// What was done to which objects, and how often.
+fn objects(groups: &[Group], count: fn(&Stats) -> u64) -> String {
     let parts: Vec<String> = groups
         .iter()
         .take(8)
         .filter_map(|group| {
             let [verb, subresource, object] = group.values.as_slice() else { return None };
-            let times =
-                if group.stats.count > 1 { format!(" ×{}", group.stats.count) } else { String::new() };
-            let object = object.trim_start_matches('/');
-            Some(format!("{} {object}{times}", deed(verb, subresource)))
+            let count = count(&group.stats);
+            let times = if count > 1 { format!(" ×{count}") } else { String::new() };
+            Some(format!("{} {}{times}", deed(verb, subresource), object.trim_matches('/')))
         })
         .collect();
     parts.join(", ")

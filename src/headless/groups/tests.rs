@@ -205,7 +205,7 @@ fn a_duration_is_that_of_a_request_which_has_ended() {
     ];
     let messages = || {
         let mut builder = SegmentBuilder::new(LOG, noon(), true);
-        lines.iter().for_each(|event| _ = builder.push(event, b"{}", false));
+        lines.iter().for_each(|event| builder.push(event, b"{}", false));
         vec![opened(), IngestMessage::History(Box::new(builder.finish(1))), IngestMessage::End(LOG)]
     };
     let told = |filter: &str, stages, listing: &Listing| -> Vec<Value> {
