@@ -26,6 +26,7 @@ Examples:
   kauditui users --since 1h audit.log
   kauditui history -n prod deploy/web audit.log
   kauditui trace AUDIT_ID audit.log
+  kauditui rbac --user alice audit.log
   kauditui info /var/log/kubernetes/audit/
   kauditui --demo";
 
@@ -119,6 +120,9 @@ pub enum Command {
     /// Print who changed an object, when, and what exactly; or its state, as YAML.
     #[command(after_help = HISTORY_EXAMPLES)]
     History(Box<HistoryArgs>),
+    /// Print what a user was allowed and refused, by which bindings, and the least roles for it.
+    #[command(after_help = RBAC_EXAMPLES)]
+    Rbac(Box<RbacArgs>),
     /// Write chosen requests down as an incident timeline in Markdown, with evidence for each.
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Box<ReportArgs>),
@@ -165,6 +169,17 @@ Backwards to a person or an outside system, forwards to everything that followed
   unknown  this log cannot tell, and says why
 
 Exit code 1 means that no request has this auditID.";
+
+const RBAC_EXAMPLES: &str = "\
+Examples:
+  kauditui rbac --user mallory@example.com audit.log
+  kauditui rbac --user sa:ci/deployer --used -o yaml audit.log > least-privilege.yaml
+
+The bindings that let the user in and who made or changed them in this log, refusals by their kind, and a Role for each
+namespace or a ClusterRole that would allow what RBAC refused: nothing more, never a wildcard, and to be reviewed. With
+--used, what the user did with success instead. Level Metadata suffices; a log without reads cannot tell of refused ones.
+
+Exit code 1 means that the user made no request in this log.";
 
 const REPORT_EXAMPLES: &str = "\
 Examples:
@@ -333,6 +348,32 @@ pub struct TraceArgs {
     /// Form of the output; the JSON is described in docs/json.md.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM", help_heading = OUTPUT)]
     pub output: StoryOutput,
+    /// What to read.
+    #[command(flatten)]
+    pub sources: SourceArgs,
+    /// How it looks.
+    #[command(flatten)]
+    pub display: DisplayArgs,
+    /// What it may take.
+    #[command(flatten)]
+    pub resources: ResourceArgs,
+    /// What else says what to do.
+    #[command(flatten)]
+    pub configuration: ConfigArgs,
+}
+
+/// Arguments of `kauditui rbac`.
+#[derive(Args, Clone, Debug)]
+pub struct RbacArgs {
+    /// The user; a service account as system:serviceaccount:NAMESPACE:NAME, sa:NAMESPACE/NAME or NAMESPACE/NAME.
+    #[arg(short, long, value_name = "NAME", help_heading = FILTER)]
+    pub user: String,
+    /// Write roles for what the user did with success, instead of for what it was refused.
+    #[arg(long, help_heading = OUTPUT)]
+    pub used: bool,
+    /// Form of the output; the JSON is described in docs/json.md.
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORM", help_heading = OUTPUT)]
+    pub output: RbacOutput,
     /// What to read.
     #[command(flatten)]
     pub sources: SourceArgs,
@@ -548,6 +589,20 @@ pub enum HistoryOutput {
     Markdown,
     /// The object itself: its last known manifest, or that of --revision.
     Yaml,
+}
+
+/// Forms of `rbac`.
+#[derive(ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RbacOutput {
+    /// Bindings, refusals and roles, for people.
+    #[default]
+    Table,
+    /// For programs: one JSON object.
+    Json,
+    /// The roles and their bindings alone, to apply after a review.
+    Yaml,
+    /// For tickets and wikis.
+    Markdown,
 }
 
 /// Forms of `trace`.

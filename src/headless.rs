@@ -5,7 +5,7 @@
 //! told to stop), keep a [`crate::store::Store`] within the memory budget, and write to the streams they are given.
 //! `command` starts the pipeline and heeds signals; `intake` takes the messages in; `row` is what a row says, `columns`
 //! what it tells in each column, `texts` reads its line and `verdicts` tells ahead whether that
-//! is to be withheld, `story` answers `trace` and, with `history`, the history of an object, `report` writes an incident
+//! is to be withheld, `story` answers `trace` and, with `history` and `rbac`, the history of an object and what a user may do, `report` writes an incident
 //! down, `sorted` puts rows in order, `printer` prints them; `groups` prints groups and users; `form` has the forms in which all of them are printed; `follow` prints what comes. The JSON
 //! is described in `docs/json.md`.
 
@@ -20,6 +20,7 @@ mod info_output;
 mod intake;
 mod printer;
 mod query;
+mod rbac;
 mod report;
 mod row;
 mod sorted;

@@ -103,7 +103,7 @@ pub enum Task {
         /// What is listed.
         listing: Listing,
     },
-    /// `kauditui trace` and `kauditui history`
+    /// `kauditui trace`, `kauditui history` and `kauditui rbac`
     Story(Question),
     /// `kauditui report`
     Report {
@@ -203,6 +203,21 @@ impl Settings {
                     config: history.configuration.config,
                     follow: false,
                     reveal: history.reveal_secrets,
+                };
+                parts.merge(Task::Story(question), around)
+            }
+            Some(Command::Rbac(rbac)) => {
+                let ascii = rbac.display.ascii || !Capabilities::detect(around.variable).utf8;
+                let question =
+                    Question::Rbac { user: rbac.user, used: rbac.used, output: rbac.output, ascii };
+                let parts = Parts {
+                    sources: rbac.sources,
+                    filter: FilterArgs::default(),
+                    display: rbac.display,
+                    resources: rbac.resources,
+                    config: rbac.configuration.config,
+                    follow: false,
+                    reveal: false,
                 };
                 parts.merge(Task::Story(question), around)
             }
@@ -378,7 +393,7 @@ fn check_sources(sources: &[PathBuf], around: &Surroundings<'_>) -> Result<()> {
     let misplaced = sources
         .iter()
         .filter_map(|path| path.to_str())
-        .find(|name| matches!(*name, "info" | "query" | "users" | "trace" | "history" | "report"));
+        .find(|name| matches!(*name, "info" | "query" | "users" | "trace" | "history" | "rbac" | "report"));
     match misplaced {
         Some(name) if !(around.is_file)(Path::new(name)) => Err(Error::Usage {
             message: format!("'{name}' stands where a log is expected"),

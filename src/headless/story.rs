@@ -1,4 +1,4 @@
-//! `trace` and `history`: reads everything, then answers one question with [`crate::trace`].
+//! `trace`, `history` and `rbac`: reads everything, then answers one question with [`crate::trace`].
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::history::history;
 use super::intake::Intake;
+use super::rbac::{Look, rbac};
 use super::{Outcome, Streams, cannot_write, visible};
 use crate::cli::StoryOutput;
 use crate::error::Result;
@@ -57,6 +58,9 @@ pub fn story(
         match options.question {
             Question::Trace { audit_id, output } => trace(&log, audit_id, *output, streams)?,
             Question::History(asked) => history(&log, asked, streams)?,
+            Question::Rbac { user, used, output, ascii } => {
+                rbac(&log, user, *used, Look { output: *output, ascii: *ascii }, streams)?
+            }
         }
     };
     streams.flush()?;

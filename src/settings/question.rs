@@ -1,6 +1,6 @@
 //! What the commands that tell stories are asked; [`crate::headless`] answers.
 
-use crate::cli::{HistoryOutput, StoryOutput};
+use crate::cli::{HistoryOutput, RbacOutput, StoryOutput};
 use crate::trace::HistoryOptions;
 
 /// What is asked.
@@ -15,6 +15,17 @@ pub enum Question {
     },
     /// The history of an object.
     History(HistoryQuestion),
+    /// What a user was allowed and refused.
+    Rbac {
+        /// The user as typed.
+        user: String,
+        /// Whether roles are wanted for what it did, instead of for what it was refused.
+        used: bool,
+        /// Form of the answer.
+        output: RbacOutput,
+        /// Draw with ASCII characters only.
+        ascii: bool,
+    },
 }
 
 /// What of an object is asked.

@@ -6,8 +6,9 @@
 //! controllers; [`chain`] puts both together. All of it reads
 //! [`crate::store`] and [`crate::identity`] and changes nothing; bodies are parsed only for the requests that an answer
 //! needs. [`mod@kubectl`] tells a request as a command line, [`session`] what an actor did in one go,
-//! [`report`] an incident as Markdown. The screens of [`crate::app`] and the commands of [`crate::headless`] show it.
+//! [`report`] an incident as Markdown, [`access`] why a request was allowed or refused. The screens of [`crate::app`] and the commands of [`crate::headless`] show it.
 
+pub mod access;
 pub mod cause;
 mod certificate;
 pub mod chain;

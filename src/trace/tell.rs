@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::access::request_access;
 use super::chain::{Chain, End};
 use super::effects::Effect;
 use super::finding::{Certainty, Finding, Log};
@@ -186,8 +187,8 @@ fn of_effect(effect: &Effect, depth: usize, told: &mut Vec<Told>) {
 }
 
 /// Why a request was allowed or refused.
-pub fn access(_log: &Log<'_>, request: &Request) -> Vec<Told> {
-    vec![Told::heading("decision"), allowed(request)]
+pub fn access(log: &Log<'_>, request: &Request) -> Vec<Told> {
+    request_access(log, request)
 }
 
 /// By which binding a request was allowed, in one line.
