@@ -6,14 +6,13 @@ use std::fmt;
 use serde::Serialize;
 
 use super::access::request_access;
-use super::access::request_access;
 use super::chain::{Chain, End};
 use super::effects::Effect;
 use super::finding::{Certainty, Finding, Log};
 use super::history::{Change, History, Outcome, Revision};
 use super::manifest::ShownChange;
 use super::request::Request;
-use crate::model::{EventId, Grant, tool};
+use crate::model::{EventId, tool};
 
 /// One line of an answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
