@@ -274,8 +274,11 @@ fn is_such(word: &str, row: Row<'_>) -> bool {
 /// Traffic that a healthy cluster makes by itself.
 pub fn is_routine(record: &Record) -> bool {
     let by_itself = !["human", "anonymous"].contains(&kind(&record.user));
+    // A machine's identity with a tool that people use is somebody's hands.
+    let by_hand = record.user_agent.contains("kubectl") || record.user_agent.starts_with("curl");
     let path = record.request_uri.split('?').next().unwrap_or_default();
     by_itself
+        && !by_hand
         && record.code < 400
         && record.verb != "delete"
         && match (record.resource.as_str(), record.subresource.as_str()) {

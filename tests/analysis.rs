@@ -1,0 +1,233 @@
+//! The analyses on the screen: history, cause chain, why allowed or refused, sessions; the way from one to the other
+//! and back; what is copied and saved of them.
+
+mod common;
+
+use common::app::*;
+use kauditui::app::{App, Effect, SaveContent, Screen};
+use kauditui::store::Field;
+
+const SIZES: [(u16, u16); 2] = [(80, 24), (120, 36)];
+
+/// The incident with the cursor on the newest event that a filter leaves.
+fn at(filter: &str, (width, height): (u16, u16)) -> App {
+    let mut app = incident_app(width, height);
+    keys(&mut app, "/");
+    type_text(&mut app, filter);
+    keys(&mut app, "Enter");
+    work(&mut app);
+    assert!(!app.view.is_empty(), "{filter} leaves something");
+    keys(&mut app, "k j");
+    app
+}
+
+const DELETION: &str = "verb:delete name:novelapp resource:deployments";
+
+fn picture(name: &str, app: &App, (width, height): (u16, u16)) -> String {
+    let shown = screen(app, width, height);
+    insta::assert_snapshot!(format!("{name}_{width}x{height}"), shown);
+    shown
+}
+
+fn selected(app: &App) -> (String, String) {
+    let id = app.timeline.selected().expect("an event");
+    let segment = app.store.segment(id).expect("it is held");
+    let text = |field| segment.string(field, id.row()).to_owned();
+    (text(Field::Verb), text(Field::Name))
+}
+
+#[test]
+fn the_history_of_an_object() {
+    for size in SIZES {
+        let mut app = at(DELETION, size);
+        keys(&mut app, "H");
+        assert_eq!(app.screen, Screen::Object);
+        assert_eq!(app.object.history.key.to_string(), "deployments.apps production/novelapp");
+        let revisions = app.object.history.revisions.len();
+        assert_eq!(
+            app.object.selected().expect("a revision").number,
+            revisions,
+            "the deletion is the newest"
+        );
+        // Bob's change of the environment, two writes before.
+        keys(&mut app, "j j");
+        let shown = picture("history", &app, size);
+        assert!(shown.contains("DB_HOST") && shown.contains("10.0.0.99"), "{shown}");
+        let folded = app.object.selected().expect("a revision").folded;
+        assert!(folded > 0);
+        keys(&mut app, "Enter");
+        assert_eq!(
+            app.object.selected().expect("a revision").folded,
+            0,
+            "Enter unfolds the server's own fields"
+        );
+        keys(&mut app, "Enter m k");
+        let compared = picture("history_compared", &app, size);
+        assert!(compared.contains("novelapp:v2.4.0") || compared.contains("image"), "{compared}");
+    }
+}
+
+#[test]
+fn the_cause_chain_leads_to_a_person() {
+    for size in SIZES {
+        let mut app = at(DELETION, size);
+        keys(&mut app, "C");
+        assert_eq!(app.screen, Screen::Story);
+        picture("chain", &app, size);
+        let lines: Vec<String> =
+            app.story.as_ref().expect("a chain").lines.iter().map(ToString::to_string).collect();
+        let said = lines.join("\n");
+        for part in ["JTI=", "issued by", "admin@example.com", "203.0.113.66", "argocd-admin"] {
+            assert!(said.contains(part), "{part} in {said}");
+        }
+    }
+}
+
+#[test]
+fn why_it_was_refused_and_what_would_allow_it() {
+    for size in SIZES {
+        let mut app = at("user:mallory code:403", size);
+        keys(&mut app, "R");
+        let shown = picture("access", &app, size);
+        assert!(shown.contains("refused"), "{shown}");
+        let said: String =
+            app.story.as_ref().expect("an answer").lines.iter().map(|line| format!("{line}\n")).collect();
+        assert!(said.contains("kind: ClusterRole") && !said.contains("\"*\""), "{said}");
+        let copied = keys(&mut app, "y b");
+        let [Effect::Copy(yaml)] = copied.as_slice() else { panic!("{copied:?}") };
+        assert!(yaml.contains("kind: ClusterRoleBinding") && yaml.contains("mallory@example.com"), "{yaml}");
+    }
+}
+
+#[test]
+fn a_session_is_stepped_through_with_the_diff_beside() {
+    for size in SIZES {
+        let mut app = at("user:bob name:novelapp is:write", size);
+        keys(&mut app, "K");
+        let shown = picture("session", &app, size);
+        assert!(shown.contains("kubectl"), "{shown}");
+        let story = app.story.as_ref().expect("a session");
+        let before = story.cursor;
+        assert!(story.side.iter().any(|line| line.contains("DB_HOST")), "{:?}", story.side);
+        keys(&mut app, ",");
+        let story = app.story.as_ref().expect("a session");
+        assert!(
+            story.cursor < before && story.side.iter().any(|line| line.contains("FEATURE_X")),
+            "{:?}",
+            story.side
+        );
+        keys(&mut app, ".");
+        assert_eq!(app.story.as_ref().expect("a session").cursor, before);
+    }
+}
+
+#[test]
+fn the_way_there_leads_back() {
+    let mut app = at(DELETION, (120, 36));
+    let filter = app.filter_bar.text();
+    let (verb, name) = selected(&app);
+    keys(&mut app, "H C");
+    assert_eq!(app.screen, Screen::Story);
+    // The first cause: the token's request, which the filter leaves out.
+    let cause = app.story.as_ref().expect("a chain").lines.iter().position(|line| line.label == "cause");
+    let cause = cause.expect("who issued the token");
+    while app.story.as_ref().expect("a chain").cursor < cause {
+        keys(&mut app, "j");
+    }
+    keys(&mut app, "Enter");
+    assert_eq!(app.screen, Screen::Timeline);
+    assert_eq!(selected(&app), ("create".to_owned(), "argocd-application-controller".to_owned()));
+    keys(&mut app, "Esc");
+    assert_eq!((app.screen, app.filter_bar.text()), (Screen::Story, filter.clone()));
+    assert_eq!(app.story.as_ref().expect("a chain").cursor, cause);
+    keys(&mut app, "Esc");
+    assert_eq!(app.screen, Screen::Object);
+    keys(&mut app, "q");
+    assert_eq!(app.screen, Screen::Timeline, "q leaves a view and does not quit");
+    assert_eq!(selected(&app), (verb, name));
+    assert_eq!(keys(&mut app, "q"), [Effect::Quit]);
+}
+
+#[test]
+fn what_is_marked_is_saved_as_a_report_with_its_notes() {
+    let mut app = at(DELETION, (120, 36));
+    keys(&mut app, "m :");
+    type_text(&mut app, "note the token was stolen");
+    keys(&mut app, "Enter s");
+    let effects = keys(&mut app, "Enter");
+    let [Effect::Save { path, content: SaveContent::Report(draft) }] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    assert!(path.starts_with("kauditui-") && path.ends_with(".md"), "{path}");
+    let report = draft.clone().complete(|_, texts| {
+        let found = |_: &Vec<u8>| kauditui::trace::report::Found {
+            offset: Some(7),
+            sha256: "0".repeat(64),
+            remark: String::new(),
+        };
+        texts.iter().map(found).collect()
+    });
+    let text = report.markdown();
+    for part in
+        ["the token was stolen", "novelapp", "203.0.113.66", "admin@example.com", "SHA-256", "kubectl"]
+    {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert_eq!(report.events.len(), 1);
+}
+
+#[test]
+fn lines_and_manifests_are_saved_masked() {
+    let mut app = at("resource:secrets name:db-credentials verb:create", (120, 36));
+    let line = app.store.segment(app.timeline.selected().expect("an event")).expect("held");
+    let raw = line.text(app.timeline.selected().expect("an event").row()).expect("text");
+    let event: serde_json::Value = serde_json::from_slice(&raw).expect("JSON");
+    let data =
+        event.pointer("/requestObject/data").or(event.pointer("/responseObject/data")).expect("a body");
+    let secrets: Vec<&str> = data.as_object().expect("values").values().filter_map(|v| v.as_str()).collect();
+    assert!(!secrets.is_empty());
+    let save = |app: &mut App, name: &str| {
+        keys(app, "s");
+        keys(app, "^u");
+        type_text(app, name);
+        let effects = keys(app, "Enter");
+        match effects.as_slice() {
+            [Effect::Save { path, content: SaveContent::Text(text) }] => (path.clone(), text.clone()),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (path, lines) = save(&mut app, "x.jsonl");
+    assert_eq!(path, "x.jsonl");
+    assert!(
+        lines.contains("db-credentials") && secrets.iter().all(|secret| !lines.contains(secret)),
+        "{lines}"
+    );
+    keys(&mut app, "H");
+    let shown = screen(&app, 120, 36);
+    assert!(secrets.iter().all(|secret| !shown.contains(secret)), "{shown}");
+    let (_, yaml) = save(&mut app, "x.yaml");
+    assert!(yaml.contains("kind: Secret") && secrets.iter().all(|secret| !yaml.contains(secret)), "{yaml}");
+    keys(&mut app, "r");
+    let (_, yaml) = save(&mut app, "x.yaml");
+    assert!(secrets.iter().all(|secret| yaml.contains(secret)), "revealed: {yaml}");
+}
+
+#[test]
+fn analyses_need_something_to_analyse() {
+    let mut app = empty_app(kauditui::app::Config::default(), 80, 24);
+    for key in ["H", "C", "R", "K", "s", ".", ","] {
+        keys(&mut app, key);
+        assert!(app.message.is_some(), "{key} says why it does nothing");
+        assert_eq!(app.screen, Screen::Timeline);
+        keys(&mut app, "Esc");
+    }
+    keys(&mut app, "4");
+    assert!(screen(&app, 80, 24).contains("press H"));
+    keys(&mut app, "Esc");
+    assert_eq!(app.screen, Screen::Timeline);
+    // A list is about no single object.
+    let mut app = at("verb:list resource:secrets", (80, 24));
+    keys(&mut app, "H");
+    assert_eq!(app.screen, Screen::Timeline);
+    assert!(app.message.as_ref().is_some_and(|(text, wrong)| *wrong && text.contains("no single object")));
+}
