@@ -310,6 +310,12 @@ pub struct HistoryArgs {
     /// Writes that only report, such as those of status, too.
     #[arg(long, help_heading = FILTER)]
     pub reports: bool,
+    /// Writes to what belongs to it, too: a deployment's replica sets and their pods.
+    #[arg(long, help_heading = FILTER)]
+    pub owned: bool,
+    /// The state at this time, instead of the writes: as --since takes it.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "revision", help_heading = OUTPUT)]
+    pub at: Option<String>,
     /// Fields that the server fills in (managedFields, status, resourceVersion), too.
     #[arg(long, help_heading = FILTER)]
     pub all_fields: bool,

@@ -254,6 +254,7 @@ fn history_question(history: &HistoryArgs, around: &Surroundings<'_>) -> Result<
             "write RESOURCE/NAME, as in: kauditui history -n prod deploy/web audit.log",
         );
     };
+    check_time("--at", history.at.as_deref(), TimeZoneChoice::Utc)?;
     let between = match &history.between {
         None => None,
         Some(text) => match text.split_once("..").map(|(a, b)| (a.parse(), b.parse())) {
@@ -278,7 +279,9 @@ fn history_question(history: &HistoryArgs, around: &Surroundings<'_>) -> Result<
             reports: history.reports,
             noise: history.all_fields,
             revealed: history.reveal_secrets,
+            owned: history.owned,
         },
+        at: history.at.clone(),
         ascii: history.display.ascii || !capabilities.utf8,
     })
 }

@@ -68,6 +68,21 @@ fn the_history_of_an_object() {
 }
 
 #[test]
+fn what_belongs_to_an_object_is_told_with_it() {
+    let mut app = at(DELETION, (120, 36));
+    keys(&mut app, "H");
+    let own = app.object.history.revisions.len();
+    keys(&mut app, "x");
+    let all = &app.object.history.revisions;
+    let sets = all.iter().filter(|r| r.of.as_ref().is_some_and(|key| key.resource == "replicasets")).count();
+    assert!(sets > 0 && all.len() > own, "{sets} of {}", all.len());
+    assert!(all.windows(2).all(|pair| pair[0].request.time <= pair[1].request.time), "in time order");
+    assert!(screen(&app, 120, 36).contains("rs novelapp-"));
+    keys(&mut app, "x");
+    assert_eq!(app.object.history.revisions.len(), own);
+}
+
+#[test]
 fn the_cause_chain_leads_to_a_person() {
     for size in SIZES {
         let mut app = at(DELETION, size);

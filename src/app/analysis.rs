@@ -206,6 +206,16 @@ impl App {
                 self.object.options.noise = !self.object.options.noise;
                 self.refresh_object();
             }
+            (Action::ToggleRoutine, Screen::Object) => {
+                self.object.options.owned = !self.object.options.owned;
+                self.refresh_object();
+                let text = if self.object.options.owned {
+                    "with what belongs to it: its replica sets, their pods, …"
+                } else {
+                    "the object alone"
+                };
+                self.say(text.into());
+            }
             (Action::ToggleStages, Screen::Object) => {
                 self.object.options.reports = !self.object.options.reports;
                 self.refresh_object();
@@ -270,7 +280,9 @@ impl App {
     fn side_of(&self, story: &Story) -> Vec<String> {
         let Some(line) = story.line() else { return Vec::new() };
         let mut side = Vec::new();
-        if !line.evidence.is_empty() {
+        if story.kind == StoryKind::Session {
+            side.extend(Some(line.evidence.clone()).filter(|evidence| !evidence.is_empty()));
+        } else if !line.evidence.is_empty() {
             side.push(format!("by {}", line.evidence));
         }
         let Some(id) = line.event else { return side };
@@ -545,7 +557,8 @@ fn access_lines(log: &Log<'_>, user: &str) -> Vec<Told> {
     };
     let mut told = vec![Told::heading("all that this user was allowed")];
     for grant in &access.grants {
-        let text = format!("{} requests by {}", grant.count, allowed_in_words(&grant.by));
+        let s = if grant.count == 1 { "" } else { "s" };
+        let text = format!("{} request{s} by {}", grant.count, allowed_in_words(&grant.by));
         told.push(line("grant", text, "authorization.k8s.io/reason", None));
     }
     told.push(Told::heading("all that this user was refused"));

@@ -82,7 +82,7 @@ impl ObjectScreen {
 
     /// Compares with the revision under the cursor from now on, or no longer.
     pub fn toggle_base(&mut self) -> Option<usize> {
-        let number = self.selected()?.number;
+        let number = self.selected().filter(|revision| revision.of.is_none())?.number;
         self.base = if self.base == Some(number) { None } else { Some(number) };
         self.base
     }
@@ -92,11 +92,12 @@ impl ObjectScreen {
             self.side = Vec::new();
             return;
         };
-        let asked = (revision.number, self.base, self.options, self.history.revisions.len());
+        let asked = (self.cursor.row, self.base, self.options, self.history.revisions.len());
         if self.told == Some(asked) {
             return;
         }
-        self.side = match self.base.filter(|base| *base != revision.number) {
+        let base = self.base.filter(|base| *base != revision.number && revision.of.is_none());
+        self.side = match base {
             Some(base) => self.compared(log, base, revision.number),
             None => described(log, revision),
         };
@@ -149,5 +150,6 @@ pub fn described(log: &Log<'_>, revision: &Revision) -> Vec<String> {
 
 fn key(revisions: &[Revision], row: usize) -> String {
     let at = revisions.len().checked_sub(row + 1);
-    at.and_then(|at| revisions.get(at)).map_or(String::new(), |revision| revision.number.to_string())
+    // A write is known by its row: numbers begin anew with each object.
+    at.and_then(|at| revisions.get(at)).map_or(String::new(), |revision| format!("{:?}", revision.request.id))
 }

@@ -7,7 +7,7 @@ use super::story::{escaped, one_line};
 use super::{Streams, cannot_write, visible};
 use crate::cli::{HistoryOutput, QueryOutput};
 use crate::error::Result;
-use crate::model::{format_rfc3339, tool};
+use crate::model::{format_rfc3339, parse_user_time, tool};
 use crate::settings::HistoryQuestion;
 use crate::text::json_escape_hostile;
 use crate::trace::manifest::{ShownChange, manifest, masked};
@@ -37,7 +37,7 @@ pub(super) fn history(log: &Log<'_>, asked: &HistoryQuestion, streams: &mut Stre
     if let Some((older, newer)) = asked.between {
         return between(log, &history, older, newer, asked, streams);
     }
-    if asked.output == HistoryOutput::Yaml || asked.revision.is_some() {
+    if asked.output == HistoryOutput::Yaml || asked.revision.is_some() || asked.at.is_some() {
         return state(log, &history, asked, streams);
     }
     let text = match asked.output {
@@ -55,7 +55,20 @@ fn state(
     asked: &HistoryQuestion,
     streams: &mut Streams<'_>,
 ) -> Result<u64> {
-    let known = match asked.revision {
+    let number = match (&asked.at, asked.revision) {
+        (Some(at), _) => {
+            let newest = log.store.order().last_time().unwrap_or_default();
+            let moment = parse_user_time(at, newest, newest, log.zone).unwrap_or(newest);
+            let mut own = history.revisions.iter().rev().filter(|revision| revision.of.is_none());
+            let Some(last) = own.find(|revision| revision.request.time <= moment) else {
+                streams.note(&format!("the object was not written before {at} in this log"));
+                return Ok(0);
+            };
+            Some(last.number)
+        }
+        (None, number) => number,
+    };
+    let known = match number {
         Some(number) => history.state_after(log, number).map(|state| (number, state)),
         None => history.last_known(log),
     };
@@ -212,6 +225,7 @@ fn revision_json(revision: &Revision) -> Value {
     };
     json!({
         "revision": revision.number,
+        "object": revision.of.as_ref().map(ToString::to_string),
         "auditID": request.audit_id,
         "time": format_rfc3339(request.time),
         "verb": request.verb,

@@ -41,6 +41,8 @@ pub struct HistoryQuestion {
     pub output: HistoryOutput,
     /// The revision whose state is asked, instead of the last known.
     pub revision: Option<usize>,
+    /// The moment whose state is asked, as typed.
+    pub at: Option<String>,
     /// Two revisions whose states are compared.
     pub between: Option<(usize, usize)>,
     /// What the history shows.

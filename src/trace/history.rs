@@ -11,13 +11,17 @@ use super::difference::{FieldChange, differences};
 use super::finding::Log;
 use super::manifest::{ShownChange, shown};
 use super::patch::{self, PatchContext, PatchKind};
+use super::relations::RELATIONS;
 use super::request::{ObjectKey, Request};
-use super::select::{in_time_order, requests_with};
+use super::select::{in_time_order, requests_where, requests_with};
 use crate::model::{EventId, Level, field_manager, is_write_verb};
 use crate::store::Field;
 
 /// Writes of one object that are looked at; older ones are counted.
 const MOST: usize = 10_000;
+
+/// Objects whose writes are told with those of the one that they belong to.
+const MOST_OWNED: usize = 200;
 
 /// What a history shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -28,6 +32,8 @@ pub struct HistoryOptions {
     pub noise: bool,
     /// Values of Secrets as they are.
     pub revealed: bool,
+    /// Writes to what belongs to the object, too: a deployment's replica sets and their pods.
+    pub owned: bool,
 }
 
 /// What is known of an object's state after a write.
@@ -67,8 +73,10 @@ pub enum Change {
 /// One write.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Revision {
-    /// Counted from 1, the oldest first.
+    /// Counted from 1, the oldest first; of an object that belongs to it, counted in that object's own history.
     pub number: usize,
+    /// Of which object, where it is one that belongs to the object of the history.
+    pub of: Option<ObjectKey>,
     /// The write, without bodies.
     pub request: Request,
     /// Who writes which fields: the named field manager, or what stands before the first `/` of the agent.
@@ -123,7 +131,22 @@ impl History {
             .enumerate()
             .filter_map(|(at, id)| walk.revision(left_out + at + 1, id))
             .collect();
-        History { key: key.clone(), revisions, reports, left_out, writes: all }
+        let mut history = History { key: key.clone(), revisions, reports, left_out, writes: all };
+        if options.owned {
+            history.add_owned(log, options);
+        }
+        history
+    }
+
+    fn add_owned(&mut self, log: &Log<'_>, options: HistoryOptions) {
+        let options = HistoryOptions { owned: false, ..options };
+        for key in owned_by(log, &self.key) {
+            let history = History::of(log, &key, options);
+            let of = |revision| Revision { of: Some(key.clone()), ..revision };
+            self.revisions.extend(history.revisions.into_iter().map(of));
+            self.reports += history.reports;
+        }
+        self.revisions.sort_by_key(|revision| (revision.request.time, revision.request.id));
     }
 
     /// How many writes to an object are held: cheaper than its history.
@@ -133,14 +156,15 @@ impl History {
 
     /// The state after revision `number`, if it can be known: read, or made again from the last that can.
     pub fn state_after(&self, log: &Log<'_>, number: usize) -> Option<Value> {
-        let at = self.revisions.iter().position(|revision| revision.number == number)?;
-        let start =
-            self.revisions.get(..=at)?.iter().rposition(|revision| {
-                matches!(revision.outcome, Outcome::Told | Outcome::Sent | Outcome::Gone)
-            });
+        let own: Vec<&Revision> =
+            self.revisions.iter().filter(|r| r.of.is_none() && r.number <= number).collect();
+        own.last().filter(|last| last.number == number)?;
+        let start = own
+            .iter()
+            .rposition(|revision| matches!(revision.outcome, Outcome::Told | Outcome::Sent | Outcome::Gone));
         let options = HistoryOptions::default();
         let mut walk = Walk { log, key: &self.key, options, state: None, uid: String::new(), is_gone: false };
-        for revision in self.revisions.get(start.unwrap_or(0)..=at)? {
+        for revision in own.get(start.unwrap_or(0)..)? {
             walk.revision(revision.number, revision.request.id?)?;
         }
         walk.state
@@ -149,7 +173,8 @@ impl History {
     /// The last state that is known before the object went, or went unknown: its last known manifest.
     pub fn last_known(&self, log: &Log<'_>) -> Option<(usize, Value)> {
         let known = self.revisions.iter().rev().find(|revision| {
-            matches!(revision.outcome, Outcome::Told | Outcome::Derived(_) | Outcome::Sent)
+            revision.of.is_none()
+                && matches!(revision.outcome, Outcome::Told | Outcome::Derived(_) | Outcome::Sent)
         })?;
         Some((known.number, self.state_after(log, known.number)?))
     }
@@ -198,6 +223,32 @@ fn writes(log: &Log<'_>, key: &ObjectKey) -> Vec<EventId> {
     found
 }
 
+/// What controllers make of an object, of what they made of it, and so on: told by names alone, as the log has them.
+fn owned_by(log: &Log<'_>, key: &ObjectKey) -> Vec<ObjectKey> {
+    let mut found: Vec<ObjectKey> = Vec::new();
+    let mut parents = vec![key.clone()];
+    while let Some(parent) = parents.pop() {
+        let relations = RELATIONS
+            .iter()
+            .filter(|relation| relation.parent == parent.resource && relation.parent_group == parent.group);
+        for relation in relations {
+            let named = requests_where(
+                log.store,
+                &[(Field::Resource, relation.child), (Field::Namespace, &parent.namespace)],
+                Field::Name,
+                |name| relation.naming.fits(&parent.name, name),
+            );
+            for child in named.into_iter().filter_map(|id| Request::of(log.store, id)).map(|r| r.object) {
+                if found.len() < MOST_OWNED && !found.contains(&child) {
+                    found.push(child.clone());
+                    parents.push(child);
+                }
+            }
+        }
+    }
+    found
+}
+
 /// Whether a write only reports what is, rather than says what should be.
 fn is_report(log: &Log<'_>, id: EventId) -> bool {
     log.store.segment(id).is_some_and(|segment| {
@@ -236,7 +287,7 @@ impl Walk<'_, '_> {
         self.uid.clone_from(&uid);
         let manager = field_manager(&request.request_uri, &request.user_agent).into_owned();
         request.event = Value::Null;
-        Some(Revision { number, manager, request, uid, outcome, change, folded })
+        Some(Revision { number, of: None, manager, request, uid, outcome, change, folded })
     }
 
     /// What is known after the request, and the state itself.

@@ -12,7 +12,7 @@ use super::finding::{Certainty, Finding, Log};
 use super::history::{Change, History, Outcome, Revision};
 use super::manifest::ShownChange;
 use super::request::Request;
-use crate::model::{EventId, tool};
+use crate::model::{EventId, short_resource, tool};
 
 /// One line of an answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -221,6 +221,14 @@ pub fn history_title(history: &History) -> String {
 
 /// What a write changed, in a few words.
 pub fn revision_shortly(revision: &Revision) -> String {
+    let said = change_shortly(revision);
+    match &revision.of {
+        Some(key) => format!("{} {}: {said}", short_resource(&key.resource), key.name),
+        None => said,
+    }
+}
+
+fn change_shortly(revision: &Revision) -> String {
     if !revision.request.succeeded() {
         return format!("nothing: answered {}", revision.request.code);
     }

@@ -231,6 +231,7 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
             (Action::Mark, "compare with"),
             (Action::Chain, "cause"),
             (Action::Access, "why allowed"),
+            (Action::ToggleRoutine, "what belongs to it"),
             (Action::ToggleStages, "status writes"),
             (Action::CopyMenu, "copy, YAML"),
             (Action::Save, "save"),
