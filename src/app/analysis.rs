@@ -12,8 +12,9 @@ use crate::ingest::FileReport;
 use crate::model::{EventId, TimeZoneChoice, format_stamp};
 use crate::redact;
 use crate::store::{Bitset, Changes, Field};
+use crate::trace::access::{UserAccess, allowed_in_words, request_access};
 use crate::trace::report::{Coverage, CoveredFile, Draft, MOST_EVENTS};
-use crate::trace::select::{in_time_order, rows_of};
+use crate::trace::select::{in_time_order, requests_with, rows_of};
 use crate::trace::{
     Certainty, Chain, History, HistoryOptions, Log, Request, SESSION_GAP, Told, session_lines, sessions, tell,
 };
@@ -50,8 +51,10 @@ impl App {
     }
 
     pub(super) fn analyse(&mut self, action: Action) {
-        if action == Action::Session && self.screen == Screen::Users {
-            return self.show_session_of_user();
+        match (action, self.screen) {
+            (Action::Session, Screen::Users) => return self.show_session_of_user(),
+            (Action::Access, Screen::Users) => return self.show_access_of_user(),
+            _ => {}
         }
         let Some(id) = self.subject() else {
             return self.say("put the cursor on an event first".into());
@@ -88,8 +91,30 @@ impl App {
         let log = self.log();
         let Some(request) = Request::read(&self.store, id) else { return };
         let title = format!("why {} was answered {}", tell::deed_in_words(&request), request.code);
-        let lines = tell::access(&log, &request);
+        let mut lines = request_access(&log, &request);
+        lines.extend(access_lines(&log, request.acting_user()));
         self.show_story(Story::new(StoryKind::Access, title, id, lines, None));
+    }
+
+    fn show_access_of_user(&mut self) {
+        let Some(name) = self.users.selected().map(|actor| actor.name.to_string()) else { return };
+        let Some(last) = requests_with(&self.store, &[(Field::User, &name)]).last().copied() else {
+            return self.say("this user made no request of its own in this log".into());
+        };
+        let lines = access_lines(&self.log(), &name);
+        let title = format!("what {name} was allowed and refused");
+        self.show_story(Story::new(StoryKind::Access, title, last, lines, None));
+    }
+
+    /// The least roles for what RBAC refused to the user of the event or of the row under the cursor, as YAML.
+    pub(super) fn roles_text(&self) -> Option<String> {
+        let user = match self.screen {
+            Screen::Users => self.users.selected().map(|actor| actor.name.to_string()),
+            _ => {
+                self.subject().and_then(|id| Request::of(&self.store, id)).map(|r| r.acting_user().to_owned())
+            }
+        }?;
+        Some(UserAccess::of(&self.log(), &user).roles_for_refusals().to_yaml())
     }
 
     fn show_session(&mut self, id: EventId) {
@@ -505,6 +530,36 @@ impl App {
         };
         draft
     }
+}
+
+/// What a user was allowed by which binding, what was refused, and the least roles for that.
+fn access_lines(log: &Log<'_>, user: &str) -> Vec<Told> {
+    let access = UserAccess::of(log, user);
+    let line = |label, text: String, evidence: &str, event| Told {
+        depth: 1,
+        label,
+        certainty: Some(Certainty::Certain),
+        text,
+        evidence: evidence.to_owned(),
+        event,
+    };
+    let mut told = vec![Told::heading("all that this user was allowed")];
+    for grant in &access.grants {
+        let text = format!("{} requests by {}", grant.count, allowed_in_words(&grant.by));
+        told.push(line("grant", text, "authorization.k8s.io/reason", None));
+    }
+    told.push(Told::heading("all that this user was refused"));
+    for group in &access.refusals {
+        let times = if group.count == 1 { String::new() } else { format!("{}× ", group.count) };
+        let text = format!("{times}{} ({})", group.refused.why, log.clock(group.first_time));
+        told.push(line("refused", text, group.refused.evidence, Some(group.first)));
+    }
+    let yaml = access.roles_for_refusals().to_yaml();
+    told.push(Told::heading("the least roles for these refusals (y copies them)"));
+    for text in yaml.lines().filter(|text| !text.is_empty()) {
+        told.push(line("", text.to_owned(), "", None));
+    }
+    told
 }
 
 fn covered(file: &FileReport) -> CoveredFile {

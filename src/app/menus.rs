@@ -95,6 +95,8 @@ pub enum CopyWhat {
     Command,
     /// What kubectl would have to be told.
     Kubectl,
+    /// The least roles for what its user was refused, as YAML.
+    Roles,
     /// The analysis on screen, as text.
     Analysis,
     /// The object as it was, as YAML.
@@ -427,6 +429,10 @@ impl App {
         ];
         let mut items = items;
         items.insert(5, item("k", format!("as kubectl would do it{masked}"), Does::Copy(CopyWhat::Kubectl)));
+        items.insert(
+            6,
+            item("b", "roles for what its user was refused, as YAML", Does::Copy(CopyWhat::Roles)),
+        );
         if matches!(self.screen, Screen::Object | Screen::Story) {
             items.insert(
                 0,
@@ -478,6 +484,7 @@ impl App {
             CopyWhat::Command => return Some(self.reopening_command()),
             CopyWhat::Analysis => return self.analysis_text(),
             CopyWhat::Manifest => return self.manifest_text(),
+            CopyWhat::Roles => return self.roles_text(),
             _ => {}
         }
         let id = id?;
@@ -508,7 +515,7 @@ impl App {
                 let request = crate::trace::Request::read(&self.store, id)?;
                 crate::trace::kubectl(&request, None, self.revealed).map(|line| line.to_string())
             }
-            CopyWhat::Command | CopyWhat::Analysis | CopyWhat::Manifest => None,
+            CopyWhat::Command | CopyWhat::Analysis | CopyWhat::Manifest | CopyWhat::Roles => None,
         }
     }
 

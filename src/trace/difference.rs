@@ -1,6 +1,8 @@
 //! What changed between two states of an object, field by field. Items of lists are matched by what they are known by,
 //! so that a container that moved is no change and one whose image changed is one line.
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::{Map, Value};
 
 use super::patch::{ListKind, list_kind};
@@ -33,11 +35,20 @@ pub enum Noise {
     LastApplied,
 }
 
+impl Noise {
+    fn of_annotation(key: &str) -> Option<Noise> {
+        match key {
+            "kubectl.kubernetes.io/last-applied-configuration" => Some(Noise::LastApplied),
+            "deployment.kubernetes.io/revision" => Some(Noise::Server),
+            _ => None,
+        }
+    }
+}
+
 impl FieldChange {
     /// Whether the change is folded by default, and as what.
     pub fn noise(&self) -> Option<Noise> {
-        const SERVER: [&str; 6] =
-            ["resourceVersion", "generation", "creationTimestamp", "uid", "selfLink", "deletionTimestamp"];
+        const SERVER: [&str; 5] = ["resourceVersion", "generation", "creationTimestamp", "uid", "selfLink"];
         let path = &self.path;
         if path.starts_with(&["status"]) {
             return Some(Noise::Status);
@@ -48,11 +59,18 @@ impl FieldChange {
         match (second.as_str(), path.0.get(2)) {
             ("managedFields", _) => Some(Noise::ManagedFields),
             (second, _) if SERVER.contains(&second) => Some(Noise::Server),
-            ("annotations", Some(Step::Member(key))) => match key.as_str() {
-                "kubectl.kubernetes.io/last-applied-configuration" => Some(Noise::LastApplied),
-                "deployment.kubernetes.io/revision" => Some(Noise::Server),
-                _ => None,
-            },
+            ("annotations", Some(Step::Member(key))) => Noise::of_annotation(key),
+            // All of them came or went.
+            ("annotations", None) => {
+                let mut keys = [&self.before, &self.after].into_iter().flatten();
+                let keys: Vec<&String> = keys.try_fold(Vec::new(), |mut keys, value| {
+                    keys.extend(value.as_object()?.keys());
+                    Some(keys)
+                })?;
+                let noises: Option<Vec<Noise>> =
+                    keys.into_iter().map(|key| Noise::of_annotation(key)).collect();
+                noises?.first().copied()
+            }
             _ => None,
         }
     }
@@ -92,17 +110,46 @@ fn compare(
     match (before, after) {
         (Value::Object(old), Value::Object(new)) => compare_maps(name, path, old, new, found),
         (Value::Array(old), Value::Array(new)) => {
+            let so_far = found.len();
             match key_of(parent, name, old, new) {
                 Some(key) => compare_known(parent, name, &key, path, old, new, found),
-                None => found.push(changed(path.clone(), Some(before), Some(after))),
+                None => compare_in_place(parent, name, path, old, new, found),
             }
             // What is in another order and otherwise the same is a change, too.
-            let reordered = found.iter().all(|change| !change.path.0.starts_with(&path.0));
-            if reordered {
+            if found.len() == so_far {
                 found.push(changed(path.clone(), Some(before), Some(after)));
             }
         }
         _ => found.push(changed(path.clone(), Some(before), Some(after))),
+    }
+}
+
+/// Items that nothing tells apart keep their places, as long as items only came or went at the end and those in the
+/// same place are of the same kind; otherwise nothing is found here.
+fn compare_in_place(
+    parent: &str,
+    name: &str,
+    path: &Path,
+    old: &[Value],
+    new: &[Value],
+    found: &mut Vec<FieldChange>,
+) {
+    let both = old.len().min(new.len());
+    let is_same_length = old.len() == new.len();
+    let all_objects = [old, new].into_iter().flatten().all(Value::is_object);
+    if both == 0 || !all_objects || (!is_same_length && old.get(..both) != new.get(..both)) {
+        return;
+    }
+    let at = |at: usize| path.with(Step::Index(at));
+    for (place, (before, after)) in old.iter().zip(new).enumerate() {
+        compare(parent, name, &at(place), before, after, found);
+    }
+    for (place, after) in new.iter().enumerate().skip(both) {
+        found.push(changed(at(place), None, Some(after)));
+    }
+    // The last one first, so that each place holds while the changes are made one after another.
+    for (place, before) in old.iter().enumerate().skip(both).rev() {
+        found.push(changed(at(place), Some(before), None));
     }
 }
 
@@ -139,16 +186,22 @@ fn compare_known(
     found: &mut Vec<FieldChange>,
 ) {
     let known = |item: &Value| item.get(key).map(scalar_text).unwrap_or_default();
-    let step = |item: &Value| Step::Known { by: key.to_owned(), value: known(item) };
+    let step = |value: String| Step::Known { by: key.to_owned(), value };
+    let mut gone: HashMap<String, &Value> = old.iter().map(|item| (known(item), item)).collect();
     for after in new {
-        let path = path.with(step(after));
-        match old.iter().find(|before| known(before) == known(after)) {
+        let value = known(after);
+        let before = gone.remove(&value);
+        let path = path.with(step(value));
+        match before {
             Some(before) => compare(parent, name, &path, before, after, found),
             None => found.push(changed(path, None, Some(after))),
         }
     }
-    for before in old.iter().filter(|before| !new.iter().any(|after| known(after) == known(before))) {
-        found.push(changed(path.with(step(before)), Some(before), None));
+    for before in old {
+        let value = known(before);
+        if gone.contains_key(&value) {
+            found.push(changed(path.with(step(value)), Some(before), None));
+        }
     }
 }
 
@@ -167,7 +220,7 @@ fn key_of(parent: &str, name: &str, old: &[Value], new: &[Value]) -> Option<Stri
 }
 
 fn is_unique(items: &[Value], key: &str) -> bool {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     items.iter().all(|item| match item.get(key) {
         Some(value @ (Value::String(_) | Value::Number(_))) => seen.insert(scalar_text(value)),
         _ => false,
@@ -224,6 +277,50 @@ pub(super) mod tests {
         assert!(differences(&one, &one).is_empty());
     }
 
+    #[test]
+    fn items_without_a_name_are_known_by_their_place() {
+        let rules = |rules: Value| json!({"rules": rules});
+        let (pods, secrets) =
+            (json!({"resources": ["pods"], "verbs": ["get"]}), json!({"resources": ["secrets"]}));
+        assert_eq!(
+            lines(&rules(json!([pods])), &rules(json!([pods, secrets]))),
+            ["rules[1]: - -> {\"resources\":[\"secrets\"]}"]
+        );
+        assert_eq!(
+            lines(&rules(json!([pods, secrets, secrets])), &rules(json!([pods]))),
+            ["rules[2]: {\"resources\":[\"secrets\"]} -> -", "rules[1]: {\"resources\":[\"secrets\"]} -> -"]
+        );
+        let more = json!({"resources": ["pods"], "verbs": ["get", "delete"]});
+        assert_eq!(
+            lines(&rules(json!([secrets, pods])), &rules(json!([secrets, more]))),
+            ["rules[1].verbs: [\"get\"] -> [\"get\",\"delete\"]"]
+        );
+        // One in the middle: the places of the others are not comparable.
+        let (before, after) = (rules(json!([pods, secrets])), rules(json!([more, pods, secrets])));
+        assert_eq!(differences(&before, &after).len(), 1);
+    }
+
+    #[test]
+    fn annotations_that_came_or_went_as_a_whole_are_noise_only_if_all_are() {
+        let noise = |annotations: Value| {
+            let (before, after) =
+                (json!({"metadata": {}}), json!({"metadata": {"annotations": annotations}}));
+            let both = [differences(&before, &after), differences(&after, &before)];
+            both.map(|changes| changes.first().and_then(FieldChange::noise))
+        };
+        let applied = "kubectl.kubernetes.io/last-applied-configuration";
+        assert_eq!(noise(json!({applied: "{}"})), [Some(Noise::LastApplied); 2]);
+        assert_eq!(noise(json!({applied: "{}", "owner": "bob"})), [None; 2]);
+        assert_eq!(noise(json!({})), [None; 2]);
+    }
+
+    #[test]
+    fn that_an_object_shall_go_is_no_noise() {
+        let after = json!({"metadata": {"deletionTimestamp": "2026-11-20T22:00:00Z"}});
+        let changes = differences(&json!({"metadata": {}}), &after);
+        assert_eq!(changes.iter().map(FieldChange::noise).collect::<Vec<_>>(), [None]);
+    }
+
     /// What a change makes of a value: the other half of `differences`.
     pub(in crate::trace) fn replay(state: &Value, changes: &[FieldChange]) -> Value {
         let mut result = state.clone();
@@ -257,6 +354,11 @@ pub(super) mod tests {
                     (None, ..) => {}
                 }
             }
+            (Step::Index(at), Value::Array(items)) => match (items.get_mut(*at), rest.is_empty(), new) {
+                (Some(_), true, None) => drop(items.remove(*at)),
+                (Some(item), _, _) => put(item, rest, new),
+                (None, _, new) => items.extend(new.cloned()),
+            },
             _ => {}
         }
     }

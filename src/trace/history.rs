@@ -10,7 +10,7 @@ use super::cause::creation_of;
 use super::difference::{FieldChange, differences};
 use super::finding::Log;
 use super::manifest::{ShownChange, shown};
-use super::patch::{self, PatchKind};
+use super::patch::{self, PatchContext, PatchKind};
 use super::request::{ObjectKey, Request};
 use super::select::{in_time_order, requests_with};
 use crate::model::{EventId, Level, field_manager, is_write_verb};
@@ -265,8 +265,10 @@ impl Walk<'_, '_> {
             "patch" => {
                 let kind = patch::kind_of(body, &request.request_uri, &request.object.group, request.code);
                 let manager = field_manager(&request.request_uri, &request.user_agent);
-                let before = before.filter(|_| request.code != 201);
-                match patch::apply(kind, before, body, &manager) {
+                let context = PatchContext { manager: &manager, subresource: &request.subresource };
+                let nothing = Value::Null;
+                let before = if request.code == 201 { Some(&nothing) } else { before };
+                match patch::apply(kind, before, body, context) {
                     Ok(state) => (Outcome::Derived(kind), Some(state)),
                     Err(why) => (Outcome::Unknown(why.to_string()), None),
                 }
@@ -319,13 +321,23 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Whether a body is the object itself: answers may be a Status, a Table or a Scale.
+    /// Whether a body is the object itself: answers may be a Status, a Table or what a subresource takes, which has the
+    /// object's own name and uid.
     fn is_object(&self, body: &Value) -> bool {
         let kind = body.get("kind").and_then(Value::as_str).unwrap_or("");
         let name = body.pointer("/metadata/name").and_then(Value::as_str);
-        !matches!(kind, "Status" | "Table" | "Scale" | "DeleteOptions" | "PartialObjectMetadata")
-            && name.is_none_or(|name| name == self.key.name)
-            && body.get("metadata").is_some()
+        let is_other = matches!(
+            kind,
+            "Status"
+                | "Table"
+                | "Scale"
+                | "TokenRequest"
+                | "Binding"
+                | "Eviction"
+                | "DeleteOptions"
+                | "PartialObjectMetadata"
+        );
+        !is_other && name.is_none_or(|name| name == self.key.name) && body.get("metadata").is_some()
     }
 
     fn change(

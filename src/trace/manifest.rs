@@ -60,8 +60,9 @@ pub fn shown(
             let new = change.after.as_ref().map(|real| (real, change.path.of(&after)));
             let is_masked = [old, new].into_iter().flatten().any(|(real, shown)| shown != Some(real));
             let said = |both: Option<(&Value, Option<&Value>)>| both.map(|(_, shown)| hidden(shown));
+            let masked_state = if change.after.is_some() { &after } else { &before };
             ShownChange {
-                path: redact::mask_text(&change.path.to_string()).into_owned(),
+                path: shown_path(&change.path, masked_state),
                 before: said(old),
                 after: said(new),
                 is_noise: change.noise().is_some(),
@@ -97,6 +98,8 @@ fn keep(state: &Value, steps: &[Step], kept: &mut Value) {
                 keep(below, rest, kept.entry(name.clone()).or_insert(Value::Null));
             }
         }
+        // An item that is known by its place needs those before it.
+        (Value::Array(_), Step::Index(_)) => kept.clone_from(state),
         (Value::Array(_), _) => {
             if !kept.is_array() {
                 *kept = Value::Array(Vec::new());
@@ -116,6 +119,22 @@ fn keep(state: &Value, steps: &[Step], kept: &mut Value) {
         }
         _ => {}
     }
+}
+
+/// A path whose items are known by nothing that is masked in the state.
+fn shown_path(path: &Path, masked: &Value) -> String {
+    let mut place = Some(masked);
+    let mut shown = Path::default();
+    for step in &path.0 {
+        place = place.and_then(|value| step.of(value));
+        shown.0.push(match step {
+            Step::Known { by, .. } if place.is_none() => {
+                Step::Known { by: by.clone(), value: "‹masked›".to_owned() }
+            }
+            other => other.clone(),
+        });
+    }
+    redact::mask_text(&shown.to_string()).into_owned()
 }
 
 /// A masked value on one line, without the lengths that its marks tell.
@@ -151,11 +170,32 @@ pub fn manifest(state: &Value) -> Value {
         let value = if key == "metadata" { metadata(value) } else { value.clone() };
         result.insert(key.to_owned(), value);
     }
-    Value::Object(result)
+    let mut result = Value::Object(result);
+    if result.get("kind").and_then(Value::as_str) == Some("Job") {
+        without_selector(&mut result);
+    }
+    result
+}
+
+/// Takes from a Job what the server made to find its Pods by, from its uid: it takes that from nobody else.
+fn without_selector(job: &mut Value) {
+    const MADE: [&str; 4] =
+        ["controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name"];
+    if job.pointer("/spec/manualSelector") == Some(&Value::Bool(true)) {
+        return;
+    }
+    if let Some(Value::Object(spec)) = job.get_mut("spec") {
+        spec.shift_remove("selector");
+    }
+    for labels in ["/metadata/labels", "/spec/template/metadata/labels"] {
+        if let Some(Value::Object(labels)) = job.pointer_mut(labels) {
+            labels.retain(|key, _| !MADE.contains(&key.as_str()));
+        }
+    }
 }
 
 fn metadata(value: &Value) -> Value {
-    const FILLED_IN: [&str; 10] = [
+    const FILLED_IN: [&str; 9] = [
         "managedFields",
         "resourceVersion",
         "uid",
@@ -166,11 +206,14 @@ fn metadata(value: &Value) -> Value {
         "deletionGracePeriodSeconds",
         // Their uids are another cluster life's.
         "ownerReferences",
-        "generateName",
     ];
     let Value::Object(members) = value else { return value.clone() };
+    let is_filled_in = |key: &str| {
+        // What the name was made of says nothing more.
+        FILLED_IN.contains(&key) || (key == "generateName" && members.contains_key("name"))
+    };
     let mut kept = Map::new();
-    for (key, value) in members.iter().filter(|(key, _)| !FILLED_IN.contains(&key.as_str())) {
+    for (key, value) in members.iter().filter(|(key, _)| !is_filled_in(key)) {
         let value = match value {
             Value::Object(annotations) if key == "annotations" => {
                 let own = |key: &str| {
@@ -221,6 +264,19 @@ mod tests {
         assert_eq!(revealed[0].before.as_deref(), Some("aHVudGVyMg=="));
     }
 
+    /// No API server takes such a Secret; a log may say anything.
+    #[test]
+    fn the_path_to_a_secret_tells_nothing_of_it() {
+        let secret = |value: &str| json!({"kind": "Secret", "data": [{"name": "swordfish", "value": value}]});
+        let shown = change(&secret("hunter2"), &secret("hunter3"), "secrets");
+        assert_eq!(shown.len(), 1, "{shown:?}");
+        assert_eq!(shown[0].path, "data[‹masked›].value");
+        let gone = change(&secret("hunter2"), &json!({"kind": "Secret", "data": []}), "secrets");
+        for said in [format!("{shown:?}"), format!("{gone:?}")] {
+            assert!(!said.contains("swordfish") && !said.contains("hunter"), "{said}");
+        }
+    }
+
     #[test]
     fn what_went_wrong_in_a_config_map_is_shown() {
         let before =
@@ -252,5 +308,28 @@ mod tests {
         for value in ["1.10", "yes"] {
             assert!(text.contains(&format!("'{value}'")) || text.contains(&format!("\"{value}\"")), "{text}");
         }
+    }
+
+    #[test]
+    fn a_job_can_be_created_again() {
+        let labels =
+            json!({"app": "report", "controller-uid": "u", "batch.kubernetes.io/job-name": "report-1"});
+        let mut job = json!({"apiVersion": "batch/v1", "kind": "Job",
+            "metadata": {"name": "report-1", "generateName": "report-", "labels": labels},
+            "spec": {"selector": {"matchLabels": {"controller-uid": "u"}},
+                "template": {"metadata": {"labels": labels}, "spec": {}}}});
+        assert_eq!(
+            manifest(&job),
+            json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "report-1", "labels": {"app": "report"}},
+                "spec": {"template": {"metadata": {"labels": {"app": "report"}}, "spec": {}}}})
+        );
+        job["spec"]["manualSelector"] = json!(true);
+        assert_eq!(manifest(&job)["spec"], job["spec"], "a selector that somebody chose stays");
+    }
+
+    #[test]
+    fn what_has_no_name_yet_keeps_what_it_is_made_of() {
+        let state = json!({"metadata": {"generateName": "report-"}});
+        assert_eq!(manifest(&state), state);
     }
 }

@@ -97,11 +97,15 @@ pub fn kind_of(body: &Value, request_uri: &str, group: &str, code: u16) -> Patch
     let applies = parameter(request_uri, "force").is_some()
         || code == 201
         || (says_what && named.is_some() && !by_client && !has_directive(body));
-    match (applies, BUILT_IN.contains(&group)) {
+    match (applies, is_built_in(group)) {
         (true, _) => PatchKind::Apply,
         (false, true) => PatchKind::StrategicMerge,
         (false, false) => PatchKind::Merge,
     }
+}
+
+fn is_built_in(group: &str) -> bool {
+    BUILT_IN.contains(&group)
 }
 
 fn has_directive(body: &Value) -> bool {
@@ -123,19 +127,46 @@ fn cannot<T>(why: impl Into<String>) -> Result<T, Cannot> {
     Err(Cannot(why.into()))
 }
 
-/// What a patch makes of a state. `manager` is the field manager that applies; other kinds do not ask.
+/// Who patches what of an object: server-side apply asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PatchContext<'c> {
+    /// The field manager.
+    pub manager: &'c str,
+    /// Such as `status`; empty for the object itself.
+    pub subresource: &'c str,
+}
+
+/// What a patch makes of a state; of [`Value::Null`], where there was no object before.
 ///
 /// # Errors
-/// When there is no earlier state to patch, or the patch does not fit it.
-pub fn apply(kind: PatchKind, state: Option<&Value>, body: &Value, manager: &str) -> Result<Value, Cannot> {
-    match (kind, state) {
-        // What is applied to nothing is the object.
-        (PatchKind::Apply, None) => Ok(body.clone()),
-        (_, None) => cannot("the object's state before the patch is not known"),
-        (PatchKind::Json, Some(state)) => json::patched(state, body),
-        (PatchKind::Merge, Some(state)) => Ok(merge::patched(state, body)),
-        (PatchKind::StrategicMerge, Some(state)) => strategic::patched(state, body),
-        (PatchKind::Apply, Some(state)) => Ok(apply::applied(state, body, manager)),
+/// When the state before is not known (`None`), or the patch does not fit it.
+pub fn apply(
+    kind: PatchKind,
+    state: Option<&Value>,
+    body: &Value,
+    context: PatchContext<'_>,
+) -> Result<Value, Cannot> {
+    let Some(state) = state else { return cannot("the object's state before the patch is not known") };
+    let mut result = match kind {
+        PatchKind::Json => json::patched(state, body)?,
+        PatchKind::Merge => merge::patched(state, body),
+        PatchKind::StrategicMerge => strategic::patched(state, body)?,
+        PatchKind::Apply => apply::applied(state, body, context),
+    };
+    restore(state, &mut result);
+    Ok(result)
+}
+
+/// Puts back what no patch can take away: clients that encode whole types send `creationTimestamp: null`.
+fn restore(before: &Value, after: &mut Value) {
+    const SERVERS: [&str; 6] =
+        ["name", "namespace", "uid", "creationTimestamp", "resourceVersion", "generation"];
+    let Some(before) = before.get("metadata") else { return };
+    let Some(Value::Object(after)) = after.get_mut("metadata") else { return };
+    for (key, value) in SERVERS.iter().filter_map(|key| Some((*key, before.get(key)?))) {
+        if after.get(key).is_none_or(Value::is_null) {
+            after.insert(key.to_owned(), value.clone());
+        }
     }
 }
 

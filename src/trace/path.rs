@@ -86,10 +86,54 @@ impl fmt::Display for Path {
                         write!(f, "{name:?}")?;
                     }
                 }
-                Step::Known { value, .. } => write!(f, "[{value}]")?,
+                Step::Known { value, .. } => {
+                    let special = |c: char| c.is_control() || matches!(c, '[' | ']' | '"' | '\\');
+                    if value.is_empty() || value.contains(special) {
+                        write!(f, "[{value:?}]")?;
+                    } else {
+                        write!(f, "[{value}]")?;
+                    }
+                }
                 Step::Index(at) => write!(f, "[{at}]")?,
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_not_ambiguous() {
+        let known = |value: &str| Step::Known { by: "name".to_owned(), value: value.to_owned() };
+        let member = |name: &str| Step::Member(name.to_owned());
+        for (steps, text) in [
+            (vec![], ""),
+            (vec![member("spec"), member("ports"), known("8080")], "spec.ports[8080]"),
+            (vec![member("data"), member("a.b")], "data.\"a.b\""),
+            (vec![member("data"), member("")], "data.\"\""),
+            (vec![member("data"), member("a\"\n")], "data.\"a\\\"\\n\""),
+            (vec![member("env"), known("x].y[z")], "env[\"x].y[z\"]"),
+            (vec![member("rules"), Step::Index(3), member("verbs")], "rules[3].verbs"),
+        ] {
+            assert_eq!(Path(steps).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_path_leads_to_its_value() {
+        let value = serde_json::json!({"spec": {"ports": [{"port": 80}, {"port": 443, "name": "tls"}], "args": ["a"]}});
+        let ports =
+            Path::default().with(Step::Member("spec".to_owned())).with(Step::Member("ports".to_owned()));
+        let tls = ports.with(Step::Known { by: "port".to_owned(), value: "443".to_owned() });
+        assert_eq!(tls.of(&value).and_then(|port| port.get("name")), Some(&Value::from("tls")));
+        assert_eq!(
+            ports.with(Step::Index(0)).of(&value).and_then(|port| port.get("port")),
+            Some(&Value::from(80))
+        );
+        assert_eq!(ports.with(Step::Index(2)).of(&value), None);
+        assert_eq!(tls.with(Step::Member("port".to_owned())).with(Step::Index(0)).of(&value), None);
     }
 }

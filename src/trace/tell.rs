@@ -12,7 +12,7 @@ use super::finding::{Certainty, Finding, Log};
 use super::history::{Change, History, Outcome, Revision};
 use super::manifest::ShownChange;
 use super::request::Request;
-use crate::model::{EventId, Grant, tool};
+use crate::model::{EventId, tool};
 
 /// One line of an answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -116,8 +116,7 @@ pub fn chain(log: &Log<'_>, chain: &Chain) -> Vec<Told> {
     });
     told.push(Told::heading("who"));
     told.extend(chain.who.iter().map(|finding| of_finding(finding, 1)));
-    told.push(Told::heading("allowed by"));
-    told.push(allowed(request));
+    told.extend(request_access(log, request));
     told.push(Told::heading("caused by"));
     for cause in &chain.causes {
         told.push(Told {
@@ -183,44 +182,6 @@ fn of_effect(effect: &Effect, depth: usize, told: &mut Vec<Told>) {
     });
     for nested in &effect.effects {
         of_effect(nested, depth + 1, told);
-    }
-}
-
-/// Why a request was allowed or refused.
-pub fn access(log: &Log<'_>, request: &Request) -> Vec<Told> {
-    request_access(log, request)
-}
-
-/// By which binding a request was allowed, in one line.
-fn allowed(request: &Request) -> Told {
-    let (certainty, text) = match (request.decision.name(), Grant::parse(&request.decision_reason)) {
-        ("allow", Some(grant)) => (
-            Certainty::Certain,
-            format!(
-                "{} {} gives {} {} to {} {}",
-                grant.binding_kind,
-                grant.binding,
-                grant.role_kind,
-                grant.role,
-                grant.subject_kind,
-                grant.subject
-            ),
-        ),
-        ("allow", None) if request.decision_reason.is_empty() => (
-            Certainty::Certain,
-            "without a binding: a member of system:masters, or the node authorizer".to_owned(),
-        ),
-        ("allow", None) => (Certainty::Certain, request.decision_reason.clone()),
-        ("forbid", _) => (Certainty::Certain, "refused: no rule allows it".to_owned()),
-        _ => (Certainty::Unknown, "the log does not tell: no authorization annotation".to_owned()),
-    };
-    Told {
-        depth: 1,
-        label: "allowed by",
-        certainty: Some(certainty),
-        text,
-        evidence: "authorization.k8s.io/decision and reason".to_owned(),
-        event: None,
     }
 }
 

@@ -97,9 +97,22 @@ fn is_block(text: &str) -> bool {
         && body.split('\n').all(|line| !line.ends_with([' ', '\t']) && !line.starts_with('\t'))
 }
 
-/// A string as it is where nothing in it means anything to any YAML, and otherwise as JSON writes it.
+/// A string as it is where nothing in it means anything to any YAML, and otherwise as JSON writes it, with what YAML may
+/// not hold or takes for the end of a line escaped.
 fn plain_or_quoted(text: &str) -> String {
-    if is_plain(text) { text.to_owned() } else { Value::from(text).to_string() }
+    if is_plain(text) {
+        return text.to_owned();
+    }
+    let mut quoted = String::with_capacity(text.len() + 2);
+    for c in Value::from(text).to_string().chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                quoted.push_str(&format!("\\u{:04x}", u32::from(c)));
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted
 }
 
 fn is_plain(text: &str) -> bool {
@@ -135,6 +148,19 @@ mod tests {
             "kind: Pod\nmetadata:\n  name: web\n  labels: {}\nspec:\n  containers:\n  - name: a\n    args:\n    - \"-c\"\n    \
              - echo hi\n    env: []\n  - name: b\n  \"on\": \"yes\"\nscript: |\n  a\n    b\nlist:\n- 1\n- null\n- true\n- \"1.10\"\n- - 1\n"
         );
+    }
+
+    /// Go's reader refuses control characters, and YAML 1.1 ends lines at three more than JSON.
+    #[test]
+    fn what_yaml_may_not_hold_is_escaped() {
+        let hostile =
+            json!({"a": "x\u{85}y\u{2028}z\u{7f}\u{9b}2J\u{feff}\u{1b}[2J", "b": "one\ntwo\u{85}\n"});
+        let text = yaml(&hostile);
+        assert_eq!(
+            text,
+            "a: \"x\\u0085y\\u2028z\\u007f\\u009b2J\\ufeff\\u001b[2J\"\nb: \"one\\ntwo\\u0085\\n\"\n"
+        );
+        assert_eq!(yaml_serde::from_str::<Value>(&text).ok(), Some(hostile));
     }
 
     fn any_value() -> impl Strategy<Value = Value> {

@@ -19,9 +19,11 @@ pub enum ListKind {
 /// How the list `name` is merged, which lies in `parent` (the nearest named member above it; empty at the top).
 pub fn list_kind(parent: &str, name: &str) -> ListKind {
     match (parent, name) {
-        (_, "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "imagePullSecrets")
-        | (_, "env" | "webhooks" | "resourceClaims" | "secrets")
-        | ("spec", "matchConditions" | "validations" | "variables") => ListKind::Map(&["name"]),
+        (_, "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "env")
+        | ("spec", "imagePullSecrets" | "resourceClaims" | "schedulingGates" | "variables")
+        | ("status", "resourceClaimStatuses")
+        | ("", "secrets" | "webhooks")
+        | (_, "matchConditions") => ListKind::Map(&["name"]),
         (_, "volumeMounts") => ListKind::Map(&["mountPath"]),
         (_, "volumeDevices") => ListKind::Map(&["devicePath"]),
         ("containers" | "initContainers" | "ephemeralContainers", "ports") => {
@@ -30,22 +32,22 @@ pub fn list_kind(parent: &str, name: &str) -> ListKind {
         ("spec", "ports") => ListKind::Map(&["port", "protocol"]),
         (_, "hostAliases" | "podIPs" | "hostIPs") => ListKind::Map(&["ip"]),
         (_, "topologySpreadConstraints") => ListKind::Map(&["topologyKey", "whenUnsatisfiable"]),
-        (_, "conditions") => ListKind::Map(&["type"]),
-        ("status", "addresses") => ListKind::Map(&["type"]),
-        (_, "ownerReferences") => ListKind::Map(&["uid"]),
-        (_, "finalizers") => ListKind::Set,
+        (_, "conditions") | ("status", "addresses") => ListKind::Map(&["type"]),
+        ("metadata", "ownerReferences") => ListKind::Map(&["uid"]),
+        ("metadata", "finalizers") | ("spec", "podCIDRs") => ListKind::Set,
         _ => ListKind::Atomic,
     }
 }
 
-/// Whether two items of a list are the same one by these members. An absent member has its default: a port's protocol
-/// is TCP.
-pub(super) fn same_item(one: &Value, other: &Value, keys: &[&str]) -> bool {
-    keys.iter().all(|key| {
-        let member = |item: &Value| match item.get(key) {
-            None if *key == "protocol" => Value::from("TCP"),
-            found => found.cloned().unwrap_or(Value::Null),
-        };
-        member(one) == member(other)
-    }) && keys.first().is_some_and(|first| one.get(first).is_some())
+/// What an item is known by among the others of its list, as text that two items have in common only if they are the
+/// same one; `None` if it has none of the members. An absent member has its default: a port's protocol is TCP.
+pub(super) fn identity<K: AsRef<str>>(item: &Value, keys: &[K]) -> Option<String> {
+    if !keys.iter().any(|key| item.get(key.as_ref()).is_some()) {
+        return None;
+    }
+    let members = keys.iter().map(|key| match item.get(key.as_ref()) {
+        None if key.as_ref() == "protocol" => Value::from("TCP"),
+        found => found.cloned().unwrap_or_default(),
+    });
+    Some(Value::Array(members.collect()).to_string())
 }

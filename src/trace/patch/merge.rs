@@ -11,7 +11,7 @@ pub(super) fn patched(state: &Value, patch: &Value) -> Value {
     };
     for (key, change) in changes {
         if change.is_null() {
-            members.remove(key);
+            members.shift_remove(key);
         } else {
             let before = members.get(key).unwrap_or(&Value::Null);
             let after = patched(before, change);
