@@ -69,17 +69,35 @@ fn the_history_of_an_object() {
 
 #[test]
 fn what_belongs_to_an_object_is_told_with_it() {
-    let mut app = at(DELETION, (120, 36));
-    keys(&mut app, "H");
-    let own = app.object.history.revisions.len();
+    let mut app = empty_app(kauditui::app::Config::default(), 120, 36);
+    let controller = |name: &str| format!("system:serviceaccount:kube-system:{name}-controller");
+    let apps =
+        |text: String| text.replace("\"apiVersion\":\"v1\"}", "\"apiVersion\":\"v1\",\"apiGroup\":\"apps\"}");
+    let lines = [
+        apps(line(1, "alice", "create", "deployments", "web", 201)),
+        apps(line(2, &controller("deployment"), "create", "replicasets", "web-7c9f6d5b4", 201)),
+        line(9, &controller("replicaset"), "delete", "pods", "web-7c9f6d5b4-x2x9k", 200),
+        line(10, "bob", "delete", "pods", "other-7c9f6d5b4-x2x9k", 200),
+        apps(line(20, "alice", "delete", "deployments", "web", 200)),
+    ];
+    history(&mut app, &lines.concat(), 1);
+    work(&mut app);
+    keys(&mut app, "k j H");
+    assert_eq!(app.object.history.revisions.len(), 2, "the object alone");
     keys(&mut app, "x");
-    let all = &app.object.history.revisions;
-    let sets = all.iter().filter(|r| r.of.as_ref().is_some_and(|key| key.resource == "replicasets")).count();
-    assert!(sets > 0 && all.len() > own, "{sets} of {}", all.len());
-    assert!(all.windows(2).all(|pair| pair[0].request.time <= pair[1].request.time), "in time order");
-    assert!(screen(&app, 120, 36).contains("rs novelapp-"));
+    let told: Vec<(i64, String)> = app
+        .object
+        .history
+        .revisions
+        .iter()
+        .map(|r| (r.request.time, r.of.as_ref().map_or(String::new(), ToString::to_string)))
+        .collect();
+    assert!(told.windows(2).all(|pair| pair[0].0 <= pair[1].0), "in time order: {told:?}");
+    let of: Vec<&str> = told.iter().map(|(_, of)| of.as_str()).collect();
+    assert_eq!(of, ["", "replicasets.apps prod/web-7c9f6d5b4", "pods prod/web-7c9f6d5b4-x2x9k", ""]);
+    assert!(screen(&app, 120, 36).contains("rs web-7c9f6d5b4"));
     keys(&mut app, "x");
-    assert_eq!(app.object.history.revisions.len(), own);
+    assert_eq!(app.object.history.revisions.len(), 2);
 }
 
 #[test]
