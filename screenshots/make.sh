@@ -29,5 +29,9 @@ shot statistics 120x36 : 'text:by user,verb' Enter
 shot changes 120x36 : 'text:changes -1h' Enter
 shot facets 120x36 f 'text:user' Enter Down Enter 'text:verb' Enter
 shot histogram 120x36 / 'text:is:write' Enter i 'Home l l l l l l l l' Space 'l l l l l l l l'
+shot chain 120x36 / 'text:verb:delete resource:deploy name:novelapp' Enter C
+shot history 120x36 / 'text:verb:delete resource:deploy name:novelapp' Enter H 'j j'
+shot session 120x36 / 'text:user:bob name:novelapp is:write' Enter K
+shot access 120x36 / 'text:user:mallory code:403 resource:secrets' Enter R
 shot help 120x36 '?'
 shot wide 200x50 / 'text:mallory' Enter v

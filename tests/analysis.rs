@@ -154,6 +154,99 @@ fn a_session_is_stepped_through_with_the_diff_beside() {
     }
 }
 
+/// What the README promises.
+#[test]
+fn the_story_in_five_keys() {
+    let mut app = at("verb:delete resource:deploy name:novelapp", (120, 36));
+    let lines = |app: &App| -> String {
+        app.story.as_ref().expect("an answer").lines.iter().map(|line| format!("{line}\n")).collect()
+    };
+    keys(&mut app, "C");
+    let chain = lines(&app);
+    for part in ["admin@example.com at 21:58:56", "from 10.20.0.5", "203.0.113.66 with kubectl"] {
+        assert!(chain.contains(part), "{part} in {chain}");
+    }
+    keys(&mut app, "H");
+    assert_eq!(app.object.history.key.name, "novelapp");
+    let changed: String = app.object.newest_first().map(|r| format!("{:?}", r.change)).collect();
+    assert!(changed.contains("env[DB_HOST]"), "{changed}");
+    keys(&mut app, "R");
+    let why = lines(&app);
+    assert!(why.contains("argocd-admin") && why.contains("cluster-admin"), "{why}");
+    keys(&mut app, "K");
+    assert!(lines(&app).contains("kubectl -n production delete deployment/novelapp"));
+    keys(&mut app, "s");
+    let effects = keys(&mut app, "Enter");
+    assert!(
+        matches!(effects.as_slice(), [Effect::Save { content: SaveContent::Report(_), .. }]),
+        "{effects:?}"
+    );
+}
+
+/// The fields of `trace` and `history` in `docs/json.md`, and no others.
+#[test]
+fn the_json_is_the_documented_one() {
+    use std::collections::BTreeSet;
+    fn paths(value: &serde_json::Value, prefix: &str, found: &mut BTreeSet<String>) {
+        match value {
+            serde_json::Value::Object(members) => members.iter().for_each(|(key, value)| {
+                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                // Effects nest, and a request is described once.
+                let (path, inside) = match path.as_str() {
+                    "effects[].effects" => return drop(found.insert(path)),
+                    "request" | "causes[].request" => (path, String::new()),
+                    _ => (path.clone(), path),
+                };
+                found.insert(path);
+                paths(value, &inside, found);
+            }),
+            serde_json::Value::Array(items) => {
+                items.iter().for_each(|item| paths(item, &format!("{prefix}[]"), found))
+            }
+            _ => {}
+        }
+    }
+    let page = include_str!("../docs/json.md");
+    let documented = |name: &str| -> BTreeSet<String> {
+        let (_, section) = page.split_once(&format!("\n## {name}\n")).expect("the section");
+        let section = section.split("\n## ").next().unwrap_or_default();
+        let field = |line: &str| line.strip_prefix("| `")?.split_once('`').map(|(name, _)| name.to_owned());
+        section.lines().filter_map(field).collect()
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("audit.log");
+    std::fs::write(&log, INCIDENT).expect("written");
+    let asked = |arguments: &[&str]| -> serde_json::Value {
+        use assert_cmd::cargo::CommandCargoExt;
+        let mut command = std::process::Command::cargo_bin("kauditui").expect("built with its tests");
+        let output = command.args(arguments).args(["--config", "/dev/null", "-o", "json"]).arg(&log).output();
+        let output = output.expect("it runs");
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let deletion = INCIDENT
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find(|event| event["verb"] == "delete" && event["objectRef"]["name"] == "novelapp")
+        .expect("the deletion");
+    let mut found = BTreeSet::new();
+    paths(&asked(&["trace", deletion["auditID"].as_str().expect("an id")]), "", &mut found);
+    let page_of_trace = documented("trace");
+    assert!(found.is_subset(&page_of_trace), "{:?}", found.difference(&page_of_trace));
+    for field in ["who[].topic", "causes[].because", "end.kind", "origin[].text", "credential"] {
+        assert!(found.contains(field), "{field}");
+    }
+    let mut found = BTreeSet::new();
+    for object in ["deploy/novelapp", "cm/novelapp-config", "deploy/frontend"] {
+        paths(&asked(&["history", "-n", "production", object]), "", &mut found);
+    }
+    let page_of_history = documented("history");
+    assert!(found.is_subset(&page_of_history), "{:?}", found.difference(&page_of_history));
+    for field in ["revisions[].fields[].before", "revisions[].foldedFields", "reportsLeftOut"] {
+        assert!(found.contains(field), "{field}");
+    }
+}
+
 #[test]
 fn the_way_there_leads_back() {
     let mut app = at(DELETION, (120, 36));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::form::{Cell, Form, Heading};
-use super::story::{escaped, one_line};
+use super::story::{escaped, one_line, told_only};
 use super::{Streams, cannot_write, visible};
 use crate::cli::{HistoryOutput, QueryOutput};
 use crate::error::Result;
@@ -191,7 +191,7 @@ fn as_json(history: &History) -> String {
         "reportsLeftOut": history.reports,
         "olderLeftOut": history.left_out,
     });
-    json_escape_hostile(&value.to_string()).into_owned() + "\n"
+    json_escape_hostile(&told_only(value).to_string()).into_owned() + "\n"
 }
 
 fn revision_json(revision: &Revision) -> Value {

@@ -86,7 +86,8 @@ fn trace(log: &Log<'_>, audit_id: &str, output: StoryOutput, streams: &mut Strea
                 text += &(title + &as_markdown(&tell::chain(log, chain)));
             }
             StoryOutput::Json => {
-                text += &(json_escape_hostile(&as_json(log, chain).to_string()).into_owned() + "\n");
+                text +=
+                    &(json_escape_hostile(&told_only(as_json(log, chain)).to_string()).into_owned() + "\n");
             }
         }
     }
@@ -206,6 +207,25 @@ fn effect_json(log: &Log<'_>, effect: &crate::trace::Effect) -> Value {
         "auditIDs": effect.requests.iter().map(|id| audit_id(log, *id)).collect::<Vec<_>>(),
         "effects": effect.effects.iter().map(|effect| effect_json(log, effect)).collect::<Vec<_>>(),
     })
+}
+
+/// The same without fields that have nothing to say.
+pub(super) fn told_only(value: Value) -> Value {
+    let says_nothing = |value: &Value| match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    };
+    match value {
+        Value::Object(members) => members
+            .into_iter()
+            .filter(|(_, value)| !says_nothing(value))
+            .map(|(key, value)| (key, told_only(value)))
+            .collect::<serde_json::Map<String, Value>>()
+            .into(),
+        Value::Array(items) => items.into_iter().map(told_only).collect(),
+        other => other,
+    }
 }
 
 fn audit_id(log: &Log<'_>, id: crate::model::EventId) -> String {
