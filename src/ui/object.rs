@@ -9,12 +9,17 @@ use super::timeline::format_time;
 use crate::app::App;
 use crate::app::geometry::Area;
 use crate::model::tool;
+use crate::text;
 use crate::trace::{Change, Outcome, Revision, tell};
 
-fn columns(width: u16) -> [Column; 7] {
+/// `longest` are the columns that the longest verb, user and tool on screen take: what they do not need is left for
+/// what changed.
+fn columns(width: u16, longest: [u16; 3]) -> [Column; 7] {
     let wide = width >= 100;
-    let (time, verb, tool) = if wide { (12, 12, 10) } else { (8, 7, 8) };
-    let user = if wide { 34 } else { 20 };
+    let most = if wide { [18, 34, 12] } else { [12, 20, 8] };
+    let fitting = |at: usize| longest[at].clamp(6, most[at]);
+    let (verb, user, tool) = (fitting(0), fitting(1), fitting(2));
+    let time = if wide { 12 } else { 8 };
     let used = 2 + 4 + time + verb + 3 + user + tool + 6;
     [
         Column::number("REV", 4),
@@ -35,7 +40,19 @@ pub fn draw(app: &App, canvas: &mut Canvas<'_>, heading: Area, rows: Area) {
         canvas.put(rows.x + 2, rows.y, rows.width.saturating_sub(2), text, Role::Strong);
         return;
     }
-    let columns = columns(rows.width);
+    let shown: Vec<&Revision> =
+        object.newest_first().skip(object.cursor.top).take(usize::from(rows.height)).collect();
+    let longest = |text: &dyn Fn(&Revision) -> String| {
+        shown.iter().map(|revision| text::width(&text(revision)) as u16).max().unwrap_or(0)
+    };
+    let columns = columns(
+        rows.width,
+        [
+            longest(&|revision| tell::verb_in_words(&revision.request)),
+            longest(&user),
+            longest(&|revision| tool(&revision.request.user_agent).to_owned()),
+        ],
+    );
     let title = canvas.words(&tell::history_title(&object.history));
     canvas.put(heading.x + 1, heading.y, heading.width.saturating_sub(1), &title, Role::Strong);
     grid::heading(canvas, Area { height: 1, ..rows }, &columns, None);
@@ -58,7 +75,7 @@ fn cells(app: &App, canvas: &Canvas<'_>, revision: &Revision, columns: &[Column]
     if time.len() > room(1) {
         time = format_time(app, request.time, false);
     }
-    let user = shorten::user(tell::user_in_words(request).as_str(), true).into_owned();
+    let user = user(revision);
     let role = match (&revision.change, &revision.outcome) {
         (Change::Deleted, _) => Role::Delete,
         (Change::Created, _) => Role::Create,
@@ -81,6 +98,10 @@ fn cells(app: &App, canvas: &Canvas<'_>, revision: &Revision, columns: &[Column]
         (tool(&request.user_agent).to_owned(), Role::Faint),
         (format!("{mark}{}", tell::revision_shortly(revision)), role),
     ]
+}
+
+fn user(revision: &Revision) -> String {
+    shorten::user(tell::user_in_words(&revision.request).as_str(), true).into_owned()
 }
 
 /// Draws what the write under the cursor changed.
