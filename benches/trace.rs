@@ -4,17 +4,19 @@
 //! most writes in it is taken. Without it the log is made up: a thousand patches of one deployment with bodies of nine
 //! KiB, among a hundred thousand other requests.
 
+#[path = "common/corpus.rs"]
+mod corpus;
+
 use std::collections::HashMap;
-use std::fs;
-use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use divan::Bencher;
-use kauditui::format::{Marks, Reader, Sink, Unreadable};
 use kauditui::identity::Identities;
-use kauditui::model::{Event, EventId, SourceId, TimeZoneChoice, is_write_verb};
-use kauditui::store::{Field, SegmentBuilder, Store};
+use kauditui::model::{EventId, TimeZoneChoice, is_write_verb};
+use kauditui::store::{Field, Store};
 use kauditui::trace::{Chain, History, HistoryOptions, Log, ObjectKey, Request, select};
+
+use corpus::{store_of, texts_in};
 
 fn main() {
     divan::main();
@@ -29,46 +31,16 @@ struct Corpus {
 
 // A store is asked from one thread; the lazy cell is only filled once.
 thread_local! {
-    static CORPUS: LazyLock<Corpus> = LazyLock::new(corpus);
+    static CORPUS: LazyLock<Corpus> = LazyLock::new(read);
 }
 
-struct Packing {
-    store: Store,
-    builder: SegmentBuilder,
-    origin: u32,
-}
-
-impl Packing {
-    fn close(&mut self) {
-        let full = std::mem::replace(&mut self.builder, SegmentBuilder::new(SourceId(0), 0, true));
-        self.store.push(full.finish(self.origin));
-    }
-}
-
-impl Sink for Packing {
-    fn event(&mut self, event: &Event<'_>, text: &[u8], marks: Marks) {
-        if self.builder.is_full() {
-            self.close();
-        }
-        self.builder.push(event, text, marks.replaced);
-    }
-
-    fn unreadable(&mut self, _: Unreadable, _: &[u8]) {}
-}
-
-fn corpus() -> Corpus {
-    let mut packing =
-        Packing { store: Store::new(), builder: SegmentBuilder::new(SourceId(0), 0, true), origin: 0 };
-    for text in texts() {
-        let mut reader = Reader::new();
-        reader.read(&text, &mut packing);
-        reader.finish(&mut packing);
-        packing.close();
-        packing.origin += 1;
-    }
+fn read() -> Corpus {
+    let store = match std::env::var_os("KAUDITUI_CORPUS") {
+        Some(folder) => store_of(texts_in(folder)),
+        None => store_of([made_up()]),
+    };
     let mut identities = Identities::default();
-    identities.update(&packing.store);
-    let store = packing.store;
+    identities.update(&store);
     let key = busiest(&store);
     let values = [(Field::Resource, key.resource.as_str()), (Field::Name, key.name.as_str())];
     let mut writes = select::requests_with(&store, &values);
@@ -96,17 +68,6 @@ fn busiest(store: &Store) -> ObjectKey {
         }
     }
     counts.into_iter().max_by_key(|(_, count)| *count).map(|(key, _)| key).expect("a deployment")
-}
-
-fn texts() -> Vec<Vec<u8>> {
-    let Some(folder) = std::env::var_os("KAUDITUI_CORPUS") else { return vec![made_up()] };
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)
-        .expect("a folder")
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "log"))
-        .collect();
-    files.sort();
-    files.into_iter().map(|path| fs::read(path).expect("a log")).collect()
 }
 
 fn made_up() -> Vec<u8> {

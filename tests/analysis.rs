@@ -193,7 +193,10 @@ fn the_json_is_the_documented_one() {
                 let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
                 // Effects nest, and a request is described once.
                 let (path, inside) = match path.as_str() {
-                    "effects[].effects" => return drop(found.insert(path)),
+                    "effects[].effects" => {
+                        found.insert(path);
+                        return;
+                    }
                     "request" | "causes[].request" => (path, String::new()),
                     _ => (path.clone(), path),
                 };
