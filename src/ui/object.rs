@@ -89,6 +89,14 @@ fn cells(app: &App, canvas: &Canvas<'_>, revision: &Revision, columns: &[Column]
         Outcome::Unknown(_) => canvas.theme.sign("░ ", ". "),
         _ => "",
     };
+    let said = match &revision.change {
+        // Where there is no room for why, the pane below tells it.
+        Change::Unknown(_) if room(6) < 60 && revision.of.is_none() => "unknown: no body logged".to_owned(),
+        Change::Created if room(6) < 60 && !mark.is_empty() && revision.of.is_none() => {
+            "created; no body logged".to_owned()
+        }
+        _ => tell::revision_shortly(revision),
+    };
     vec![
         (revision.number.to_string(), Role::Faint),
         (time, Role::Plain),
@@ -96,7 +104,7 @@ fn cells(app: &App, canvas: &Canvas<'_>, revision: &Revision, columns: &[Column]
         (request.code.to_string(), code),
         (shorten::middle(&user, room(4), canvas.ellipsis()).into_owned(), Role::Plain),
         (tool(&request.user_agent).to_owned(), Role::Faint),
-        (format!("{mark}{}", tell::revision_shortly(revision)), role),
+        (format!("{mark}{said}"), role),
     ]
 }
 
