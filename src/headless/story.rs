@@ -15,6 +15,7 @@ use crate::ingest::IngestMessage;
 use crate::model::{TimeZoneChoice, format_rfc3339};
 use crate::settings::Question;
 use crate::text::json_escape_hostile;
+use crate::trace::access::request_access;
 use crate::trace::{Chain, Log, Told, tell};
 
 /// What is asked, and how the answer is to look.
@@ -189,6 +190,7 @@ fn as_json(log: &Log<'_>, chain: &Chain) -> Value {
     json!({
         "request": request(&chain.request),
         "who": findings(&chain.who),
+        "access": request_access(log, &chain.request),
         "causes": causes,
         "end": { "kind": kind, "text": why },
         "origin": findings(&chain.origin),

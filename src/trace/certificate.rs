@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::finding::{Certainty, Finding, Log, Topic};
 use super::request::Request;
 use super::select::{requests_where, requests_with};
-use crate::model::tool;
+use crate::model::{EventId, tool};
 use crate::store::Field;
 
 /// Prefix of the credential ids of client certificates.
@@ -61,20 +61,47 @@ pub fn origin(log: &Log<'_>, credential: &str) -> Vec<Finding> {
     found
 }
 
+/// The request that asked for the certificate with this credential id, where a body in the log holds it.
+pub fn requested(log: &Log<'_>, credential: &str) -> Option<EventId> {
+    let name = signing_request(log, credential.strip_prefix(CERTIFICATE)?)?;
+    let writes =
+        requests_with(log.store, &[(Field::Resource, "certificatesigningrequests"), (Field::Name, &name)]);
+    writes.into_iter().find(|id| {
+        Request::of(log.store, *id)
+            .is_some_and(|r| r.verb == "create" && r.subresource.is_empty() && r.succeeded())
+    })
+}
+
+/// The credential id of the certificate that a signing request was answered with, where a body in the log holds it.
+pub fn issued(log: &Log<'_>, name: &str) -> Option<String> {
+    let all = requests_where(log.store, &[], Field::Resource, |r| r == "certificatesigningrequests");
+    all.into_iter().find_map(|id| {
+        let request = Request::read(log.store, id)?;
+        let item = items(request.response_object()?).iter().find(|item| {
+            item.pointer("/metadata/name").and_then(Value::as_str) == Some(name)
+                && item.pointer("/status/certificate").is_some()
+        })?;
+        let digits = fingerprint(item.pointer("/status/certificate")?.as_str()?)?;
+        Some(format!("{CERTIFICATE}{digits}"))
+    })
+}
+
 /// The name of the signing request whose certificate has this SHA-256.
 fn signing_request(log: &Log<'_>, wanted: &str) -> Option<String> {
     let all = requests_where(log.store, &[], Field::Resource, |r| r == "certificatesigningrequests");
     all.into_iter().find_map(|id| {
         let request = Request::read(log.store, id)?;
-        let body = request.response_object()?;
-        let listed =
-            body.get("items").and_then(Value::as_array).map_or(std::slice::from_ref(body), Vec::as_slice);
-        let item = listed.iter().find(|item| {
+        let item = items(request.response_object()?).iter().find(|item| {
             let certificate = item.pointer("/status/certificate").and_then(Value::as_str);
             certificate.and_then(fingerprint).is_some_and(|is| is.eq_ignore_ascii_case(wanted))
         })?;
         item.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned)
     })
+}
+
+/// The objects that an answer holds: those of a list, or the one that it is.
+fn items(body: &Value) -> &[Value] {
+    body.get("items").and_then(Value::as_array).map_or(std::slice::from_ref(body), Vec::as_slice)
 }
 
 /// SHA-256, in hexadecimal digits, of the first certificate in base64 of PEM.

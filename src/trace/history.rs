@@ -270,7 +270,13 @@ impl Walk<'_, '_> {
         let mut request = Request::read(self.log.store, id)?;
         let before = self.state.take();
         let (outcome, state) = self.outcome(&mut request, before.as_ref());
-        let uid = uid_of(&request, state.as_ref()).unwrap_or_else(|| self.uid.clone());
+        let is_idle = outcome == Outcome::Untouched;
+        // What is made bears no uid of an earlier life; it may be told of this one later.
+        if !is_idle && (self.is_gone || is_creation(&request)) {
+            self.uid.clear();
+        }
+        let told = uid_of(&request, state.as_ref()).filter(|_| !is_idle);
+        let uid = told.unwrap_or_else(|| self.uid.clone());
         let is_anew = !uid.is_empty() && !self.uid.is_empty() && uid != self.uid;
         let before = if is_anew { None } else { before };
         let (change, folded) = self.change(&request, &outcome, before.as_ref(), state.as_ref());
@@ -398,7 +404,7 @@ impl Walk<'_, '_> {
         before: Option<&Value>,
         after: Option<&Value>,
     ) -> (Change, usize) {
-        let made = request.subresource.is_empty() && (request.code == 201 || request.verb == "create");
+        let made = is_creation(request);
         let change = match (outcome, before, after) {
             (Outcome::Untouched, ..) => Change::Nothing,
             (Outcome::Unknown(_), ..) if made => Change::Created,
@@ -420,6 +426,11 @@ impl Walk<'_, '_> {
         };
         (change, 0)
     }
+}
+
+/// Whether a request that succeeded brought the object into being: a creation, or an apply of what was not there.
+fn is_creation(request: &Request) -> bool {
+    request.subresource.is_empty() && (request.code == 201 || request.verb == "create")
 }
 
 /// The object's uid: of its state, or what the answer to a deletion tells at any level.

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Writes the answers in questions.md anew, from the jq command beside each: tests/data/questions.py
+"""Writes the answers of a page anew, from the jq command beside each: tests/data/questions.py [PAGE]
 
-Run from the checkout. The logs are in ../shared, or in the folder that KAUDITUI_SHARED names.
+Without a page it is questions.md. Run from the checkout. The logs are in ../shared, or in the folder that KAUDITUI_SHARED
+names.
 """
 
 import os
@@ -9,7 +10,7 @@ import re
 import subprocess
 import sys
 
-PAGE = os.path.join(os.path.dirname(__file__), "questions.md")
+PAGE = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "questions.md")
 QUESTION = re.compile(r"(```sh\nkauditui .*?\n)(jq .*?)(\n```\n```text\n)(.*?)(```\n)", re.DOTALL)
 
 
