@@ -33,6 +33,7 @@
 //! | [`query`] | the filter language, live results, and their groups |
 //! | [`activity`] | who was active: a profile of each identity |
 //! | [`identity`] | the credential index: who minted it, who used it, from where, with which tool |
+//! | [`detect`] | Sigma rules, correlations, and the alerts they give |
 //! | [`trace`] | who really did it, what changed, why it was allowed |
 //! | [`app`] | what the program does, without terminal or I/O |
 //! | [`ui`] | its picture |
@@ -48,6 +49,7 @@
 pub mod activity;
 pub mod app;
 pub mod cli;
+pub mod detect;
 pub mod error;
 pub mod format;
 pub mod headless;

@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("query", &["model", "redact", "format", "store"]),
     ("activity", &["model", "query", "store"]),
     ("identity", &["model", "store"]),
+    ("detect", &["model", "redact", "store"]),
     ("trace", &["model", "redact", "text", "store", "query", "identity"]),
     ("ingest", &["model", "error", "notice", "redact", "format", "source", "store"]),
     (

@@ -1,0 +1,296 @@
+//! Rules against all rows of a segment at once, as far as its columns tell.
+//!
+//! A test of a column is tried once for each distinct string, not for each row. What only a row's text can tell stays
+//! unsure; [`super::engine`] reads the texts of just those rows.
+
+use super::compile::{Expr, Test};
+use super::field::{Fact, Source, View};
+use super::item::Item;
+use super::matcher::Leaf;
+use super::row::known_fact;
+use crate::model::Level;
+use crate::redact::holds_mark;
+use crate::store::{Bitset, Field, Segment};
+
+/// Dictionaries up to this many strings are tested as a whole: then all rows cost one pass over the column, which all
+/// rules share.
+const SMALL_DICTIONARY: usize = 256;
+
+/// What is known of a test's outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outcome {
+    Fails,
+    Holds,
+    /// The string is masked: the row's text has to tell.
+    Unsure,
+}
+
+/// Which rows of a set pass a test, and of which the columns do not tell. A row is in one of them at most.
+#[derive(Clone, Debug)]
+pub(super) struct Verdicts {
+    pub(super) sure: Bitset,
+    pub(super) unsure: Bitset,
+}
+
+impl Verdicts {
+    fn none(rows: u32) -> Verdicts {
+        Verdicts { sure: Bitset::none(rows), unsure: Bitset::none(rows) }
+    }
+
+    fn within(&self, rows: &Bitset) -> Verdicts {
+        let mut verdicts = self.clone();
+        verdicts.sure.and(rows);
+        verdicts.unsure.and(rows);
+        verdicts
+    }
+
+    /// All rows that may pass.
+    fn possible(&self) -> Bitset {
+        let mut rows = self.sure.clone();
+        rows.or(&self.unsure);
+        rows
+    }
+}
+
+/// What was found out about one test.
+#[derive(Debug, Default)]
+struct Known {
+    /// For each symbol of the column, once it was tried.
+    by_symbol: Vec<Option<Outcome>>,
+    /// For all rows.
+    all: Option<Verdicts>,
+}
+
+/// One run of rules over a segment.
+pub(super) struct Pass<'p> {
+    segment: &'p Segment,
+    tests: &'p [Test],
+    known: Vec<Known>,
+    metadata: Option<Bitset>,
+}
+
+impl<'p> Pass<'p> {
+    pub(super) fn new(segment: &'p Segment, tests: &'p [Test]) -> Pass<'p> {
+        Pass { segment, tests, known: tests.iter().map(|_| Known::default()).collect(), metadata: None }
+    }
+
+    /// Which of the rows in `within` an expression holds for.
+    pub(super) fn verdicts(
+        &mut self,
+        expr: &Expr<usize>,
+        selections: &[(String, Expr<usize>)],
+        within: &Bitset,
+    ) -> Verdicts {
+        match expr {
+            Expr::All(parts) => {
+                let mut all = Verdicts { sure: within.clone(), unsure: Bitset::none(within.len()) };
+                for part in parts {
+                    let live = all.possible();
+                    if live.is_clear() {
+                        break;
+                    }
+                    let found = self.verdicts(part, selections, &live);
+                    let mut unsure = found.possible();
+                    all.sure.and(&found.sure);
+                    unsure.and_not(&all.sure);
+                    all.unsure = unsure;
+                }
+                all
+            }
+            Expr::Any(parts) => {
+                let mut any = Verdicts::none(within.len());
+                let mut left = within.clone();
+                for part in parts {
+                    if left.is_clear() {
+                        break;
+                    }
+                    let found = self.verdicts(part, selections, &left);
+                    left.and_not(&found.sure);
+                    any.sure.or(&found.sure);
+                    any.unsure.or(&found.unsure);
+                    any.unsure.and_not(&any.sure);
+                }
+                any
+            }
+            Expr::Some(least, parts) => {
+                let found: Vec<Verdicts> =
+                    parts.iter().map(|part| self.verdicts(part, selections, within)).collect();
+                let mut some = Verdicts::none(within.len());
+                for row in within.iter() {
+                    let sure = found.iter().filter(|verdicts| verdicts.sure.get(row)).count();
+                    let unsure = found.iter().filter(|verdicts| verdicts.unsure.get(row)).count();
+                    some.sure.set(row, sure >= *least);
+                    some.unsure.set(row, sure < *least && sure + unsure >= *least);
+                }
+                some
+            }
+            Expr::Not(part) => {
+                let found = self.verdicts(part, selections, within);
+                let mut sure = within.clone();
+                sure.and_not(&found.sure);
+                sure.and_not(&found.unsure);
+                Verdicts { sure, unsure: found.unsure }
+            }
+            Expr::Selection(at) => match selections.get(*at) {
+                Some((_, expr)) => self.verdicts(expr, &[], within),
+                None => Verdicts::none(within.len()),
+            },
+            Expr::Test(test) => self.test(*test, within),
+        }
+    }
+
+    fn test(&mut self, at: usize, within: &Bitset) -> Verdicts {
+        let rows = self.segment.rows();
+        if let Some(all) = &self.known[at].all {
+            return all.within(within);
+        }
+        let all = match &self.tests[at] {
+            Test::Item(item) if item.is_alone() => match &item.source {
+                Source::Column(field, view, _) => {
+                    let strings = self.segment.column(*field).dictionary.len();
+                    // A few rows of many are looked at one by one.
+                    if strings > SMALL_DICTIONARY || within.count() < rows / 16 {
+                        return self.by_symbol(at, item, *field, *view, within);
+                    }
+                    self.whole_column(item, *field, *view)
+                }
+                Source::Fact(fact, _) => self.whole_fact(item, *fact),
+                source if source.is_in_bodies() => self.only_with_bodies(item),
+                _ => Verdicts { sure: Bitset::none(rows), unsure: Bitset::all(rows) },
+            },
+            _ => Verdicts { sure: Bitset::none(rows), unsure: Bitset::all(rows) },
+        };
+        let verdicts = all.within(within);
+        self.known[at].all = Some(all);
+        verdicts
+    }
+
+    fn by_symbol(&mut self, at: usize, item: &Item, field: Field, view: View, within: &Bitset) -> Verdicts {
+        let column = self.segment.column(field);
+        let tried = &mut self.known[at].by_symbol;
+        tried.resize(column.dictionary.len(), None);
+        let mut verdicts = Verdicts::none(within.len());
+        for row in within.iter() {
+            let symbol = column.symbols.get(row);
+            let Some(slot) = tried.get_mut(usize::from(symbol)) else { continue };
+            match *slot.get_or_insert_with(|| outcome(item, view, column.dictionary.get(symbol))) {
+                Outcome::Holds => verdicts.sure.set(row, true),
+                Outcome::Unsure => verdicts.unsure.set(row, true),
+                Outcome::Fails => {}
+            }
+        }
+        verdicts
+    }
+
+    fn whole_column(&self, item: &Item, field: Field, view: View) -> Verdicts {
+        let column = self.segment.column(field);
+        let strings = column.dictionary.len();
+        let (mut holds, mut unsure) = (Bitset::none(strings as u32), Bitset::none(strings as u32));
+        for (symbol, text) in column.dictionary.iter() {
+            match outcome(item, view, text) {
+                Outcome::Holds => holds.set(u32::from(symbol), true),
+                Outcome::Unsure => unsure.set(u32::from(symbol), true),
+                Outcome::Fails => {}
+            }
+        }
+        let rows = |symbols: &Bitset| match symbols.is_clear() {
+            true => Bitset::none(self.segment.rows()),
+            false => column.symbols.rows_in(symbols),
+        };
+        Verdicts { sure: rows(&holds), unsure: rows(&unsure) }
+    }
+
+    fn whole_fact(&self, item: &Item, fact: Fact) -> Verdicts {
+        let rows = self.segment.rows();
+        let mut tried: hashbrown::HashMap<(u16, u8), Outcome> = hashbrown::HashMap::new();
+        let mut verdicts = Verdicts::none(rows);
+        for row in 0..rows {
+            let facts = self.segment.facts(row);
+            let key = match fact {
+                Fact::Code => (self.segment.code(row), 0),
+                Fact::Stage => (0, facts.stage() as u8),
+                Fact::Level => (0, facts.level() as u8),
+                Fact::Decision => (0, facts.decision() as u8),
+            };
+            let outcome = *tried.entry(key).or_insert_with(|| match known_fact(fact, self.segment, row) {
+                Some(leaf) => match item.holds(&[leaf], &|_, _| false) {
+                    true => Outcome::Holds,
+                    false => Outcome::Fails,
+                },
+                None => Outcome::Unsure,
+            });
+            match outcome {
+                Outcome::Holds => verdicts.sure.set(row, true),
+                Outcome::Unsure => verdicts.unsure.set(row, true),
+                Outcome::Fails => {}
+            }
+        }
+        verdicts
+    }
+
+    /// A record of level Metadata has no bodies: what a test makes of an absent field is all there is to know.
+    fn only_with_bodies(&mut self, item: &Item) -> Verdicts {
+        let segment = self.segment;
+        let metadata = self.metadata.get_or_insert_with(|| {
+            Bitset::from_column(segment.all_facts(), |facts| facts.level() == Level::Metadata)
+        });
+        let mut unsure = metadata.clone();
+        unsure.invert();
+        let sure = match item.holds(&[], &|_, _| false) {
+            true => metadata.clone(),
+            false => Bitset::none(segment.rows()),
+        };
+        Verdicts { sure, unsure }
+    }
+}
+
+fn outcome(item: &Item, view: View, text: &str) -> Outcome {
+    if holds_mark(text) {
+        return Outcome::Unsure;
+    }
+    let holds = match view {
+        // The most frequent case needs no list.
+        View::Plain if !text.is_empty() => item.holds(&[Leaf::text(text)], &|_, _| false),
+        view => item.holds(&view.leaves(text), &|_, _| false),
+    };
+    if holds { Outcome::Holds } else { Outcome::Fails }
+}
+
+/// Orders the parts of conjunctions and disjunctions so that what is cheap, and leaves few rows, is tried first; the
+/// cost of the whole. `cost` tells a test's, `selections` each selection's.
+pub(super) fn cheapest_first(expr: &mut Expr<usize>, cost: &dyn Fn(usize) -> u32, selections: &[u32]) -> u32 {
+    let sort = |parts: &mut Vec<Expr<usize>>| -> (u32, u32) {
+        let rank = |mut part| (cheapest_first(&mut part, cost, selections), part);
+        let mut ranked: Vec<(u32, Expr<usize>)> = parts.drain(..).map(rank).collect();
+        ranked.sort_by_key(|(cost, _)| *cost);
+        let ends = (ranked.first().map_or(0, |(cost, _)| *cost), ranked.last().map_or(0, |(cost, _)| *cost));
+        parts.extend(ranked.into_iter().map(|(_, part)| part));
+        ends
+    };
+    match expr {
+        // Once its cheapest part has left few rows, the others cost little.
+        Expr::All(parts) => sort(parts).0,
+        Expr::Any(parts) | Expr::Some(_, parts) => sort(parts).1,
+        // What is taken away is usually little.
+        Expr::Not(part) => cheapest_first(part, cost, selections) + 1,
+        Expr::Selection(at) => selections.get(*at).copied().unwrap_or(0),
+        Expr::Test(test) => cost(*test),
+    }
+}
+
+/// What trying a test costs, as a rank.
+pub(super) fn cost(test: &Test) -> u32 {
+    match test {
+        Test::Item(item) if item.is_alone() => match &item.source {
+            Source::Column(Field::Verb | Field::Resource | Field::Subresource, ..) => 0,
+            Source::Column(Field::Namespace | Field::ApiGroup | Field::ApiVersion | Field::Reason, ..) => 2,
+            Source::Fact(..) => 4,
+            Source::Column(_, View::Plain, _) => 6,
+            Source::Column(..) => 8,
+            _ => 20,
+        },
+        Test::Item(_) => 22,
+        Test::Block(_) => 24,
+        Test::Keywords(_) => 30,
+    }
+}

@@ -1,0 +1,247 @@
+//! Correlations, compiled: what is counted or put in order, by which fields, within how long a time.
+//!
+//! Sigma's `event_count`, `value_count`, `temporal` and `temporal_ordered`, of rules and of other correlations
+//! (specification, "Sigma correlation rules"); and `first_seen`, an extension under the custom key `kauditui` that other
+//! tools ignore. [`super::windows`] finds where their conditions hold, [`super::correlator`] keeps what they need.
+
+use std::collections::BTreeMap;
+
+use rsigma_parser::{
+    ConditionExpr, ConditionOperator, CorrelationCondition, CorrelationRule, CorrelationType, Quantifier,
+    WindowMode,
+};
+use serde_json::Value;
+
+use super::compile::{Expr, Refusal};
+use super::field::Source;
+use super::rule::RuleIndex;
+use crate::model::{Micros, SECOND, parse_length};
+
+/// How long something is remembered for `first_seen` when the rule does not say.
+const USUAL_HISTORY: Micros = 7 * 24 * 3600 * SECOND;
+
+/// A correlation of rules.
+#[derive(Clone, Debug)]
+pub(super) struct Correlation {
+    /// The correlation itself.
+    pub(super) rule: RuleIndex,
+    /// What it correlates, rules or other correlations, in the order in which it names them.
+    pub(super) inputs: Vec<RuleIndex>,
+    /// The fields of `group-by`: events that agree in them belong together.
+    pub(super) group_by: Vec<GroupField>,
+    /// `timespan`
+    pub(super) span: Micros,
+    pub(super) condition: Condition,
+    /// Whether what it correlates stays an alert of its own.
+    pub(super) generates: bool,
+}
+
+/// A field to group by, which may be called differently in each input.
+#[derive(Clone, Debug)]
+pub(super) struct GroupField {
+    pub(super) name: String,
+    /// By input.
+    pub(super) sources: Vec<Source>,
+}
+
+/// What must hold within the time.
+#[derive(Clone, Debug)]
+pub(super) enum Condition {
+    /// Of how many events there are.
+    EventCount(Limits),
+    /// Of how many distinct values fields have.
+    ValueCount { fields: Vec<GroupField>, limits: Limits },
+    /// Of which inputs there are any events, as an expression over them.
+    Together(Expr<usize>),
+    /// There are events of all inputs, in their order.
+    InOrder,
+    /// Nothing alike happened within the time before.
+    FirstSeen,
+}
+
+/// Comparisons that a count must meet, all of them.
+#[derive(Clone, Debug)]
+pub(super) struct Limits(Vec<(ConditionOperator, u64)>);
+
+impl Limits {
+    pub(super) fn hold(&self, count: u64) -> bool {
+        self.0.iter().all(|(operator, limit)| match operator {
+            ConditionOperator::Lt => count < *limit,
+            ConditionOperator::Lte => count <= *limit,
+            ConditionOperator::Gt => count > *limit,
+            ConditionOperator::Gte => count >= *limit,
+            ConditionOperator::Eq => count == *limit,
+            ConditionOperator::Neq => count != *limit,
+        })
+    }
+}
+
+/// Why a correlation cannot be used.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// It names a rule that is not there, or not yet.
+    Missing(String),
+    Invalid(Refusal),
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        Refused::Invalid(refusal)
+    }
+}
+
+impl Correlation {
+    /// Compiles a correlation. `called` finds rules by id or name; [`Self::rule`] is for the caller to set.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub(super) fn compile(
+        rule: &CorrelationRule,
+        called: &dyn Fn(&str) -> Option<RuleIndex>,
+    ) -> Result<Correlation, Refused> {
+        if rule.window != WindowMode::Sliding {
+            return Err(Refusal::new("window", "only sliding windows are supported").into());
+        }
+        if rule.rules.is_empty() {
+            return Err(Refusal::new("rules", "it correlates no rules").into());
+        }
+        let find = |name: &String| called(name).ok_or_else(|| Refused::Missing(name.clone()));
+        let inputs: Vec<RuleIndex> = rule.rules.iter().map(find).collect::<Result<_, _>>()?;
+        let named = |name: &String| GroupField {
+            name: name.clone(),
+            sources: rule.rules.iter().map(|input| Source::of(field_in(rule, name, input))).collect(),
+        };
+        let span = i64::try_from(rule.timespan.seconds).ok().and_then(|seconds| seconds.checked_mul(SECOND));
+        Ok(Correlation {
+            rule: RuleIndex(0),
+            inputs,
+            group_by: rule.group_by.iter().map(named).collect(),
+            span: span.ok_or_else(|| Refusal::new("timespan", "the timespan is too long"))?,
+            condition: condition(rule, &named)?,
+            generates: rule.generate,
+        })
+    }
+
+    /// The correlation behind `kauditui: {first_seen: {fields: [..], history: 7d}}` of a rule, if it has one.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn first_seen(
+        rule: RuleIndex,
+        custom: &BTreeMap<String, Value>,
+    ) -> Result<Option<Correlation>, String> {
+        let Some(first_seen) = custom.get("kauditui").and_then(|own| own.get("first_seen")) else {
+            return Ok(None);
+        };
+        let fields =
+            first_seen.get("fields").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let names: Option<Vec<&str>> = fields.iter().map(Value::as_str).collect();
+        let names = names.filter(|names| !names.is_empty()).ok_or("first_seen needs a list of fields")?;
+        let span = match first_seen.get("history") {
+            None => USUAL_HISTORY,
+            Some(written) => written
+                .as_str()
+                .and_then(parse_length)
+                .ok_or("first_seen: history takes a length of time such as 7d")?,
+        };
+        let named = |name: &&str| GroupField { name: (*name).to_owned(), sources: vec![Source::of(name)] };
+        Ok(Some(Correlation {
+            rule,
+            inputs: vec![rule],
+            group_by: names.iter().map(named).collect(),
+            span,
+            condition: Condition::FirstSeen,
+            generates: false,
+        }))
+    }
+
+    /// Whether it correlates `rule`.
+    pub(super) fn feeds_on(&self, rule: RuleIndex) -> bool {
+        self.inputs.contains(&rule)
+    }
+}
+
+/// What the field `name` is called in the events of `input` (`aliases`).
+fn field_in<'r>(rule: &'r CorrelationRule, name: &'r str, input: &str) -> &'r str {
+    let alias = rule.aliases.iter().find(|alias| alias.alias == name);
+    alias.and_then(|alias| alias.mapping.get(input)).map_or(name, String::as_str)
+}
+
+fn condition(rule: &CorrelationRule, named: &dyn Fn(&String) -> GroupField) -> Result<Condition, Refusal> {
+    let limits = || match &rule.condition {
+        CorrelationCondition::Threshold { predicates, .. } => Ok(Limits(predicates.clone())),
+        CorrelationCondition::Extended(_) => {
+            Err(Refusal::new("condition:", "a count is compared with a number"))
+        }
+    };
+    match rule.correlation_type {
+        CorrelationType::EventCount => Ok(Condition::EventCount(limits()?)),
+        CorrelationType::ValueCount => {
+            let fields = match &rule.condition {
+                CorrelationCondition::Threshold { field: Some(fields), .. } => {
+                    fields.iter().map(named).collect()
+                }
+                _ => {
+                    return Err(Refusal::new(
+                        "condition",
+                        "value_count needs the field whose values it counts",
+                    ));
+                }
+            };
+            Ok(Condition::ValueCount { fields, limits: limits()? })
+        }
+        CorrelationType::Temporal => Ok(Condition::Together(match &rule.condition {
+            CorrelationCondition::Extended(written) => over_inputs(written, &rule.rules)?,
+            CorrelationCondition::Threshold { predicates, .. } => {
+                let inputs: Vec<Expr<usize>> = (0..rule.rules.len()).map(Expr::Test).collect();
+                match predicates.as_slice() {
+                    // The parser's way of writing that there is no condition: all of them.
+                    [(ConditionOperator::Gte, 0 | 1)] => Expr::All(inputs),
+                    [(ConditionOperator::Gte, least)] => {
+                        Expr::Some(usize::try_from(*least).unwrap_or(usize::MAX), inputs)
+                    }
+                    _ => return Err(Refusal::new("condition:", "temporal takes gte, or names of rules")),
+                }
+            }
+        })),
+        CorrelationType::TemporalOrdered => match &rule.condition {
+            CorrelationCondition::Extended(_) => {
+                Err(Refusal::new("condition:", "temporal_ordered takes all its rules, in their order"))
+            }
+            CorrelationCondition::Threshold { .. } => Ok(Condition::InOrder),
+        },
+        CorrelationType::ValueSum
+        | CorrelationType::ValueAvg
+        | CorrelationType::ValuePercentile
+        | CorrelationType::ValueMedian => {
+            let reason = format!("type {} is not supported", rule.correlation_type.as_str());
+            Err(Refusal::new("type:", reason))
+        }
+    }
+}
+
+fn over_inputs(written: &ConditionExpr, inputs: &[String]) -> Result<Expr<usize>, Refusal> {
+    let each = |parts: &[ConditionExpr]| -> Result<Vec<Expr<usize>>, Refusal> {
+        parts.iter().map(|part| over_inputs(part, inputs)).collect()
+    };
+    Ok(match written {
+        ConditionExpr::And(parts) => Expr::All(each(parts)?),
+        ConditionExpr::Or(parts) => Expr::Any(each(parts)?),
+        ConditionExpr::Not(part) => Expr::Not(Box::new(over_inputs(part, inputs)?)),
+        ConditionExpr::Identifier(name) => {
+            let at = inputs.iter().position(|input| input == name);
+            let reason =
+                || Refusal::new("condition:", format!("the condition names {name}, which is not in rules"));
+            Expr::Test(at.ok_or_else(reason)?)
+        }
+        ConditionExpr::Selector { quantifier, pattern } => {
+            let chosen = (0..inputs.len()).filter(|at| pattern.matches_detection_name(&inputs[*at]));
+            let chosen: Vec<Expr<usize>> = chosen.map(Expr::Test).collect();
+            match quantifier {
+                Quantifier::Any => Expr::Any(chosen),
+                Quantifier::All => Expr::All(chosen),
+                Quantifier::Count(least) => Expr::Some(usize::try_from(*least).unwrap_or(usize::MAX), chosen),
+            }
+        }
+    })
+}

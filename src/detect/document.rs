@@ -1,0 +1,246 @@
+//! The text of one event, read part by part: a rule that asks for an annotation never parses a body.
+
+use std::cell::OnceCell;
+use std::fmt;
+use std::ops::Range;
+
+use serde::Deserializer as _;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use super::path::Path;
+
+/// The bodies of a request, in the order in which rules look at them.
+const BODIES: [&str; 2] = ["requestObject", "responseObject"];
+
+/// Where a pod's specification stands: in a pod, in the template of a workload, of a cron job, of a PodTemplate.
+const POD_SPECS: [&[&str]; 4] = [
+    &["spec"],
+    &["spec", "template", "spec"],
+    &["spec", "jobTemplate", "spec", "template", "spec"],
+    &["template", "spec"],
+];
+
+const CONTAINER_LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+
+/// A path of a JSON patch with more steps than this leads nowhere in any Kubernetes object.
+const MOST_POINTER_STEPS: usize = 64;
+
+/// An event whose members are parsed when they are asked for.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    text: String,
+    members: Vec<Member>,
+    patched: OnceCell<Vec<Value>>,
+}
+
+#[derive(Debug)]
+struct Member {
+    key: String,
+    place: Range<usize>,
+    value: OnceCell<Value>,
+}
+
+impl Document {
+    /// The event in `text`. What is no JSON object has no members.
+    pub(super) fn read(text: &[u8]) -> Document {
+        let text = String::from_utf8_lossy(text).into_owned();
+        let members = members_of(&text);
+        Document { text, members, patched: OnceCell::new() }
+    }
+
+    fn value<'d>(&'d self, member: &'d Member) -> &'d Value {
+        member.value.get_or_init(|| {
+            // Nested beyond serde_json's limit: nothing in there can be judged.
+            self.text
+                .get(member.place.clone())
+                .and_then(|text| serde_json::from_str(text).ok())
+                .unwrap_or_default()
+        })
+    }
+
+    fn member(&self, key: &str) -> Option<&Value> {
+        // The API server's own parser takes the last of equal keys.
+        self.members.iter().rev().find(|member| member.key == key).map(|member| self.value(member))
+    }
+
+    /// Everything at `path`.
+    pub(super) fn find(&self, path: &Path) -> Vec<&Value> {
+        let mut found = Vec::new();
+        for (key, taken) in path.heads() {
+            if let Some(value) = self.member(key) {
+                path.find_after(taken, value, &mut found);
+            }
+        }
+        found
+    }
+
+    /// All values of the event, for keywords.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Value> {
+        self.members.iter().map(|member| self.value(member))
+    }
+
+    /// The bodies, and what a JSON patch puts into one.
+    fn objects(&self) -> impl Iterator<Item = &Value> {
+        BODIES.into_iter().filter_map(|body| self.member(body)).chain(self.patched())
+    }
+
+    /// The containers, init containers and ephemeral containers of the pods and templates in the bodies.
+    pub(super) fn containers(&self) -> Vec<&Value> {
+        let mut found = Vec::new();
+        for object in self.objects() {
+            for place in POD_SPECS {
+                let Some(spec) = place.iter().try_fold(object, |value, key| value.get(key)) else { continue };
+                for list in CONTAINER_LISTS {
+                    match spec.get(list) {
+                        Some(Value::Array(members)) => found.extend(members),
+                        Some(member @ Value::Object(_)) => found.push(member),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        found
+    }
+
+    /// What a JSON patch (RFC 6902) adds or replaces: for each operation an object that has its value where the path
+    /// of the operation leads. A place in an array stands for a member of it.
+    pub(super) fn patched(&self) -> &[Value] {
+        self.patched.get_or_init(|| match self.member("requestObject") {
+            Some(Value::Array(operations)) => operations.iter().filter_map(put_in_place).collect(),
+            _ => Vec::new(),
+        })
+    }
+
+    /// The keys below `data` and `stringData` of the bodies. Only the keys: values of Secrets are nobody's business.
+    pub(super) fn secret_keys(&self) -> Vec<&str> {
+        let data = self.objects().flat_map(|object| ["data", "stringData"].map(|key| object.get(key)));
+        data.flatten().filter_map(Value::as_object).flat_map(|keys| keys.keys().map(String::as_str)).collect()
+    }
+}
+
+fn put_in_place(operation: &Value) -> Option<Value> {
+    if !matches!(operation.get("op")?.as_str()?, "add" | "replace") {
+        return None;
+    }
+    let pointer = operation.get("path")?.as_str()?;
+    let steps: Vec<&str> = pointer.split('/').skip(1).collect();
+    if steps.len() > MOST_POINTER_STEPS {
+        return None;
+    }
+    let value = operation.get("value")?.clone();
+    Some(steps.iter().rev().fold(value, |value, step| {
+        if *step == "-" || (!step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit())) {
+            Value::Array(vec![value])
+        } else {
+            let key = step.replace("~1", "/").replace("~0", "~");
+            Value::Object(Map::from_iter([(key, value)]))
+        }
+    }))
+}
+
+/// The members of the object that `text` is, up to the first that is broken.
+fn members_of(text: &str) -> Vec<Member> {
+    struct Members<'m> {
+        /// Address of the text, to tell where in it a member stands.
+        start: usize,
+        found: &'m mut Vec<Member>,
+    }
+
+    impl<'de> Visitor<'de> for Members<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+            while let Some(key) = map.next_key::<String>()? {
+                let raw: &'de RawValue = map.next_value()?;
+                let from = raw.get().as_ptr() as usize - self.start;
+                let place = from..from + raw.get().len();
+                self.found.push(Member { key, place, value: OnceCell::new() });
+            }
+            Ok(())
+        }
+    }
+
+    let mut found = Vec::new();
+    let visitor = Members { start: text.as_ptr() as usize, found: &mut found };
+    // A line that was cut tells what stands before the cut.
+    let _ = serde_json::Deserializer::from_str(text).deserialize_map(visitor);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn document(event: &Value) -> Document {
+        Document::read(event.to_string().as_bytes())
+    }
+
+    #[test]
+    fn members_are_read_one_by_one() {
+        let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
+        let text =
+            format!(r#"{{"verb":"get","requestObject":{deep},"annotations":{{"a.b/c":"d"}},"verb":"list"}}"#);
+        let document = Document::read(text.as_bytes());
+        assert_eq!(document.find(&Path::parse("annotations.a.b/c")), [&json!("d")], "behind a body too deep");
+        assert_eq!(document.find(&Path::parse("requestObject")), [&Value::Null]);
+        assert_eq!(document.find(&Path::parse("verb")), [&json!("list")], "the last of equal keys");
+        let cut = Document::read(br#"{"verb":"get","user":{"userna"#);
+        assert_eq!(cut.find(&Path::parse("verb")), [&json!("get")]);
+        for text in [&b""[..], b"[1]", b"plain text", b"\xff\xfe", b"{"] {
+            assert_eq!(Document::read(text).all().count(), 0);
+        }
+    }
+
+    #[test]
+    fn containers_are_found_wherever_a_pod_is_described() {
+        let of = |spec: Value| json!({"requestObject": spec});
+        let containers = json!({"containers": [{"image": "a"}], "initContainers": [{"image": "b"}]});
+        for object in [
+            of(json!({"spec": containers})),
+            of(json!({"spec": {"template": {"spec": containers}}})),
+            of(json!({"spec": {"jobTemplate": {"spec": {"template": {"spec": containers}}}}})),
+            of(json!({"template": {"spec": containers}})),
+            json!({"responseObject": {"spec": containers}}),
+        ] {
+            assert_eq!(document(&object).containers().len(), 2, "{object}");
+        }
+        let ephemeral = of(json!({"spec": {"ephemeralContainers": [{"image": "c"}], "containers": "none"}}));
+        assert_eq!(document(&ephemeral).containers(), [&json!({"image": "c"})]);
+        assert!(document(&of(json!({"spec": 3}))).containers().is_empty());
+    }
+
+    #[test]
+    fn json_patches_put_values_in_their_places() {
+        let event = json!({"requestObject": [
+            {"op": "replace", "path": "/spec/template/spec/containers/0/securityContext/privileged", "value": true},
+            {"op": "add", "path": "/metadata/labels/a~1b~0c", "value": "d"},
+            {"op": "remove", "path": "/metadata/labels/x"},
+            {"op": "add", "path": "/spec/template/spec/initContainers/-", "value": {"image": "i"}},
+            {"op": "add"}, 7,
+        ]});
+        let document = document(&event);
+        let find = |path: &str| {
+            let path = Path::parse(path);
+            document.patched().iter().flat_map(|value| path.find(value)).collect::<Vec<_>>()
+        };
+        assert_eq!(find("spec.template.spec.containers.securityContext.privileged"), [&json!(true)]);
+        assert_eq!(find("metadata.labels.a/b~c"), [&json!("d")]);
+        assert!(find("metadata.labels.x").is_empty());
+        let containers = document.containers();
+        assert_eq!(containers, [&json!({"securityContext": {"privileged": true}}), &json!({"image": "i"})]);
+    }
+
+    #[test]
+    fn of_secrets_only_the_keys_are_told() {
+        let event = json!({"requestObject": {"data": {"a": "eA=="}, "stringData": {"b": "y"}},
+            "responseObject": {"data": "broken"}});
+        assert_eq!(document(&event).secret_keys(), ["a", "b"]);
+    }
+}

@@ -1,0 +1,132 @@
+//! Runs the rules over segments, on whatever thread has one: columns first, the texts of few rows last.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::columns::{Pass, cheapest_first, cost};
+use super::compile::{Compiled, Expr, Test};
+use super::row::{Row, Rows};
+use super::rule::{RuleIndex, RuleInfo};
+use crate::model::Stage;
+use crate::store::{Bitset, Segment};
+
+/// A row that a rule matches.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Hit {
+    /// Row of the segment.
+    pub row: u32,
+    /// The rule; never a correlation.
+    pub rule: RuleIndex,
+}
+
+/// The loaded rules, ready to run. Nothing in it changes, so workers share one.
+#[derive(Debug)]
+pub struct Engine {
+    pub(super) infos: Vec<RuleInfo>,
+    /// By rule; `None` for correlations.
+    pub(super) rules: Vec<Option<Compiled<usize>>>,
+    /// Each distinct test once, whichever rules ask it.
+    pub(super) tests: Vec<Test>,
+    pub(super) correlations: Vec<super::correlation::Correlation>,
+}
+
+impl Engine {
+    /// `rules` by the place of their description in `infos`.
+    pub(super) fn new(
+        infos: Vec<RuleInfo>,
+        rules: Vec<Option<Compiled>>,
+        correlations: Vec<super::correlation::Correlation>,
+    ) -> Engine {
+        let mut tests = Tests::default();
+        let mut rules: Vec<Option<Compiled<usize>>> =
+            rules.into_iter().map(|rule| rule.map(|rule| tests.number(rule))).collect();
+        let tests = tests.tests;
+        let costs: Vec<u32> = tests.iter().map(cost).collect();
+        let cost = |test: usize| costs.get(test).copied().unwrap_or(0);
+        for rule in rules.iter_mut().flatten() {
+            let selections: Vec<u32> =
+                rule.selections.iter_mut().map(|(_, expr)| cheapest_first(expr, &cost, &[])).collect();
+            cheapest_first(&mut rule.condition, &cost, &selections);
+        }
+        Engine { infos, rules, tests, correlations }
+    }
+
+    /// Every rule and correlation, by [`RuleIndex`].
+    pub fn rules(&self) -> &[RuleInfo] {
+        &self.infos
+    }
+
+    /// A rule's description.
+    ///
+    /// # Panics
+    /// When the index is another engine's.
+    pub fn rule(&self, rule: RuleIndex) -> &RuleInfo {
+        &self.infos[rule.0 as usize]
+    }
+
+    /// What the rules match among `rows` of a segment, by row and rule.
+    ///
+    /// Only answers count: a record of stage RequestReceived tells what was asked, not what became of it. A request with
+    /// two answers (an `exec` that started and ended) may hit twice; the correlator and the alerts count it once.
+    pub fn hits(&self, segment: &Segment, rows: Range<u32>) -> Vec<Hit> {
+        let answered = Bitset::from_fn(segment.rows(), |row| {
+            let row = row as u32;
+            rows.contains(&row) && segment.facts(row).stage() != Stage::RequestReceived
+        });
+        let mut hits = Vec::new();
+        if answered.is_clear() {
+            return hits;
+        }
+        let mut unsure = Vec::new();
+        let mut pass = Pass::new(segment, &self.tests);
+        for (at, rule) in self.rules.iter().enumerate() {
+            let Some(rule) = rule else { continue };
+            let index = RuleIndex(at as u32);
+            let verdicts = pass.verdicts(&rule.condition, &rule.selections, &answered);
+            hits.extend(verdicts.sure.iter().map(|row| Hit { row, rule: index }));
+            unsure.extend(verdicts.unsure.iter().map(|row| Hit { row, rule: index }));
+        }
+        unsure.sort_unstable();
+        let texts = Rows::new(segment);
+        for of_row in unsure.chunk_by(|a, b| a.row == b.row) {
+            let row = texts.row(of_row[0].row);
+            hits.extend(of_row.iter().filter(|hit| self.matches_row(hit.rule, &row)));
+        }
+        hits.sort_unstable();
+        hits
+    }
+
+    /// Whether a rule matches a row, whatever its stage.
+    pub fn matches(&self, rule: RuleIndex, segment: &Segment, row: u32) -> bool {
+        let rows = Rows::new(segment);
+        self.matches_row(rule, &rows.row(row))
+    }
+
+    fn matches_row(&self, rule: RuleIndex, row: &Row<'_, '_>) -> bool {
+        let Some(Some(rule)) = self.rules.get(rule.0 as usize) else { return false };
+        rule.condition.holds(&rule.selections, &mut |test| row.meets(&self.tests[*test]))
+    }
+}
+
+/// Numbers tests, equal ones alike.
+#[derive(Default)]
+struct Tests {
+    tests: Vec<Test>,
+    /// By how a test is written out, which tells all of it.
+    numbers: HashMap<String, usize>,
+}
+
+impl Tests {
+    fn number(&mut self, rule: Compiled) -> Compiled<usize> {
+        let mut number = |test: Test| {
+            *self.numbers.entry(format!("{test:?}")).or_insert_with(|| {
+                self.tests.push(test);
+                self.tests.len() - 1
+            })
+        };
+        let selections =
+            rule.selections.into_iter().map(|(name, expr)| (name, expr.map(&mut number))).collect();
+        let condition: Expr<usize> = rule.condition.map(&mut number);
+        Compiled { selections, condition }
+    }
+}

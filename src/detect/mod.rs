@@ -1,0 +1,51 @@
+//! Detection: Sigma rules over segments, correlations over their hits, alerts over both.
+//!
+//! ```text
+//!   rule files -> RuleSet (what is wrong with them: LoadProblem) -> Engine, which workers share
+//!   Segment -> Engine::hits: columns first, the texts of few rows last -> Hit (row, rule)
+//!   hits -> Correlator (windows over event time, in whatever order hits come) -> Finding
+//!   hits and findings -> Alerts: by rule and actor, each request once
+//! ```
+//!
+//! Rules are Sigma 2.1 (and same-element blocks of `sigma-version: 3`), parsed by `rsigma-parser` and evaluated here.
+//! Nothing here knows a screen, a thread or a clock; [`crate::store`] holds what is evaluated, and masked columns are
+//! told by [`crate::redact`].
+//!
+//! Where the specification leaves room, or a log needs it:
+//! - Columns do not tell an absent string from an empty one, nor does the Kubernetes API: `''` and `null` both match.
+//! - `*` alone matches whatever is there, objects too.
+//! - An array matches when any of its members does. `neq` and `not` hold when none does.
+//! - A field that is absent matches nothing but `null`, `''` and `exists: false`: a record without the annotation of a
+//!   decision was not denied.
+//! - Records of stage RequestReceived are not looked at: the answer tells more. Those of level Metadata have no bodies.
+
+mod alert;
+mod columns;
+mod compile;
+mod correlation;
+mod correlator;
+mod document;
+mod engine;
+mod explain;
+mod field;
+mod files;
+mod item;
+mod matcher;
+mod modifiers;
+mod path;
+mod problem;
+mod request;
+mod row;
+mod rule;
+mod ruleset;
+#[cfg(test)]
+mod tests;
+mod windows;
+
+pub use alert::{Alert, AlertKey, Alerts};
+pub use correlator::{Correlator, Finding};
+pub use engine::{Engine, Hit};
+pub use explain::Why;
+pub use problem::{LoadProblem, ProblemKind};
+pub use rule::{Origin, RuleIndex, RuleInfo, Severity};
+pub use ruleset::RuleSet;

@@ -1,0 +1,175 @@
+//! The path of a field in an event's JSON, and what stands there.
+
+use rsigma_parser::fieldpath::{ends_with_unescaped, first_unescaped, unescape_brackets};
+use serde_json::Value;
+
+/// A path such as `requestObject.spec.containers[0].image`.
+///
+/// Keys may hold dots themselves (annotations, labels): at each object, as many steps as make a key are tried as one.
+/// An array stands for all its members unless a step picks one.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Path {
+    /// The steps joined by dots, without their indices.
+    keys: String,
+    steps: Vec<Step>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Step {
+    start: usize,
+    end: usize,
+    /// `[N]`, which member of the array is meant; from its end when negative.
+    index: Option<i64>,
+}
+
+impl Path {
+    /// The path as a rule writes it; an empty one leads to the value itself.
+    pub(super) fn parse(written: &str) -> Path {
+        let mut path = Path { keys: String::new(), steps: Vec::new() };
+        for part in written.split('.').filter(|_| !written.is_empty()) {
+            let (name, index) = without_index(part);
+            if !path.steps.is_empty() {
+                path.keys.push('.');
+            }
+            let start = path.keys.len();
+            path.keys.push_str(&unescape_brackets(name));
+            path.steps.push(Step { start, end: path.keys.len(), index });
+        }
+        path
+    }
+
+    /// The rest of the path behind `prefix`, if it begins so.
+    pub(super) fn after(&self, prefix: &str) -> Option<Path> {
+        let rest = self.keys.strip_prefix(prefix)?;
+        let skipped = match rest.strip_prefix('.') {
+            Some(_) => prefix.len() + 1,
+            None if rest.is_empty() => prefix.len(),
+            None => return None,
+        };
+        let steps = self.steps.iter().filter(|step| step.start >= skipped && step.start > 0);
+        Some(Path {
+            keys: self.keys[skipped..].to_owned(),
+            steps: steps.map(|s| Step { start: s.start - skipped, end: s.end - skipped, ..*s }).collect(),
+        })
+    }
+
+    /// The path as text, without indices.
+    pub(super) fn keys(&self) -> &str {
+        &self.keys
+    }
+
+    /// The last step, with which some key of what it leads to ends.
+    pub(super) fn last_step(&self) -> Option<&str> {
+        self.steps.last().map(|step| &self.keys[step.start..step.end])
+    }
+
+    /// The first `1, 2, …` steps as a key, each with the number of steps it takes: what may be a key of the outermost
+    /// object.
+    pub(super) fn heads(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.keys_from(0)
+    }
+
+    fn keys_from(&self, from: usize) -> impl Iterator<Item = (&str, usize)> {
+        let start = self.steps.get(from).map_or(0, |step| step.start);
+        let mut ended = false;
+        self.steps[from.min(self.steps.len())..].iter().enumerate().map_while(move |(at, step)| {
+            // A step that picks a member ends its key.
+            let key = (!ended).then(|| (&self.keys[start..step.end], from + at + 1));
+            ended |= step.index.is_some();
+            key
+        })
+    }
+
+    /// Everything that `value` has at this path.
+    pub(super) fn find<'v>(&self, value: &'v Value) -> Vec<&'v Value> {
+        let mut found = Vec::new();
+        self.find_from(0, value, &mut found);
+        found
+    }
+
+    /// [`Self::find`] for a path of which `taken` steps led to `value`. An index of the last of them is still to be
+    /// followed.
+    pub(super) fn find_after<'v>(&self, taken: usize, value: &'v Value, found: &mut Vec<&'v Value>) {
+        match taken.checked_sub(1).and_then(|last| self.steps.get(last)).and_then(|step| step.index) {
+            None => self.find_from(taken, value, found),
+            Some(index) => {
+                let Value::Array(members) = value else { return };
+                let at = if index < 0 { members.len() as i64 + index } else { index };
+                if let Some(member) = usize::try_from(at).ok().and_then(|at| members.get(at)) {
+                    self.find_from(taken, member, found);
+                }
+            }
+        }
+    }
+
+    fn find_from<'v>(&self, taken: usize, value: &'v Value, found: &mut Vec<&'v Value>) {
+        if taken == self.steps.len() {
+            found.push(value);
+            return;
+        }
+        match value {
+            Value::Object(members) => {
+                for (key, taken) in self.keys_from(taken) {
+                    if let Some(member) = members.get(key) {
+                        self.find_after(taken, member, found);
+                    }
+                }
+            }
+            Value::Array(members) => {
+                members.iter().for_each(|member| self.find_from(taken, member, found));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn without_index(part: &str) -> (&str, Option<i64>) {
+    let Some(open) = first_unescaped(part, b'[') else { return (part, None) };
+    if !ends_with_unescaped(part, b']') {
+        return (part, None);
+    }
+    match part[open + 1..part.len() - 1].parse() {
+        Ok(index) => (&part[..open], Some(index)),
+        Err(_) => (part, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn paths_lead_through_arrays_and_dotted_keys() {
+        let event = json!({
+            "annotations": {"authorization.k8s.io/decision": "allow"},
+            "requestObject": {"spec": {"containers": [{"image": "a"}, {"image": "b"}, {"name": "c"}]}},
+            "args[0]": "literal",
+        });
+        for (path, expected) in [
+            ("annotations.authorization.k8s.io/decision", json!(["allow"])),
+            ("requestObject.spec.containers.image", json!(["a", "b"])),
+            ("requestObject.spec.containers[1].image", json!(["b"])),
+            ("requestObject.spec.containers[-1].name", json!(["c"])),
+            ("requestObject.spec.containers[7].name", json!([])),
+            ("requestObject.spec[0]", json!([])),
+            ("requestObject.spec.image", json!([])),
+            (r"args\[0\]", json!(["literal"])),
+            ("annotations.authorization", json!([])),
+        ] {
+            let parsed = Path::parse(path);
+            let found: Vec<Value> = parsed.find(&event).into_iter().cloned().collect();
+            assert_eq!(Value::from(found), expected, "{path}");
+        }
+        assert_eq!(Path::parse("").find(&event), [&event]);
+    }
+
+    #[test]
+    fn the_rest_of_a_path_keeps_its_indices() {
+        let path = Path::parse("any_container.ports[0].hostPort");
+        let rest = path.after("any_container").expect("it begins so");
+        assert_eq!(rest, Path::parse("ports[0].hostPort"));
+        assert_eq!(path.after("any"), None);
+        assert_eq!(Path::parse("any_container").after("any_container"), Some(Path::parse("")));
+    }
+}

@@ -1,0 +1,255 @@
+//! One row of a segment against tests: its columns, and its text where they do not tell.
+
+use std::cell::{OnceCell, RefCell};
+
+use memchr::memmem;
+use rsigma_parser::ArrayQuantifier;
+use serde_json::Value;
+
+use super::compile::{Block, Test};
+use super::document::Document;
+use super::field::{Fact, Source};
+use super::item::{self, Part};
+use super::matcher::Leaf;
+use super::path::Path;
+use crate::model::{Decision, Level, Stage};
+use crate::redact::holds_mark;
+use crate::store::{Field, Segment, Texts};
+
+/// The rows of a segment. Those that lie together cost one unpacking of their texts.
+pub(super) struct Rows<'s> {
+    segment: &'s Segment,
+    texts: RefCell<Texts<'s>>,
+}
+
+impl<'s> Rows<'s> {
+    pub(super) fn new(segment: &'s Segment) -> Rows<'s> {
+        Rows { segment, texts: RefCell::new(segment.texts()) }
+    }
+
+    pub(super) fn row(&self, row: u32) -> Row<'_, 's> {
+        Row { rows: self, row, text: OnceCell::new(), document: OnceCell::new() }
+    }
+}
+
+/// A row, its text parsed when it is first needed and then shared by all rules.
+pub(super) struct Row<'r, 's> {
+    rows: &'r Rows<'s>,
+    row: u32,
+    text: OnceCell<Vec<u8>>,
+    document: OnceCell<Document>,
+}
+
+impl Row<'_, '_> {
+    fn text(&self) -> &[u8] {
+        // A text that was not kept, or cannot be unpacked, tells nothing; the columns still do.
+        let read = || self.rows.texts.borrow_mut().read(self.row).map(<[u8]>::to_vec).unwrap_or_default();
+        self.text.get_or_init(read)
+    }
+
+    fn document(&self) -> &Document {
+        self.document.get_or_init(|| Document::read(self.text()))
+    }
+
+    /// Whether the text cannot hold anything at `path`, told without parsing it: the last step of the path ends a key,
+    /// and no key ends so. Where characters are escaped that need not be, that proves nothing.
+    fn lacks(&self, path: &Path) -> bool {
+        let Some(last) = path.last_step().filter(|_| self.document.get().is_none()) else { return false };
+        let ending = format!("{last}\"");
+        memmem::find(self.text(), ending.as_bytes()).is_none()
+            && memmem::find(self.text(), b"\\u00").is_none()
+    }
+
+    /// Whether a test holds for the row.
+    pub(super) fn meets(&self, test: &Test) -> bool {
+        match test {
+            Test::Item(item) => {
+                item.holds(&self.leaves(&item.source), &|test, leaf| self.compare(test, leaf))
+            }
+            Test::Block(block) => self.meets_block(block, &self.values(&block.source)),
+            Test::Keywords(keywords) => self.document().all().any(|value| {
+                let mut leaves = Vec::new();
+                collect_texts(value, &mut leaves);
+                keywords.iter().any(|(_, keyword)| leaves.iter().any(|leaf| keyword.matches(leaf)))
+            }),
+        }
+    }
+
+    fn meets_block(&self, block: &Block, values: &[&Value]) -> bool {
+        let members = members(values);
+        let mut met =
+            members.iter().map(|member| block.body.holds(&[], &mut |test| self.member_meets(test, member)));
+        match block.quantifier {
+            ArrayQuantifier::Any => met.any(|met| met),
+            ArrayQuantifier::None => !met.any(|met| met),
+            ArrayQuantifier::All => !members.is_empty() && met.all(|met| met),
+            ArrayQuantifier::AllOrEmpty => met.all(|met| met),
+        }
+    }
+
+    /// Whether a test of a block's body holds for a member of the array.
+    pub(super) fn member_meets(&self, test: &Test, member: &Value) -> bool {
+        match test {
+            Test::Item(item) => {
+                let mut leaves = Vec::new();
+                in_member(&item.source, member)
+                    .into_iter()
+                    .for_each(|value| Leaf::collect(value, &mut leaves));
+                item.holds(&leaves, &|test, leaf| self.compare(test, leaf))
+            }
+            Test::Block(block) => self.meets_block(block, &in_member(&block.source, member)),
+            Test::Keywords(keywords) => {
+                let mut leaves = Vec::new();
+                collect_texts(member, &mut leaves);
+                keywords.iter().any(|(_, keyword)| leaves.iter().any(|leaf| keyword.matches(leaf)))
+            }
+        }
+    }
+
+    /// The members that a block looks at, and whether each meets it.
+    pub(super) fn members_of_block(&self, block: &Block) -> Vec<(&Value, bool)> {
+        members(&self.values(&block.source))
+            .into_iter()
+            .map(|member| (member, block.body.holds(&[], &mut |test| self.member_meets(test, member))))
+            .collect()
+    }
+
+    /// A test that needs more than the value it is about.
+    pub(super) fn compare(&self, test: &item::Test, leaf: &Leaf<'_>) -> bool {
+        match test {
+            item::Test::Value(matcher) => matcher.matches(leaf),
+            item::Test::Reference { source, place, cased } => leaf.written().is_some_and(|text| {
+                self.leaves(source)
+                    .iter()
+                    .any(|other| other.written().is_some_and(|other| place.matches(&text, &other, *cased)))
+            }),
+            item::Test::Template { parts, place, cased } => leaf.written().is_some_and(|text| {
+                let wanted: String = parts.iter().map(|part| self.expanded(part)).collect();
+                place.matches(&text, &wanted, *cased)
+            }),
+        }
+    }
+
+    fn expanded(&self, part: &Part) -> String {
+        match part {
+            Part::Text(text) => text.clone(),
+            Part::Field(source) => {
+                self.leaves(source).iter().find_map(Leaf::written).map(String::from).unwrap_or_default()
+            }
+        }
+    }
+
+    /// The values of a field.
+    pub(super) fn leaves(&self, source: &Source) -> Vec<Leaf<'_>> {
+        let segment = self.rows.segment;
+        match source {
+            Source::Column(field, view, path) => {
+                let text = segment.string(*field, self.row);
+                match holds_mark(text).then(|| self.unmasked(*field, path)).flatten() {
+                    Some(text) => view.leaves(text),
+                    None => view.leaves(text),
+                }
+            }
+            Source::Fact(fact, path) => match known_fact(*fact, segment, self.row) {
+                Some(leaf) => vec![leaf],
+                None => leaves_of(&self.document().find(path)),
+            },
+            Source::SecretKeys if self.has_no(source) => Vec::new(),
+            Source::SecretKeys => self.document().secret_keys().into_iter().map(Leaf::text).collect(),
+            other => leaves_of(&self.values(other)),
+        }
+    }
+
+    /// What stands in the text where a column is masked. A log of another format has it elsewhere: then the column is
+    /// the best there is.
+    fn unmasked(&self, field: Field, path: &Path) -> Option<&str> {
+        let mut found = Vec::new();
+        self.document().find(path).into_iter().for_each(|value| flatten(value, &mut found));
+        match field {
+            Field::SourceIp => found.last()?.as_str(),
+            _ => found.first()?.as_str(),
+        }
+    }
+
+    /// Whether the row cannot hold a field: records of level Metadata have no bodies, and only Secrets have the keys of
+    /// one.
+    fn has_no(&self, source: &Source) -> bool {
+        let segment = self.rows.segment;
+        (source.is_in_bodies() && segment.facts(self.row).level() == Level::Metadata)
+            || (*source == Source::SecretKeys && segment.string(Field::Resource, self.row) != "secrets")
+    }
+
+    /// The values at a place of the text.
+    fn values(&self, source: &Source) -> Vec<&Value> {
+        if self.has_no(source) {
+            return Vec::new();
+        }
+        match source {
+            Source::Text(path) if self.lacks(path) => Vec::new(),
+            Source::Text(path) => self.document().find(path),
+            Source::Containers(path) => {
+                self.document().containers().into_iter().flat_map(|c| path.find(c)).collect()
+            }
+            Source::Patched(path) => {
+                self.document().patched().iter().flat_map(|value| path.find(value)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A fact as a value, no value where it is absent; `None` where the row does not know it.
+pub(super) fn known_fact(fact: Fact, segment: &Segment, row: u32) -> Option<Leaf<'static>> {
+    let facts = segment.facts(row);
+    match fact {
+        Fact::Code => match segment.code(row) {
+            0 => None,
+            code => Some(Leaf::Number(code.into())),
+        },
+        Fact::Stage => (facts.stage() != Stage::Unknown).then(|| Leaf::text(facts.stage().name())),
+        Fact::Level => (facts.level() != Level::Unknown).then(|| Leaf::text(facts.level().name())),
+        Fact::Decision => (facts.decision() != Decision::Absent).then(|| Leaf::text(facts.decision().name())),
+    }
+}
+
+fn in_member<'m>(source: &Source, member: &'m Value) -> Vec<&'m Value> {
+    match source {
+        Source::Member(path) => path.find(member),
+        _ => Vec::new(),
+    }
+}
+
+/// The members of arrays; a value that is no array is the one member of its own.
+fn members<'v>(values: &[&'v Value]) -> Vec<&'v Value> {
+    let mut found = Vec::new();
+    for value in values {
+        match value {
+            Value::Array(members) => found.extend(members),
+            Value::Null => {}
+            single => found.push(*single),
+        }
+    }
+    found
+}
+
+fn flatten<'v>(value: &'v Value, into: &mut Vec<&'v Value>) {
+    match value {
+        Value::Array(members) => members.iter().for_each(|member| flatten(member, into)),
+        single => into.push(single),
+    }
+}
+
+fn leaves_of<'v>(values: &[&'v Value]) -> Vec<Leaf<'v>> {
+    let mut leaves = Vec::new();
+    values.iter().for_each(|value| Leaf::collect(value, &mut leaves));
+    leaves
+}
+
+/// All values below `value`, whatever they are called.
+fn collect_texts<'v>(value: &'v Value, into: &mut Vec<Leaf<'v>>) {
+    match value {
+        Value::Object(members) => members.values().for_each(|member| collect_texts(member, into)),
+        Value::Array(members) => members.iter().for_each(|member| collect_texts(member, into)),
+        single => Leaf::collect(single, into),
+    }
+}

@@ -1,0 +1,372 @@
+//! Loading: files to rules, correlations and filters, and what is wrong with them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use rsigma_parser::{
+    CorrelationRule, FilterRule, FilterRuleTarget, LogSource, SigmaCollection, SigmaRule, is_unsupported,
+    parse_sigma_yaml,
+};
+
+use super::compile::{Compiled, Refusal, compile};
+use super::correlation::{Correlation, Refused};
+use super::engine::Engine;
+use super::files::{self, RuleFile};
+use super::problem::LoadProblem;
+use super::rule::{Origin, RuleIndex, RuleInfo};
+
+/// What is loaded, checked and compiled.
+#[derive(Debug, Default)]
+pub struct RuleSet {
+    infos: Vec<RuleInfo>,
+    /// By the place of their description; `None` for correlations.
+    rules: Vec<Option<Compiled>>,
+    correlations: Vec<Correlation>,
+    skipped: BTreeMap<String, usize>,
+}
+
+impl RuleSet {
+    /// Loads the program's own rules, when `builtin`, and those in `folders` (or single files), in this order. A rule of
+    /// a folder replaces the built-in one of the same id.
+    pub fn load(builtin: bool, folders: &[PathBuf]) -> (RuleSet, Vec<LoadProblem>) {
+        let mut problems = Vec::new();
+        let mut rule_files = if builtin { files::builtin() } else { Vec::new() };
+        for folder in folders {
+            rule_files.extend(files::in_folder(folder, &mut problems));
+        }
+        let mut loading = Loading { problems, ..Loading::default() };
+        for file in &rule_files {
+            loading.take_file(file);
+        }
+        loading.finish()
+    }
+
+    /// Loads the rules in one text, as if it were the content of `file`. For checking a rule before it is saved, and for
+    /// tests.
+    pub fn parse(file: &Path, text: &str) -> (RuleSet, Vec<LoadProblem>) {
+        let mut loading = Loading::default();
+        loading.take_file(&RuleFile { path: file.to_owned(), text: text.to_owned(), builtin: false });
+        loading.finish()
+    }
+
+    /// Every rule and correlation, by [`RuleIndex`].
+    pub fn rules(&self) -> &[RuleInfo] {
+        &self.infos
+    }
+
+    /// How many rules were left out because they are about other logs, by product.
+    pub fn skipped(&self) -> &BTreeMap<String, usize> {
+        &self.skipped
+    }
+
+    /// The rules, ready to run.
+    pub fn prepare(&self) -> Engine {
+        Engine::new(self.infos.clone(), self.rules.clone(), self.correlations.clone())
+    }
+}
+
+/// A document with its place.
+struct Place<'f> {
+    file: &'f RuleFile,
+    line: u32,
+    text: &'f str,
+}
+
+impl Place<'_> {
+    fn origin(&self) -> Origin {
+        Origin { file: self.file.path.clone(), line: self.line, builtin: self.file.builtin }
+    }
+
+    /// The line on which `near` stands, or the first of the document.
+    fn line_of(&self, near: &str) -> u32 {
+        let found = self.text.lines().position(|line| !near.is_empty() && line.contains(near));
+        self.line + found.unwrap_or(0) as u32
+    }
+
+    fn refused(&self, title: &str, refusal: &Refusal) -> LoadProblem {
+        LoadProblem::error(&self.file.path, self.line_of(&refusal.near), refusal.reason.as_str()).of(title)
+    }
+
+    /// A complaint of the parser's, on the line that it names or the one that holds the word it quotes.
+    fn complaint(&self, complaint: &str) -> u32 {
+        let named = complaint.split_once("at line ").and_then(|(_, rest)| {
+            rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse::<u32>().ok())
+        });
+        match named {
+            Some(line) => self.line + line.saturating_sub(1),
+            None if complaint.starts_with("Condition") => self.line_of("condition:"),
+            None if complaint.starts_with("`not`") => self.line_of("|not"),
+            None => self.line_of(complaint.split('\'').nth(1).unwrap_or("")),
+        }
+    }
+}
+
+/// Where a document that is used later stands.
+struct Pending<T> {
+    document: T,
+    origin: Origin,
+    text: String,
+}
+
+#[derive(Default)]
+struct Loading {
+    infos: Vec<RuleInfo>,
+    rules: Vec<Option<Compiled>>,
+    correlations: Vec<Pending<CorrelationRule>>,
+    filters: Vec<Pending<(FilterRule, Compiled)>>,
+    skipped: BTreeMap<String, usize>,
+    /// What correlations and filters of rules that were skipped may call them.
+    skipped_names: BTreeSet<String>,
+    problems: Vec<LoadProblem>,
+}
+
+impl Loading {
+    fn take_file(&mut self, file: &RuleFile) {
+        let documents = files::documents(&file.text);
+        // Collections hand parts of one document on to others (`action: global`), so they are read as a whole.
+        let is_collection = file.text.lines().any(|line| line.starts_with("action:"));
+        if is_collection {
+            self.take_document(&Place { file, line: 1, text: &file.text });
+            return;
+        }
+        for (line, text) in &documents {
+            self.take_document(&Place { file, line: *line, text });
+        }
+    }
+
+    fn take_document(&mut self, place: &Place<'_>) {
+        let SigmaCollection { rules, correlations, filters, errors, .. } = match parse_sigma_yaml(place.text)
+        {
+            Ok(collection) => collection,
+            Err(error) => {
+                let line = place.complaint(&error.to_string());
+                self.problems.push(LoadProblem::error(&place.file.path, line, error.to_string()));
+                return;
+            }
+        };
+        let is_lost = rules.is_empty() && correlations.is_empty() && filters.is_empty();
+        for error in errors {
+            let line = place.complaint(&error);
+            let path = &place.file.path;
+            self.problems.push(match is_lost {
+                true => LoadProblem::error(path, line, error),
+                false => LoadProblem::warning(path, line, error),
+            });
+        }
+        for rule in rules {
+            self.take_rule(&rule, place);
+        }
+        for rule in correlations {
+            if self.knows_version(rule.sigma_version, &rule.title, place) {
+                let (origin, text) = (place.origin(), place.text.to_owned());
+                self.correlations.push(Pending { document: rule, origin, text });
+            }
+        }
+        for filter in filters {
+            self.take_filter(filter, place);
+        }
+    }
+
+    fn knows_version(&mut self, version: Option<u32>, title: &str, place: &Place<'_>) -> bool {
+        if is_unsupported(version) {
+            let refusal = Refusal::new("sigma-version", "this version of Sigma is not known");
+            self.problems.push(place.refused(title, &refusal));
+        }
+        !is_unsupported(version)
+    }
+
+    fn take_rule(&mut self, rule: &SigmaRule, place: &Place<'_>) {
+        let info = RuleInfo::of_rule(rule, place.origin(), place.text.to_owned());
+        if !is_of_this_log(&rule.logsource) {
+            let product = rule.logsource.product.clone().unwrap_or_else(|| "none".to_owned());
+            *self.skipped.entry(product).or_default() += 1;
+            self.skipped_names.extend([info.id, info.title].into_iter().chain(info.name));
+            return;
+        }
+        if !self.knows_version(rule.sigma_version, &rule.title, place) {
+            return;
+        }
+        match compile(&rule.detection) {
+            Ok(compiled) => {
+                if let Some(at) = self.place_for(&info, place.origin()) {
+                    self.put(at, info, Some(compiled));
+                }
+            }
+            Err(refusal) => self.problems.push(place.refused(&rule.title, &refusal)),
+        }
+    }
+
+    /// Where a rule goes: behind the others, or into the place of the built-in rule that it replaces. `None` when its
+    /// id is taken.
+    fn place_for(&mut self, info: &RuleInfo, origin: Origin) -> Option<usize> {
+        let Some(at) = self.infos.iter().position(|known| known.id == info.id) else {
+            return Some(self.infos.len());
+        };
+        let known = &self.infos[at].origin;
+        if known.builtin && !origin.builtin {
+            return Some(at);
+        }
+        let reason = format!("its id {} is taken by {}:{}", info.id, known.file.display(), known.line);
+        self.problems.push(LoadProblem::error(&origin.file, origin.line, reason).of(&info.title));
+        None
+    }
+
+    fn put(&mut self, at: usize, info: RuleInfo, compiled: Option<Compiled>) {
+        if at == self.infos.len() {
+            self.infos.push(info);
+            self.rules.push(compiled);
+        } else {
+            self.infos[at] = info;
+            self.rules[at] = compiled;
+        }
+    }
+
+    fn take_filter(&mut self, filter: FilterRule, place: &Place<'_>) {
+        if filter.logsource.as_ref().is_some_and(|source| !is_of_this_log(source)) {
+            let product = filter.logsource.and_then(|source| source.product);
+            *self.skipped.entry(product.unwrap_or_else(|| "none".to_owned())).or_default() += 1;
+            return;
+        }
+        if !self.knows_version(filter.sigma_version, &filter.title, place) {
+            return;
+        }
+        match compile(&filter.detection) {
+            Ok(compiled) => {
+                // The condition is what must hold beside the rule's own: without `not`, the filter lets through only
+                // what it was written to leave out.
+                if !compiled.condition.has_not() {
+                    let line = place.line_of("condition:");
+                    let reason = "the filter's condition has no `not`: the rule now matches only what the filter names";
+                    self.problems
+                        .push(LoadProblem::warning(&place.file.path, line, reason).of(&filter.title));
+                }
+                let (origin, text) = (place.origin(), place.text.to_owned());
+                self.filters.push(Pending { document: (filter, compiled), origin, text });
+            }
+            Err(refusal) => self.problems.push(place.refused(&filter.title, &refusal)),
+        }
+    }
+
+    fn finish(mut self) -> (RuleSet, Vec<LoadProblem>) {
+        self.apply_filters();
+        let correlations = self.resolve_correlations();
+        let Loading { infos, rules, skipped, problems, .. } = self;
+        (RuleSet { infos, rules, correlations, skipped }, problems)
+    }
+
+    fn apply_filters(&mut self) {
+        for Pending { document: (filter, compiled), origin, .. } in std::mem::take(&mut self.filters) {
+            let called = |info: &RuleInfo, name: &String| info.is_called(name) || info.title == *name;
+            let is_target = |info: &RuleInfo| match &filter.rules {
+                FilterRuleTarget::Any => true,
+                FilterRuleTarget::Specific(names) => names.iter().any(|name| called(info, name)),
+            };
+            for (info, rule) in self.infos.iter_mut().zip(&mut self.rules) {
+                if is_target(info)
+                    && let Some(own) = rule.take()
+                {
+                    *rule = Some(own.and(&compiled, &filter.title));
+                    info.filters.push(filter.title.clone());
+                }
+            }
+            let FilterRuleTarget::Specific(names) = &filter.rules else { continue };
+            for name in names {
+                let is_known = self.infos.iter().any(|info| called(info, name));
+                if !is_known && !self.skipped_names.contains(name) {
+                    let reason = format!("the filter names rule {name}, which is not loaded");
+                    let problem = LoadProblem::warning(&origin.file, origin.line, reason);
+                    self.problems.push(problem.of(&filter.title));
+                }
+            }
+        }
+    }
+
+    /// Takes in the correlations, those first whose rules are all there: one may correlate another.
+    fn resolve_correlations(&mut self) -> Vec<Correlation> {
+        let mut resolved: Vec<Correlation> = self.first_seen();
+        let mut waiting = std::mem::take(&mut self.correlations);
+        loop {
+            let before = waiting.len();
+            let mut left = Vec::new();
+            for pending in waiting {
+                match Correlation::compile(&pending.document, &|name| self.called(name)) {
+                    Ok(correlation) => self.take_correlation(correlation, &pending, &mut resolved),
+                    Err(Refused::Missing(_)) => left.push(pending),
+                    Err(Refused::Invalid(refusal)) => self.refuse(&pending, &refusal),
+                }
+            }
+            waiting = left;
+            if waiting.len() == before {
+                break;
+            }
+        }
+        for pending in waiting {
+            // A correlation of other logs' rules is about other logs.
+            if pending.document.rules.iter().all(|name| self.skipped_names.contains(name)) {
+                *self.skipped.entry("correlations".to_owned()).or_default() += 1;
+            } else if let Err(Refused::Missing(name)) =
+                Correlation::compile(&pending.document, &|name| self.called(name))
+            {
+                let reason =
+                    format!("it correlates rule {name}, which is not loaded, or leads back to itself");
+                self.refuse(&pending, &Refusal::new(&name, reason));
+            }
+        }
+        for (at, info) in self.infos.iter_mut().enumerate() {
+            let index = RuleIndex(at as u32);
+            let mut feeds = resolved.iter().filter(|correlation| correlation.feeds_on(index)).peekable();
+            info.feeds_only = feeds.peek().is_some() && feeds.all(|correlation| !correlation.generates);
+        }
+        resolved
+    }
+
+    fn called(&self, name: &str) -> Option<RuleIndex> {
+        self.infos.iter().position(|info| info.is_called(name)).map(|at| RuleIndex(at as u32))
+    }
+
+    fn take_correlation(
+        &mut self,
+        mut correlation: Correlation,
+        pending: &Pending<CorrelationRule>,
+        resolved: &mut Vec<Correlation>,
+    ) {
+        let info = RuleInfo::of_correlation(&pending.document, pending.origin.clone(), pending.text.clone());
+        let Some(at) = self.place_for(&info, pending.origin.clone()) else { return };
+        self.put(at, info, None);
+        correlation.rule = RuleIndex(at as u32);
+        resolved.retain(|known| known.rule != correlation.rule);
+        resolved.push(correlation);
+    }
+
+    fn refuse(&mut self, pending: &Pending<CorrelationRule>, refusal: &Refusal) {
+        let Origin { file, line, .. } = &pending.origin;
+        let found =
+            pending.text.lines().position(|text| !refusal.near.is_empty() && text.contains(&refusal.near));
+        let problem = LoadProblem::error(file, line + found.unwrap_or(0) as u32, refusal.reason.as_str());
+        self.problems.push(problem.of(&pending.document.title));
+    }
+
+    /// Rules that only tell when something is seen for the first time.
+    fn first_seen(&mut self) -> Vec<Correlation> {
+        let mut found = Vec::new();
+        for (at, info) in self.infos.iter().enumerate() {
+            match Correlation::first_seen(RuleIndex(at as u32), &info.custom) {
+                Ok(correlation) => found.extend(correlation),
+                Err(reason) => {
+                    let Origin { file, line, .. } = &info.origin;
+                    self.problems.push(LoadProblem::warning(file, *line, reason).of(&info.title));
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Whether a rule is about Kubernetes audit logs. Categories say nothing more.
+fn is_of_this_log(source: &LogSource) -> bool {
+    let is = |value: &Option<String>, names: &[&str]| {
+        value.as_ref().is_some_and(|value| names.iter().any(|name| value.eq_ignore_ascii_case(name)))
+    };
+    is(&source.product, &["kubernetes"])
+        && (source.service.is_none() || is(&source.service, &["audit", "audit_logs"]))
+}

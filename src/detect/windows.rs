@@ -1,0 +1,137 @@
+//! Where in time a correlation's condition holds: a pure function of a group's points, so that the order in which the
+//! points were read makes no difference.
+
+use std::collections::HashMap;
+
+use super::correlation::{Condition, Correlation};
+use crate::model::{EventId, Micros};
+
+/// One event of a group.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Point {
+    pub(super) time: Micros,
+    /// Names the request: its stages, and the same line read twice, are one event.
+    pub(super) request: u64,
+    /// Which of the correlation's inputs it is an event of.
+    pub(super) input: u16,
+    /// Hash of the values that are counted.
+    pub(super) value: u64,
+    pub(super) event: EventId,
+}
+
+/// A stretch of points within which the condition held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Episode {
+    /// The points that made it hold: `points[from..=to]`.
+    pub(super) from: usize,
+    pub(super) to: usize,
+    /// The point at which it held first.
+    pub(super) reached: usize,
+    /// The greatest count, or how many events there were.
+    pub(super) count: u64,
+}
+
+/// Brings points into order and leaves one, the earliest, of each request and input.
+pub(super) fn normalise(points: &mut Vec<Point>) {
+    points.sort_unstable_by_key(|point| (point.request, point.input, point.time, point.event));
+    points.dedup_by_key(|point| (point.request, point.input));
+    points.sort_unstable();
+}
+
+/// The stretches of normalised points within which the condition holds; windows that overlap are one.
+pub(super) fn episodes(correlation: &Correlation, points: &[Point]) -> Vec<Episode> {
+    let mut episodes: Vec<Episode> = Vec::new();
+    let mut window = Window::new(correlation);
+    for (at, point) in points.iter().enumerate() {
+        let Some((from, count)) = window.take(points, at, *point) else { continue };
+        match episodes.last_mut() {
+            Some(last) if from <= last.to => {
+                last.from = last.from.min(from);
+                last.to = at;
+                last.count = last.count.max(count);
+            }
+            _ => episodes.push(Episode { from, to: at, reached: at, count }),
+        }
+    }
+    episodes
+}
+
+/// What is known of the time before a point.
+struct Window<'c> {
+    correlation: &'c Correlation,
+    /// The first point that is within the time.
+    from: usize,
+    values: HashMap<u64, u64>,
+    inputs: Vec<u64>,
+    /// For each input, the latest point from which the inputs up to it follow each other.
+    chains: Vec<Option<usize>>,
+}
+
+impl<'c> Window<'c> {
+    fn new(correlation: &'c Correlation) -> Window<'c> {
+        let inputs = correlation.inputs.len();
+        Window {
+            correlation,
+            from: 0,
+            values: HashMap::new(),
+            inputs: vec![0; inputs],
+            chains: vec![None; inputs],
+        }
+    }
+
+    /// Moves on to a point: where the condition holds in the time up to it, the first point that has a part in that,
+    /// and the count.
+    fn take(&mut self, points: &[Point], at: usize, point: Point) -> Option<(usize, u64)> {
+        // The time is open at its beginning, as in `(t - timespan, t]`.
+        while points[self.from].time <= point.time.saturating_sub(self.correlation.span) && self.from < at {
+            self.leave(points[self.from]);
+            self.from += 1;
+        }
+        *self.values.entry(point.value).or_default() += 1;
+        if let Some(count) = self.inputs.get_mut(usize::from(point.input)) {
+            *count += 1;
+        }
+        let events = (at - self.from + 1) as u64;
+        match &self.correlation.condition {
+            Condition::EventCount(limits) => limits.hold(events).then_some((self.from, events)),
+            Condition::ValueCount { limits, .. } => {
+                let distinct = self.values.len() as u64;
+                limits.hold(distinct).then_some((self.from, distinct))
+            }
+            Condition::Together(expr) => {
+                let holds =
+                    expr.holds(&[], &mut |input| self.inputs.get(*input).is_some_and(|count| *count > 0));
+                holds.then_some((self.from, events))
+            }
+            Condition::InOrder => self.follow(points, at, point).map(|from| (from, (at - from + 1) as u64)),
+            Condition::FirstSeen => (self.from == at).then_some((at, 1)),
+        }
+    }
+
+    fn leave(&mut self, point: Point) {
+        if let Some(count) = self.values.get_mut(&point.value) {
+            *count -= 1;
+            if *count == 0 {
+                self.values.remove(&point.value);
+            }
+        }
+        if let Some(count) = self.inputs.get_mut(usize::from(point.input)) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// Lengthens the chains that end before this point's input; the beginning of a chain of all inputs that ends here.
+    fn follow(&mut self, points: &[Point], at: usize, point: Point) -> Option<usize> {
+        let input = usize::from(point.input);
+        let start = match input.checked_sub(1) {
+            None => Some(at),
+            Some(previous) => self.chains.get(previous).copied().flatten(),
+        };
+        let start =
+            start.filter(|start| points[*start].time > point.time.saturating_sub(self.correlation.span))?;
+        let slot = self.chains.get_mut(input)?;
+        // A later start leaves more time for what follows.
+        *slot = Some(slot.map_or(start, |known| known.max(start)));
+        (input + 1 == self.chains.len()).then_some(start)
+    }
+}
