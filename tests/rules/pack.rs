@@ -1,0 +1,149 @@
+//! The built-in rules, compiled for the other engine, and the events kept beside them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rsigma_eval::{CorrelationAction, CorrelationConfig, CorrelationEngine, EvaluationResult};
+use rsigma_parser::{Level, SigmaCollection, parse_sigma_yaml};
+use serde_json::Value;
+
+use crate::event::AuditEvent;
+
+/// A file of `assets/rules`.
+pub struct RuleFile {
+    /// Name of the file without its ending; its events are in `tests/data/rules/<name>.json`.
+    pub name: String,
+    pub rules: SigmaCollection,
+}
+
+/// What fired: title, id and level of a rule or of a correlation.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Fired {
+    pub id: String,
+    pub title: String,
+    pub level: Severity,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Severity {
+    Informational,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+impl From<Level> for Severity {
+    fn from(level: Level) -> Severity {
+        match level {
+            Level::Informational => Severity::Informational,
+            Level::Low => Severity::Low,
+            Level::Medium => Severity::Medium,
+            Level::High => Severity::High,
+            Level::Critical => Severity::Critical,
+        }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file of the pack, by name.
+pub fn files() -> Vec<RuleFile> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(root().join("assets/rules"))
+        .expect("the folder of the rules")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "yml"))
+        .collect();
+    paths.sort();
+    let read = |path: &PathBuf| {
+        let text = fs::read_to_string(path).expect("a readable file");
+        let rules = parse_sigma_yaml(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert!(rules.errors.is_empty(), "{}: {:?}", path.display(), rules.errors);
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        RuleFile { name, rules }
+    };
+    paths.iter().map(read).collect()
+}
+
+/// The events beside a rule.
+pub fn events(name: &str) -> Value {
+    let path = root().join("tests/data/rules").join(name).with_extension("json");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What rules and correlations may be called in a correlation: id or name.
+fn is_called(reference: &str, id: Option<&str>, name: Option<&str>) -> bool {
+    id == Some(reference) || name == Some(reference)
+}
+
+impl RuleFile {
+    /// Ids of what only feeds a correlation: Sigma's `generate` is false unless it is said.
+    pub fn silent(&self) -> BTreeSet<String> {
+        let counting = self.rules.correlations.iter().filter(|correlation| !correlation.generate);
+        let references: Vec<&String> = counting.flat_map(|correlation| &correlation.rules).collect();
+        let rules = self.rules.rules.iter().map(|rule| (rule.id.as_deref(), rule.name.as_deref()));
+        let correlations =
+            self.rules.correlations.iter().map(|rule| (rule.id.as_deref(), rule.name.as_deref()));
+        rules
+            .chain(correlations)
+            .filter(|(id, name)| references.iter().any(|reference| is_called(reference, *id, *name)))
+            .filter_map(|(id, _)| id.map(str::to_owned))
+            .collect()
+    }
+}
+
+/// The rules of all `files` together.
+pub struct Pack {
+    engine: CorrelationEngine,
+    /// Rules that fire only for a correlation.
+    silent: BTreeSet<String>,
+}
+
+impl Pack {
+    pub fn new(files: &[RuleFile]) -> Pack {
+        let mut engine = CorrelationEngine::new(CorrelationConfig {
+            timestamp_fields: vec!["requestReceivedTimestamp".to_owned()],
+            action_on_match: CorrelationAction::Alert,
+            ..CorrelationConfig::default()
+        });
+        let mut silent = BTreeSet::new();
+        let mut all = SigmaCollection::new();
+        for file in files {
+            all.rules.extend(file.rules.rules.iter().cloned());
+            all.correlations.extend(file.rules.correlations.iter().cloned());
+            all.filters.extend(file.rules.filters.iter().cloned());
+            silent.extend(file.silent());
+        }
+        engine.add_collection(&all).expect("rules that compile");
+        Pack { engine, silent }
+    }
+
+    /// What one more event sets off. The line that tells of a request's arrival stands for no answer.
+    pub fn fire(&mut self, event: &Value) -> Vec<Fired> {
+        if event["stage"] == "RequestReceived" {
+            return Vec::new();
+        }
+        let event = AuditEvent::new(event);
+        let result = self.engine.process_event(&event);
+        let fired = |result: EvaluationResult| Fired {
+            id: result.header.rule_id.unwrap_or_default(),
+            title: result.header.rule_title,
+            level: result.header.level.map_or(Severity::Informational, Severity::from),
+        };
+        let all = result.into_iter().map(fired);
+        all.filter(|fired| !self.silent.contains(&fired.id)).collect()
+    }
+
+    /// Ids of the rules that match one event by itself, those that only feed correlations too.
+    pub fn matching(&self, event: &Value) -> BTreeSet<String> {
+        if event["stage"] == "RequestReceived" {
+            return BTreeSet::new();
+        }
+        let results = self.engine.evaluate(&AuditEvent::new(event));
+        results.into_iter().filter_map(|result| result.header.rule_id).collect()
+    }
+}
