@@ -2,12 +2,12 @@
 //!
 //! [`Reader`] is the way in for whole logs: it takes lines and hands events and unreadable stretches to a [`Sink`].
 //! Behind it, fastest first: `kube` (exactly what a kube-apiserver writes), `any_order` (any JSON object that is an
-//! event, by serde_json), `legacy` (the old text format), `envelope` (lists of events). `extent` finds where JSON
-//! values end that are not one a line, and `cursor` holds the moves they share. A [`LineFilter`] in front of the reader
+//! event, by serde_json), `legacy` (the old text format), `envelope` (what shippers wrap around events). `extent` finds where JSON
+//! values end that are not one a line, and `cursor`, `members` and `unescape` hold the moves they share. A [`LineFilter`] in front of the reader
 //! passes over lines that cannot hold what is asked for.
 //!
 //! `source` cuts chunks with the help of [`stands_alone`] and orders files by [`time_of_line`]; discovery asks
-//! [`recognise`]; `ingest` and the command line own a [`Reader`] for each source.
+//! [`recognise`]; [`remains`] tells what a broken event was; `ingest` and the command line own a [`Reader`] for each source.
 
 mod any_order;
 mod cursor;
@@ -16,14 +16,19 @@ mod extent;
 mod kube;
 mod legacy;
 mod line_filter;
+mod members;
 mod outcome;
 mod reader;
+mod remains;
 #[cfg(test)]
 mod tests;
+mod unescape;
 
+pub use envelope::{Envelope, Wrapping};
 pub use line_filter::{LineFilter, Literal};
 pub use outcome::{Marks, Sink, Unreadable};
 pub use reader::{MAX_LINE, Reader};
+pub use remains::{Remains, remains};
 
 use crate::model::{Event, Micros};
 
@@ -49,7 +54,7 @@ fn with_event<R>(text: &[u8], take: impl FnOnce(&Event<'_>, Marks) -> R) -> Resu
         Ok(event) => Ok(take(&event, Marks::default())),
         Err(NoEvent::Broken) => {
             let repaired = cursor::repaired(text).ok_or(NoEvent::Broken)?;
-            any_order::read(&repaired).map(|event| take(&event, Marks { replaced: true }))
+            any_order::read(&repaired).map(|event| take(&event, Marks { replaced: true, ..Marks::default() }))
         }
         Err(other) => Err(other),
     }
@@ -67,19 +72,43 @@ fn trimmed(line: &[u8]) -> &[u8] {
     line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii()
 }
 
-/// Whether `line` is, by itself, an audit event: then a new chunk of the log may begin with it.
+/// Whether `line` is, by itself, an audit event, or an envelope of whole ones: then a new chunk of the log may begin
+/// with it.
 pub fn stands_alone(line: &[u8]) -> bool {
-    whole_object(line).is_some_and(|text| with_event(text, |_, _| ()).is_ok())
-        || legacy::read(trimmed(line)).is_some()
+    Alone::of(line).is_some()
 }
 
-/// The time of the event that `line` is by itself: of its stage, or else of the request's arrival. `None` where it is
-/// no event or has no time.
+/// The time of the event that `line` is by itself, or of the first one in it: of its stage, or else of the request's
+/// arrival. `None` where it is no event or has no time.
 pub fn time_of_line(line: &[u8]) -> Option<Micros> {
-    let time = |event: &Event<'_>| event.stage_time.or(event.received);
-    match whole_object(line).map(|text| with_event(text, |event, _| time(event))) {
-        Some(Ok(found)) => found,
-        _ => time(&legacy::read(trimmed(line))?),
+    Alone::of(line)?.time
+}
+
+/// What a line is by itself.
+#[derive(Default)]
+struct Alone {
+    has_event: bool,
+    has_more: bool,
+    time: Option<Micros>,
+}
+
+impl Alone {
+    /// `None` where the line is not made of whole events alone.
+    fn of(line: &[u8]) -> Option<Self> {
+        let (mut reader, mut alone) = (Reader::new(), Self::default());
+        reader.read(line, &mut alone);
+        (alone.has_event && !alone.has_more && reader.is_idle()).then_some(alone)
+    }
+}
+
+impl Sink for Alone {
+    fn event(&mut self, event: &Event<'_>, _: &[u8], _: Marks) {
+        self.has_event = true;
+        self.time = self.time.or(event.stage_time).or(event.received);
+    }
+
+    fn unreadable(&mut self, _: Unreadable, _: &[u8]) {
+        self.has_more = true;
     }
 }
 

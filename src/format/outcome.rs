@@ -4,12 +4,13 @@
 
 use std::fmt;
 
+use super::envelope::Wrapping;
 use crate::model::{Event, Micros};
 
 /// Takes what a [`super::Reader`] finds, in the order of the text.
 pub trait Sink {
-    /// An event. `text` is its own original bytes, without the end of the line; for an item of an `EventList` the
-    /// item's bytes.
+    /// An event. `text` is its own original bytes, without the end of the line; of an
+    /// event in an envelope, what the envelope holds, decoded.
     fn event(&mut self, event: &Event<'_>, text: &[u8], marks: Marks);
 
     /// A stretch that is no event: part of a line, a line, or the lines of a value that was never completed.
@@ -24,6 +25,10 @@ pub trait Sink {
 pub struct Marks {
     /// Bytes that are not UTF-8, or half a surrogate pair, stand as U+FFFD in the event's strings.
     pub replaced: bool,
+    /// A provider has taken the event apart: its text was written anew from what was left.
+    pub rewritten: bool,
+    /// What was wrapped around it.
+    pub wrapping: Wrapping,
 }
 
 /// Why a stretch of text gave no event.

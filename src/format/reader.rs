@@ -9,11 +9,16 @@
 //!   line before that can begin an object that does better (see [`super::extent`]), so nothing is read a third time.
 //!
 //! The result does not depend on how the lines are divided among calls.
+//!
+//! Lines that are no native events are asked for what is wrapped around an event ([`super::envelope`]); what that holds
+//! is read like a line by itself. Native ones never come that far.
 
+use super::envelope::{self, Added, Envelope, Inner, MAX_LAYERS, Parts};
 use super::extent::{Extent, Found, ends_line};
 use super::line_filter::{LineFilter, time_of_whole_event};
 use super::outcome::{Marks, Sink, Unreadable};
-use super::{NoEvent, envelope, kube, legacy, trimmed, whole_object, with_event};
+use super::{NoEvent, kube, legacy, trimmed, whole_object, with_event};
+use crate::model::{Event, Micros};
 
 /// The longest line, and the longest value spread over lines, that is read: 64 MiB.
 ///
@@ -24,10 +29,17 @@ pub const MAX_LINE: usize = if cfg!(test) { 4 << 20 } else { 64 << 20 };
 #[derive(Default)]
 pub struct Reader {
     pending: Option<Pending>,
+    /// Lines that a shipper split.
+    parts: Parts,
+    /// How many layers have been taken off the text being read.
+    depth: usize,
     /// Bytes looked at for the extent of values: proves, in tests, that work is proportional to the text.
     #[cfg(test)]
     pub(super) examined: usize,
 }
+
+/// Docker splits lines into parts of this many bytes (moby, daemon/logger/copier.go, `defaultBufSize`).
+const DOCKER_PART: usize = 16 << 10;
 
 /// An object that was begun and not ended: the text from its brace to the end of the last line.
 struct Pending {
@@ -81,6 +93,14 @@ impl Reader {
     /// The log has ended: hands out what a value still open may hold. The reader can be used again.
     pub fn finish(&mut self, sink: &mut impl Sink) {
         self.give_up(Unreadable::CutShort, sink);
+        while let Some((envelope, text)) = self.parts.take_oldest() {
+            self.inside(envelope, Inner::Message(&text), sink);
+        }
+    }
+
+    /// Whether nothing that was read goes on.
+    pub(super) fn is_idle(&self) -> bool {
+        self.pending.is_none() && self.parts.is_empty()
     }
 
     fn line(&mut self, line: &[u8], sink: &mut impl Sink) {
@@ -91,8 +111,65 @@ impl Reader {
         } else if let Some(event) = kube::scan(bare) {
             self.give_up(Unreadable::CutShort, sink);
             sink.event(&event, bare, Marks::default());
-        } else {
+        } else if !self.take_off(bare, sink) {
             self.between_zeros(line, sink);
+        }
+    }
+
+    /// Reads what stands behind a known prefix; false where none stands before it.
+    fn take_off(&mut self, line: &[u8], sink: &mut dyn Sink) -> bool {
+        if self.depth == MAX_LAYERS {
+            return false;
+        }
+        let parts = &self.parts;
+        let Some((envelope, inner)) =
+            envelope::take_off(line, |envelope, stream| parts.has_begun(envelope, stream))
+        else {
+            return false;
+        };
+        self.inside(envelope, inner, sink);
+        true
+    }
+
+    /// Reads what one JSON object holds if it is an envelope; false where it is none.
+    fn open(&mut self, object: &[u8], sink: &mut dyn Sink) -> bool {
+        self.depth < MAX_LAYERS
+            && envelope::open(object, &mut |envelope, inner| self.inside(envelope, inner, sink))
+    }
+
+    /// Reads what an envelope held.
+    fn inside(&mut self, envelope: Envelope, inner: Inner<'_>, sink: &mut dyn Sink) {
+        if !matches!(inner, Inner::Line(_) | Inner::Part { .. }) {
+            self.give_up(
+                Unreadable::CutShort,
+                &mut Within { envelope, is_rewritten: false, sink: &mut *sink },
+            );
+        }
+        let mut sink = Within { envelope, is_rewritten: matches!(inner, Inner::Rewritten(_)), sink };
+        self.depth += 1;
+        match inner {
+            Inner::Line(text) => self.line(text, &mut sink),
+            Inner::Message(text) | Inner::Rewritten(text) => {
+                self.line(text, &mut sink);
+                self.give_up(Unreadable::CutShort, &mut sink);
+            }
+            Inner::Part { stream, text, is_last } => self.part(stream, text, is_last, &mut sink),
+        }
+        self.depth -= 1;
+    }
+
+    /// Reads a part of a line that its shipper may have split.
+    fn part(&mut self, stream: &[u8], text: &[u8], is_last: Option<bool>, sink: &mut Within<'_>) {
+        let envelope = sink.envelope;
+        let has_begun = self.parts.has_begun(envelope, stream);
+        let is_last = is_last.unwrap_or_else(|| text.len() < DOCKER_PART || kube::scan(text).is_some());
+        if is_last && !has_begun {
+            return self.line(text, sink);
+        }
+        match self.parts.add(envelope, stream, text, is_last) {
+            Added::Held => {}
+            Added::Line(line) => self.line(&line, sink),
+            Added::GivenUp(text) => sink.unreadable(Unreadable::TooLong, &text),
         }
     }
 
@@ -141,6 +218,10 @@ impl Reader {
         if matches!(text, b"" | b"---" | b"...") {
             return;
         }
+        // A cut envelope is opened, too: what its event began with is still worth telling.
+        if text.first() == Some(&b'{') && self.open(text.strip_suffix(b",").unwrap_or(text), sink) {
+            return;
+        }
         if let Some(whole) = whole_object(text) {
             match with_event(whole, |event, marks| sink.event(event, whole, marks)) {
                 Ok(()) => return,
@@ -152,7 +233,11 @@ impl Reader {
         if text.first() != Some(&b'{')
             && let Some(event) = legacy::read(text)
         {
-            return sink.event(&event, text, Marks { replaced: std::str::from_utf8(text).is_err() });
+            return sink.event(
+                &event,
+                text,
+                Marks { replaced: std::str::from_utf8(text).is_err(), ..Marks::default() },
+            );
         }
         self.pieces(line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line), sink);
     }
@@ -189,6 +274,7 @@ impl Reader {
                             report_beside_event(before, sink);
                             items(value, sink);
                         }
+                        Err(NoEvent::Other) if self.open(value, sink) => report_beside_event(before, sink),
                         Err(NoEvent::Other) if leads => {
                             sink.unreadable(Unreadable::NotAnAuditEvent, value);
                             gap = end;
@@ -202,11 +288,11 @@ impl Reader {
                     return self.begin(&line[start..]);
                 }
                 Found::More => {
-                    found_event |= swallowed(line, &extent, &mut gap, sink);
+                    found_event |= self.swallowed(line, &extent, &mut gap, sink);
                     break;
                 }
                 Found::Broken(next) => {
-                    found_event |= swallowed(line, &extent, &mut gap, sink);
+                    found_event |= self.swallowed(line, &extent, &mut gap, sink);
                     at = next.max(gap);
                 }
             }
@@ -246,6 +332,7 @@ impl Reader {
                 match with_event(value, |event, marks| sink.event(event, value, marks)) {
                     Ok(()) => {}
                     Err(NoEvent::List) => items(value, sink),
+                    Err(NoEvent::Other) if self.open(value, sink) => {}
                     Err(NoEvent::Other) => sink.unreadable(Unreadable::NotAnAuditEvent, value),
                     Err(NoEvent::Broken) => sink.unreadable(Unreadable::CutShort, value),
                 }
@@ -255,7 +342,7 @@ impl Reader {
             }
             Found::Broken(next) => {
                 let mut gap = 0;
-                swallowed(&pending.text, &pending.extent, &mut gap, sink);
+                self.swallowed(&pending.text, &pending.extent, &mut gap, sink);
                 // A line that ends inside a string is itself the place of the cut; no other begins on it.
                 let again = if next == pending.text.len() { next } else { gap.max(line_start) };
                 report(Unreadable::CutShort, &pending.text[gap..again], sink);
@@ -269,8 +356,25 @@ impl Reader {
     fn give_up(&mut self, kind: Unreadable, sink: &mut impl Sink) {
         let Some(pending) = self.pending.take() else { return };
         let mut gap = 0;
-        swallowed(&pending.text, &pending.extent, &mut gap, sink);
+        self.swallowed(&pending.text, &pending.extent, &mut gap, sink);
         report(kind, &pending.text[gap..], sink);
+    }
+
+    /// Hands out the events that a broken or unfinished value swallowed; `gap` moves behind the last of them.
+    fn swallowed(&mut self, text: &[u8], extent: &Extent, gap: &mut usize, sink: &mut impl Sink) -> bool {
+        let mut found = false;
+        for range in extent.swallowed(text) {
+            let (before, value) = (*gap..range.start, &text[range.clone()]);
+            let read = with_event(value, |event, marks| {
+                report_beside_event(&text[before], sink);
+                sink.event(event, value, marks);
+            });
+            if read.is_ok() || (read == Err(NoEvent::Other) && self.open(value, sink)) {
+                *gap = range.end;
+                found = true;
+            }
+        }
+        found
     }
 
     #[cfg(test)]
@@ -283,29 +387,39 @@ impl Reader {
 }
 
 /// Hands out every item of an `EventList`.
-fn items(list: &[u8], sink: &mut impl Sink) {
-    envelope::each_item(list, |item| match with_event(item, |event, marks| sink.event(event, item, marks)) {
-        Ok(()) => {}
-        Err(NoEvent::Broken) => sink.unreadable(Unreadable::CutShort, item),
-        Err(NoEvent::List | NoEvent::Other) => sink.unreadable(Unreadable::NotAnAuditEvent, item),
+fn items(list: &[u8], sink: &mut dyn Sink) {
+    let mut sink = Within { envelope: Envelope::EventList, is_rewritten: false, sink };
+    envelope::event_list::each_item(list, |item| {
+        match with_event(item, |event, marks| sink.event(event, item, marks)) {
+            Ok(()) => {}
+            Err(NoEvent::Broken) => sink.unreadable(Unreadable::CutShort, item),
+            Err(NoEvent::List | NoEvent::Other) => sink.unreadable(Unreadable::NotAnAuditEvent, item),
+        }
     });
 }
 
-/// Hands out the events that a broken or unfinished value swallowed; `gap` moves behind the last of them.
-fn swallowed(text: &[u8], extent: &Extent, gap: &mut usize, sink: &mut impl Sink) -> bool {
-    let mut found = false;
-    for range in extent.swallowed(text) {
-        let (before, value) = (*gap..range.start, &text[range.clone()]);
-        let read = with_event(value, |event, marks| {
-            report_beside_event(&text[before], sink);
-            sink.event(event, value, marks);
-        });
-        if read.is_ok() {
-            *gap = range.end;
-            found = true;
-        }
+/// Tells the sink what was taken off an event.
+struct Within<'s> {
+    envelope: Envelope,
+    is_rewritten: bool,
+    sink: &'s mut dyn Sink,
+}
+
+impl Sink for Within<'_> {
+    fn event(&mut self, event: &Event<'_>, text: &[u8], marks: Marks) {
+        let is_rewritten = marks.rewritten || self.is_rewritten;
+        let marks =
+            Marks { rewritten: is_rewritten, wrapping: marks.wrapping.within(self.envelope), ..marks };
+        self.sink.event(event, text, marks);
     }
-    found
+
+    fn unreadable(&mut self, kind: Unreadable, text: &[u8]) {
+        self.sink.unreadable(kind, text);
+    }
+
+    fn passed_over(&mut self, stage_time: Micros) {
+        self.sink.passed_over(stage_time);
+    }
 }
 
 /// Reports text on the line of an event, unless it is but a prefix: a host's name, a time.

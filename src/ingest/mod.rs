@@ -85,6 +85,8 @@ pub struct FileReport {
     pub lines: u64,
     /// Events read from them.
     pub events: u64,
+    /// The same by format, such as `kube audit in CRI lines`, the commonest first.
+    pub formats: Vec<(String, u64)>,
     /// Lines or parts that could not be read, by kind.
     pub unreadable: Vec<(String, u64)>,
     /// Least stage time.

@@ -1,7 +1,7 @@
 //! What is counted while a file is read: the figures of `info`, gathered by several workers and told once.
 
 use super::FileReport;
-use crate::format::Unreadable;
+use crate::format::{Unreadable, Wrapping};
 use crate::model::Micros;
 use crate::store::Batch;
 
@@ -93,6 +93,8 @@ pub struct Tally {
     pub lines: u64,
     /// Events.
     pub events: u64,
+    /// Events by what was wrapped around them: few kinds, the one that came last first.
+    pub formats: Vec<(Wrapping, u64)>,
     /// Unreadable stretches, by kind.
     pub unreadable: [u64; Unreadable::ALL.len()],
     /// When there were lines.
@@ -113,11 +115,24 @@ impl Tally {
         self.lines += u64::from(!is_blank(&text[start..]));
     }
 
+    /// Counts events that were wrapped like this.
+    pub fn add_format(&mut self, wrapping: Wrapping, count: u64) {
+        match self.formats.iter().position(|(known, _)| *known == wrapping) {
+            Some(0) => {}
+            Some(at) => self.formats.swap(0, at),
+            None => self.formats.insert(0, (wrapping, 0)),
+        }
+        self.formats[0].1 += count;
+    }
+
     /// Adds the counts of another part.
     pub fn merge(&mut self, other: &Tally) {
         self.text_bytes += other.text_bytes;
         self.lines += other.lines;
         self.events += other.events;
+        for (wrapping, count) in &other.formats {
+            self.add_format(*wrapping, *count);
+        }
         for (mine, theirs) in self.unreadable.iter_mut().zip(other.unreadable) {
             *mine += theirs;
         }
@@ -127,6 +142,8 @@ impl Tally {
 
     /// The file's report.
     pub fn report(&self, path: String, origin: u32, stored_bytes: u64) -> FileReport {
+        let mut formats = self.formats.clone();
+        formats.sort_by_key(|(wrapping, count)| (std::cmp::Reverse(*count), *wrapping));
         FileReport {
             path,
             origin,
@@ -134,6 +151,7 @@ impl Tally {
             text_bytes: self.text_bytes,
             lines: self.lines,
             events: self.events,
+            formats: formats.into_iter().map(|(wrapping, count)| (wrapping.to_string(), count)).collect(),
             unreadable: Unreadable::ALL
                 .into_iter()
                 .zip(self.unreadable)
@@ -155,6 +173,7 @@ fn is_blank(line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::Envelope;
 
     const MINUTE: Micros = 60 * crate::model::SECOND;
 
@@ -171,6 +190,20 @@ mod tests {
         coverage.add((6 * MINUTE, 150 * MINUTE));
         assert_eq!(coverage.gaps(), [(150 * MINUTE, 200 * MINUTE)]);
         assert_eq!((coverage.first(), coverage.last()), (Some(0), Some(201 * MINUTE)));
+    }
+
+    #[test]
+    fn formats_are_counted_the_commonest_first() {
+        let mut tally = Tally::default();
+        let (native, cri) = (Wrapping::default(), Wrapping::of(&[Envelope::Cri]));
+        for wrapping in [native, cri, native, cri, cri] {
+            tally.add_format(wrapping, 1);
+        }
+        let mut all = Tally::default();
+        all.merge(&tally);
+        all.merge(&tally);
+        let formats = all.report(String::new(), 0, 0).formats;
+        assert_eq!(formats, [("kube audit in CRI lines".to_owned(), 6), ("kube audit".to_owned(), 4)]);
     }
 
     #[test]
