@@ -115,6 +115,21 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// Calls `each` with every element of the value, an array, as far as it is sound.
+    ///
+    /// # Errors
+    /// The element that breaks, up to the end of the text.
+    pub(super) fn elements(&mut self, each: impl FnMut(&'a [u8])) -> Result<(), &'a [u8]> {
+        self.at_value = false;
+        walk(&mut self.cursor, each).inspect_err(|_| self.state = State::Broken)
+    }
+
+    /// Steps over all that is left; returns where the object ends, or the text if it does not.
+    pub(super) fn end(&mut self) -> usize {
+        while self.next_key().is_some() {}
+        if self.is_complete() { self.cursor.at } else { self.cursor.text.len() }
+    }
+
     /// The value where it is a string, decoded; also of a string that the text ends in the middle of. Steps over any
     /// other value.
     pub(super) fn text(&mut self) -> Option<Vec<u8>> {
@@ -136,11 +151,15 @@ impl<'a> Members<'a> {
 ///
 /// # Errors
 /// The element that breaks, up to the end of the text.
-pub(super) fn elements<'a>(array: &'a [u8], mut each: impl FnMut(&'a [u8])) -> Result<(), &'a [u8]> {
+pub(super) fn elements<'a>(array: &'a [u8], each: impl FnMut(&'a [u8])) -> Result<(), &'a [u8]> {
     let mut cursor = Cursor::new(array);
     cursor.skip_spaces();
+    walk(&mut cursor, each)
+}
+
+fn walk<'a>(cursor: &mut Cursor<'a>, mut each: impl FnMut(&'a [u8])) -> Result<(), &'a [u8]> {
     if !cursor.eat(b"[") {
-        return Err(array);
+        return Err(cursor.rest());
     }
     cursor.skip_spaces();
     if cursor.eat(b"]") {
@@ -150,9 +169,9 @@ pub(super) fn elements<'a>(array: &'a [u8], mut each: impl FnMut(&'a [u8])) -> R
         cursor.skip_spaces();
         let start = cursor.at;
         if cursor.skip_value().is_none() {
-            return Err(&array[start..]);
+            return Err(&cursor.text[start..]);
         }
-        each(&array[start..cursor.at]);
+        each(&cursor.text[start..cursor.at]);
         cursor.skip_spaces();
         if cursor.eat(b"]") {
             return Ok(());
@@ -205,6 +224,18 @@ mod tests {
         assert_eq!(cut.next_key(), Some(&b"log"[..]));
         assert_eq!(cut.text().as_deref(), Some(&br#"{"kind":"Ev"#[..]));
         assert_eq!((cut.next_key(), cut.is_complete()), (None, false));
+    }
+
+    #[test]
+    fn the_end_is_told_whatever_was_looked_at() {
+        let text = br#"{"a":[1,2],"b":{}} {"c":1}"#;
+        let mut members = Members::of(text);
+        assert_eq!(members.next_key(), Some(&b"a"[..]));
+        let mut found = 0;
+        assert!(members.elements(|_| found += 1).is_ok());
+        assert_eq!((found, members.end()), (2, 18));
+        let mut cut = Members::of(&text[..12]);
+        assert_eq!(cut.end(), 12);
     }
 
     #[test]

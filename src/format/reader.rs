@@ -131,10 +131,13 @@ impl Reader {
         true
     }
 
-    /// Reads what one JSON object holds if it is an envelope; false where it is none.
-    fn open(&mut self, object: &[u8], sink: &mut dyn Sink) -> bool {
-        self.depth < MAX_LAYERS
-            && envelope::open(object, &mut |envelope, inner| self.inside(envelope, inner, sink))
+    /// Reads what the JSON object at the beginning of `text` holds if it is an envelope, and returns where that ends;
+    /// `None` where it is none.
+    fn open(&mut self, text: &[u8], sink: &mut dyn Sink) -> Option<usize> {
+        if self.depth == MAX_LAYERS {
+            return None;
+        }
+        envelope::open(text, &mut |envelope, inner| self.inside(envelope, inner, sink))
     }
 
     /// Reads what an envelope held.
@@ -214,12 +217,16 @@ impl Reader {
 
     /// Reads a line, or the rest of one, while nothing is pending.
     fn fresh(&mut self, line: &[u8], sink: &mut impl Sink) {
-        let text = trimmed(line);
-        if matches!(text, b"" | b"---" | b"...") {
-            return;
-        }
+        let mut line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
         // A cut envelope is opened, too: what its event began with is still worth telling.
-        if text.first() == Some(&b'{') && self.open(text.strip_suffix(b",").unwrap_or(text), sink) {
+        while line.trim_ascii_start().first() == Some(&b'{')
+            && let Some(end) = self.open(line.trim_ascii_start(), sink)
+        {
+            line = &line.trim_ascii_start()[end..];
+            line = line.strip_prefix(b",").unwrap_or(line);
+        }
+        let text = line.trim_ascii();
+        if matches!(text, b"" | b"---" | b"...") {
             return;
         }
         if let Some(whole) = whole_object(text) {
@@ -239,7 +246,7 @@ impl Reader {
                 Marks { replaced: std::str::from_utf8(text).is_err(), ..Marks::default() },
             );
         }
-        self.pieces(line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line), sink);
+        self.pieces(line, sink);
     }
 
     /// Finds the objects of a line that is no single one. `gap` is where the text begins that belongs to none yet.
@@ -274,7 +281,7 @@ impl Reader {
                             report_beside_event(before, sink);
                             items(value, sink);
                         }
-                        Err(NoEvent::Other) if self.open(value, sink) => report_beside_event(before, sink),
+                        Err(NoEvent::Other) if self.open(value, sink).is_some() => report_beside_event(before, sink),
                         Err(NoEvent::Other) if leads => {
                             sink.unreadable(Unreadable::NotAnAuditEvent, value);
                             gap = end;
@@ -332,7 +339,7 @@ impl Reader {
                 match with_event(value, |event, marks| sink.event(event, value, marks)) {
                     Ok(()) => {}
                     Err(NoEvent::List) => items(value, sink),
-                    Err(NoEvent::Other) if self.open(value, sink) => {}
+                    Err(NoEvent::Other) if self.open(value, sink).is_some() => {}
                     Err(NoEvent::Other) => sink.unreadable(Unreadable::NotAnAuditEvent, value),
                     Err(NoEvent::Broken) => sink.unreadable(Unreadable::CutShort, value),
                 }
@@ -369,7 +376,7 @@ impl Reader {
                 report_beside_event(&text[before], sink);
                 sink.event(event, value, marks);
             });
-            if read.is_ok() || (read == Err(NoEvent::Other) && self.open(value, sink)) {
+            if read.is_ok() || (read == Err(NoEvent::Other) && self.open(value, sink).is_some()) {
                 *gap = range.end;
                 found = true;
             }

@@ -4,24 +4,24 @@
 //! such record a line. Elastic's integration has `log` as an object (elastic/integrations, azure and kubernetes). Files
 //! of Event Hubs' capture may begin with a byte order mark, which [`super::super::Reader`] knows.
 
-use super::super::members::{Members, elements, member, string};
+use super::super::members::{Members, member, string};
 use super::{Envelope, Inner, Take, hand_on_cut};
 
 /// Hands on the log of each record of the array that `members` stands at.
-pub(super) fn records(members: &mut Members<'_>, take: &mut Take<'_>) -> bool {
+pub(super) fn records(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usize> {
     let mut found = false;
-    let read = elements(members.rest(), |record| {
+    let read = members.elements(|record| {
         if let Some(properties) = member(record, b"properties") {
             found |= log_of(properties, take);
         }
     });
     hand_on_cut(Envelope::Azure, read, found, take);
-    found
+    found.then(|| members.end())
 }
 
 /// The same for one record, whose properties `members` stands at.
-pub(super) fn record(members: &mut Members<'_>, take: &mut Take<'_>) -> bool {
-    members.raw().is_some_and(|properties| log_of(properties, take))
+pub(super) fn record(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usize> {
+    log_of(members.raw()?, take).then(|| members.end())
 }
 
 fn log_of(properties: &[u8], take: &mut Take<'_>) -> bool {

@@ -12,22 +12,22 @@ use super::super::members::{Members, elements, member, string};
 use super::{Envelope, Inner, Take, hand_on_cut};
 
 /// Hands on the message of each record of the array that `members` stands at.
-pub(super) fn events(members: &mut Members<'_>, take: &mut Take<'_>) -> bool {
+pub(super) fn events(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usize> {
     let mut found = false;
-    let read = elements(members.rest(), |record| {
+    let read = members.elements(|record| {
         if let Some(message) = member(record, b"message") {
             found = true;
             each_text(message, take);
         }
     });
     hand_on_cut(Envelope::CloudWatch, read, found, take);
-    found
+    found.then(|| members.end())
 }
 
 /// The same for the rows of a query's result.
-pub(super) fn insights(members: &mut Members<'_>, take: &mut Take<'_>) -> bool {
+pub(super) fn insights(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usize> {
     let mut found = false;
-    let read = elements(members.rest(), |row| {
+    let read = members.elements(|row| {
         // A row is whole, since the array of rows was stepped over.
         let _ = elements(row, |cell| {
             if member(cell, b"field") == Some(b"\"@message\"")
@@ -39,7 +39,7 @@ pub(super) fn insights(members: &mut Members<'_>, take: &mut Take<'_>) -> bool {
         });
     });
     hand_on_cut(Envelope::CloudWatch, read, found, take);
-    found
+    found.then(|| members.end())
 }
 
 fn each_text(message: &[u8], take: &mut Take<'_>) {

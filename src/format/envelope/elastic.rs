@@ -10,7 +10,7 @@
 
 use serde_json::{Map, Value};
 
-use super::super::members::{Members, elements, member, string};
+use super::super::members::{Members, member, string};
 use super::rewrite::Object;
 use super::{Envelope, Inner, Take, hand_on_cut};
 
@@ -23,22 +23,22 @@ const ARRAYS: [&str; 3] = ["sourceIPs", "user.groups", "impersonatedUser.groups"
 const MAX_DEPTH: usize = 20;
 
 /// Hands on the sources of the hits of an answer, at whose `hits` `members` stands.
-pub(super) fn hits(members: &mut Members<'_>, take: &mut Take<'_>) -> bool {
+pub(super) fn hits(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usize> {
     let mut found = false;
     let mut inside = Members::of(members.rest());
     while let Some(key) = inside.next_key() {
         if key == b"hits" && inside.at_array() {
-            let read = elements(inside.rest(), |hit| {
+            let read = inside.elements(|hit| {
                 if let Some(source) = member(hit, b"_source").or_else(|| member(hit, b"fields")) {
                     found = true;
                     take(Envelope::Elastic, Inner::Message(source));
                 }
             });
             hand_on_cut(Envelope::Elastic, read, found, take);
-            return found;
+            break;
         }
     }
-    found
+    found.then(|| members.end())
 }
 
 /// Whether the object that `members` stands at, the member `key` of a document, holds an event.
@@ -50,16 +50,15 @@ pub(super) fn holds_event(key: &[u8], members: &Members<'_>) -> bool {
 }
 
 /// Hands on the event of one document.
-pub(super) fn document(document: &[u8], take: &mut Take<'_>) -> bool {
+pub(super) fn document(document: &[u8], take: &mut Take<'_>) -> Option<usize> {
     let (mut original, mut audit) = (None, None);
     let mut flat = Map::new();
     let mut members = Members::of(document);
     while let Some(key) = members.next_key() {
         match key {
             b"_source" | b"fields" if members.at_object() => {
-                let Some(source) = members.raw() else { return false };
-                take(Envelope::Elastic, Inner::Message(source));
-                return true;
+                take(Envelope::Elastic, Inner::Message(members.raw()?));
+                return Some(members.end());
             }
             b"event" => {
                 original = members.raw().and_then(|event| member(event, b"original")).and_then(string)
@@ -84,9 +83,9 @@ pub(super) fn document(document: &[u8], take: &mut Take<'_>) -> bool {
             let restored = restored(event.as_bytes());
             take(Envelope::Elastic, Inner::Rewritten(restored.as_deref().unwrap_or(event.as_bytes())));
         }
-        (None, None) => return false,
+        (None, None) => return None,
     }
-    true
+    Some(members.end())
 }
 
 /// The event with its annotations under their own keys; `None` where they are.

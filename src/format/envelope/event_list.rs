@@ -1,6 +1,6 @@
 //! The `EventList` of the audit webhook and of exports: `{"kind":"EventList","items":[…]}`.
 
-use super::super::members::{Members, elements};
+use super::super::members::Members;
 
 /// Calls `each` with the text of every item of an `EventList`. `list` is one complete JSON object, as
 /// [`super::super::any_order`] has found; of anything else some items may be found, or none.
@@ -8,7 +8,7 @@ pub(in super::super) fn each_item<'a>(list: &'a [u8], each: impl FnMut(&'a [u8])
     let mut members = Members::of(list);
     while let Some(key) = members.next_key() {
         if key == b"items" && members.at_array() {
-            let _ = elements(members.rest(), each);
+            let _ = members.elements(each);
             return;
         }
     }

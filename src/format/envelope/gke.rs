@@ -22,12 +22,10 @@ use super::rewrite::Object;
 use super::{Envelope, Inner, Take};
 
 /// Writes the event of an entry.
-pub(super) fn open(entry: &[u8], take: &mut Take<'_>) -> bool {
-    match event(entry) {
-        Some(text) => take(Envelope::GoogleCloud, Inner::Rewritten(&text)),
-        None => return false,
-    }
-    true
+pub(super) fn open(entry: &[u8], take: &mut Take<'_>) -> Option<usize> {
+    let (text, end) = event(entry)?;
+    take(Envelope::GoogleCloud, Inner::Rewritten(&text));
+    Some(end)
 }
 
 #[derive(Default)]
@@ -52,7 +50,8 @@ struct Payload<'a> {
     status: &'a [u8],
 }
 
-fn event(entry: &[u8]) -> Option<Vec<u8>> {
+/// The event, and where its entry ends.
+fn event(entry: &[u8]) -> Option<(Vec<u8>, usize)> {
     let mut parts = Entry::default();
     let mut members = Members::of(entry);
     while let Some(key) = members.next_key() {
@@ -84,7 +83,7 @@ fn event(entry: &[u8]) -> Option<Vec<u8>> {
         *field = inside.raw()?;
     }
     (members.is_complete() && inside.is_complete() && payload.service == b"\"k8s.io\"")
-        .then(|| write(&parts, &payload))
+        .then(|| (write(&parts, &payload), members.end()))
 }
 
 fn write(entry: &Entry<'_>, payload: &Payload<'_>) -> Vec<u8> {

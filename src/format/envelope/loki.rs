@@ -6,22 +6,20 @@ use super::super::members::{Members, elements, member, string};
 use super::{Envelope, Inner, Take, hand_on_cut};
 
 /// Hands on the lines of the answer whose member `data` or `streams` `members` stands at.
-pub(super) fn open(members: &mut Members<'_>, take: &mut Take<'_>) -> bool {
-    if members.at_array() {
-        return streams(members.rest(), take);
-    }
-    let mut data = Members::of(members.rest());
-    while let Some(key) = data.next_key() {
-        if key == b"result" && data.at_array() {
-            return streams(data.rest(), take);
-        }
-    }
-    false
+pub(super) fn open(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usize> {
+    let found = if members.at_array() {
+        streams(members, take)
+    } else {
+        let mut data = Members::of(members.rest());
+        while data.next_key()? != b"result" || !data.at_array() {}
+        streams(&mut data, take)
+    };
+    found.then(|| members.end())
 }
 
-fn streams(streams: &[u8], take: &mut Take<'_>) -> bool {
+fn streams(streams: &mut Members<'_>, take: &mut Take<'_>) -> bool {
     let mut found = false;
-    let read = elements(streams, |stream| {
+    let read = streams.elements(|stream| {
         let values = member(stream, b"values").unwrap_or_default();
         found |= lines(values, take);
     });

@@ -185,17 +185,18 @@ fn hand_on_cut(envelope: Envelope, read: Result<(), &[u8]>, found: bool, take: &
     }
 }
 
-/// Opens `object`, one JSON object, if it is an envelope; says whether it is. Nothing was taken where it is none.
+/// Opens the JSON object that `text` begins with, if it is an envelope, and returns where it ends. `None` where it is
+/// none, and nothing was taken. Of one that does not end, what is there is taken.
 ///
 /// One walk over the members tells: at the first that only audit events have it ends, so that native events of any
 /// spelling pass quickly.
-pub(super) fn open(object: &[u8], take: &mut Take<'_>) -> bool {
+pub(super) fn open(text: &[u8], take: &mut Take<'_>) -> Option<usize> {
     let mut fields = field::Fields::default();
-    let mut members = Members::of(object);
+    let mut members = Members::of(text);
     while let Some(key) = members.next_key() {
         match key {
-            b"auditID" | b"stage" | b"requestURI" | b"verb" | b"objectRef" => return false,
-            b"protoPayload" => return gke::open(object, take),
+            b"auditID" | b"stage" | b"requestURI" | b"verb" | b"objectRef" => return None,
+            b"protoPayload" => return gke::open(text, take),
             b"records" if members.at_array() => return aks::records(&mut members, take),
             b"properties" if members.at_object() => return aks::record(&mut members, take),
             b"events" | b"logEvents" if members.at_array() => return cloudwatch::events(&mut members, take),
@@ -203,12 +204,12 @@ pub(super) fn open(object: &[u8], take: &mut Take<'_>) -> bool {
             b"data" if members.at_object() => return loki::open(&mut members, take),
             b"streams" if members.at_array() => return loki::open(&mut members, take),
             b"hits" if members.at_object() => return elastic::hits(&mut members, take),
-            b"_source" | b"fields" if members.at_object() => return elastic::document(object, take),
+            b"_source" | b"fields" if members.at_object() => return elastic::document(text, take),
             b"resourceLogs" if members.at_array() => return opentelemetry::open(&mut members, take),
-            _ if key.starts_with(b"kubernetes.audit.") => return elastic::document(object, take),
+            _ if key.starts_with(b"kubernetes.audit.") => return elastic::document(text, take),
             b"kubernetes" | b"event" if members.at_object() => {
                 if elastic::holds_event(key, &members) {
-                    return elastic::document(object, take);
+                    return elastic::document(text, take);
                 }
                 fields.note(key);
                 members.skip();
@@ -216,5 +217,5 @@ pub(super) fn open(object: &[u8], take: &mut Take<'_>) -> bool {
             _ => fields.member(key, &mut members),
         }
     }
-    fields.open(members.is_complete(), take)
+    fields.open(members.is_complete(), take).then(|| members.end())
 }

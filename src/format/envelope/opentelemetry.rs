@@ -8,9 +8,9 @@ use super::super::members::{Members, elements, member, string};
 use super::{Envelope, Inner, Take, hand_on_cut};
 
 /// Hands on the body of each record of the array that `members` stands at.
-pub(super) fn open(members: &mut Members<'_>, take: &mut Take<'_>) -> bool {
+pub(super) fn open(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usize> {
     let mut found = false;
-    let read = elements(members.rest(), |resource| {
+    let read = members.elements(|resource| {
         // What is inside of an element is whole, since that was stepped over.
         let _ = elements(member(resource, b"scopeLogs").unwrap_or_default(), |scope| {
             let _ = elements(member(scope, b"logRecords").unwrap_or_default(), |record| {
@@ -21,7 +21,7 @@ pub(super) fn open(members: &mut Members<'_>, take: &mut Take<'_>) -> bool {
         });
     });
     hand_on_cut(Envelope::OpenTelemetry, read, found, take);
-    found
+    found.then(|| members.end())
 }
 
 fn hand_on(body: &[u8], take: &mut Take<'_>) -> bool {

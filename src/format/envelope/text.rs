@@ -10,11 +10,13 @@
 //! | `2024-01-01T00:00:00.000000+00:00 kube-apiserver-audit-0a1b {…}` | `aws logs tail` |
 //! | `2024-06-06T16:51:26Z {job="audit"} {…}` | `logcli` without `-o` |
 //! | `[pod/name/container] {…}`, `pod container {…}` | `kubectl logs --prefix`, stern |
+//! | `[0] tag: [[1717692686.0, {}], {"log"=>"{…}"}]` | Fluent Bit's output `stdout` |
 //! | `node-1 {…}` | `oc adm node-logs` |
 //!
 //! But for the CRI's these are only taken for what they look like if the beginning of a JSON object follows, or the
 //! rest of one that was begun: any text could begin like this.
 
+use super::super::cursor::Cursor;
 use super::{Envelope, Inner, container, journald};
 
 /// How far into a line its JSON may begin.
@@ -37,6 +39,9 @@ pub(in super::super) fn take_off<'a>(
     }
     if !(first.is_ascii_alphanumeric() || matches!(first, b'[' | b'<')) {
         return None;
+    }
+    if let Some(text) = printed_by_fluent_bit(line) {
+        return Some((Envelope::FluentBit, Inner::Line(text)));
     }
     let object = memchr::memmem::find(&line[..line.len().min(LONGEST_PREFIX)], b"{\"");
     if let Some(object) = object.filter(|at| *at > 0) {
@@ -80,6 +85,20 @@ fn kind(before: &[u8]) -> Option<Envelope> {
         (true, Some(container)) if rest == 1 && is_name(container) => Some(Envelope::PodName),
         _ => None,
     }
+}
+
+/// `[0] tag: [[1717692686.0, {}], {"log"=>"{…}"}]`: strings stand between quotes as they are (msgpack-c, objectc.c,
+/// `msgpack_object_print_buffer`).
+fn printed_by_fluent_bit(line: &[u8]) -> Option<&[u8]> {
+    const BEFORE: &[u8] = b"=>\"{\"";
+    let number = line.strip_prefix(b"[")?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if number == 0 || !line[1 + number..].starts_with(b"] ") {
+        return None;
+    }
+    let start = memchr::memmem::find(&line[..line.len().min(LONGEST_PREFIX)], BEFORE)? + BEFORE.len() - 2;
+    let mut cursor = Cursor::new(&line[start..]);
+    cursor.skip_value()?;
+    Some(&line[start..start + cursor.at])
 }
 
 /// What journald prints before a text.
@@ -191,6 +210,8 @@ mod tests {
             let (found, text, _) = found.unwrap_or_else(|| panic!("{before}"));
             assert_eq!((found, text.as_str()), (envelope, object), "{before}");
         }
+        let printed = taken("[0] kube.audit: [[1717692686.0, {}], {\"log\"=>\"{\"a\":1}\", \"b\"=>\"\"}]");
+        assert_eq!(printed, Some((FluentBit, "{\"a\":1}".to_owned(), None)));
         let partial = taken("2016-10-06T00:17:09.669794202Z stdout P:x {\"kind\":\"Ev");
         assert_eq!(partial, Some((Cri, "{\"kind\":\"Ev".to_owned(), Some(false))));
         let split = format!("Jun 06 16:51:26 host k3s[1]: {{\"{}", "a".repeat(journald::LINE_MAX - 2));
@@ -216,7 +237,7 @@ mod tests {
             "2018-03-21T21:47:07.603214Z AUDIT: id=\"1\"",
             "2016-10-06T00:17:09Z stdlog F {\"a\":1}",
             "[{\"kind\":\"Event\"}]",
-            "[0] kube.audit: [[1717692686.0, {}], {\"log\"=>\"{\"a\":1}\"}]",
+            "[0] kube.audit: [[1717692686.0, {}], {\"log\"=>\"{\"a\":",
             "failed: a b c {\"kind\":1}",
             "plain text",
         ] {
