@@ -281,7 +281,9 @@ impl Reader {
                             report_beside_event(before, sink);
                             items(value, sink);
                         }
-                        Err(NoEvent::Other) if self.open(value, sink).is_some() => report_beside_event(before, sink),
+                        Err(NoEvent::Other) if self.open(value, sink).is_some() => {
+                            report_beside_event(before, sink)
+                        }
                         Err(NoEvent::Other) if leads => {
                             sink.unreadable(Unreadable::NotAnAuditEvent, value);
                             gap = end;

@@ -154,19 +154,25 @@ impl<'a> Request<'a> {
         match (parts.next(), parts.next(), parts.next()) {
             (Some(group), Some(version), Some(path)) if names_resource => {
                 let group = if group == "core" { "" } else { group };
-                let uri = match group {
-                    "" => format!("/api/{version}/{path}"),
-                    group => format!("/apis/{group}/{version}/{path}"),
+                let (object, has_subresource) = object_ref(group, version, path);
+                // What is created has its name in the entry, and not in the URL that it was sent to.
+                let sent_to = match path.rsplit_once('/') {
+                    Some((collection, _)) if verb == b"create" && !has_subresource => collection,
+                    _ => path,
                 };
-                Self { verb, uri, object: Some(object_ref(group, version, path)) }
+                let uri = match group {
+                    "" => format!("/api/{version}/{sent_to}"),
+                    group => format!("/apis/{group}/{version}/{sent_to}"),
+                };
+                Self { verb, uri, object: Some(object) }
             }
             _ => Self { verb, uri: format!("/{}", resource_name.trim_start_matches('/')), object: None },
         }
     }
 }
 
-/// `[namespaces/<ns>/]<resource>[/<name>[/<subresource>]]`
-fn object_ref(group: &str, version: &str, path: &str) -> Object {
+/// `[namespaces/<ns>/]<resource>[/<name>[/<subresource>]]`; and whether there is a subresource.
+fn object_ref(group: &str, version: &str, path: &str) -> (Object, bool) {
     let parts: Vec<&str> = path.split('/').collect();
     let (namespace, rest) = match parts.as_slice() {
         // A namespace is an object of its own, and has the subresources `finalize` and `status`.
@@ -188,7 +194,7 @@ fn object_ref(group: &str, version: &str, path: &str) -> Object {
     object.filled("apiGroup", group);
     object.filled("apiVersion", version);
     object.filled("subresource", subresource);
-    object
+    (object, !subresource.is_empty())
 }
 
 fn status(status: &[u8]) -> Object {
@@ -313,6 +319,11 @@ mod tests {
             let written = request.object.map(Object::finish).unwrap_or_default();
             assert_eq!(String::from_utf8_lossy(&written), object, "{name}");
         }
+        let created = Request::of(b"io.k8s.core.v1.pods.create", "core/v1/namespaces/a/pods/p");
+        assert_eq!(created.uri, "/api/v1/namespaces/a/pods");
+        let evicted =
+            Request::of(b"io.k8s.core.v1.pods.eviction.create", "core/v1/namespaces/a/pods/p/eviction");
+        assert_eq!(evicted.uri, "/api/v1/namespaces/a/pods/p/eviction");
         let plain = Request::of(b"io.k8s.get", "readyz");
         assert_eq!((plain.uri.as_str(), plain.object.is_none()), ("/readyz", true));
     }
