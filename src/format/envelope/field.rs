@@ -111,7 +111,8 @@ impl Fields {
         let Some((name, text)) = self.line else { return false };
         let seen = &self.seen;
         let holds_object = text.trim_ascii_start().starts_with(b"{");
-        if !is_complete && !(self.is_cut && holds_object) {
+        let is_sound = is_complete || (self.is_cut && holds_object);
+        if !is_sound {
             return false;
         }
         match name {
