@@ -8,6 +8,8 @@ use std::str;
 
 use memchr::memchr2;
 
+use super::unescape::string_length;
+
 /// A place in `text`.
 pub(super) struct Cursor<'a> {
     pub(super) text: &'a [u8],
@@ -128,7 +130,8 @@ impl<'a> Cursor<'a> {
             match byte {
                 b'"' => {
                     self.at += 1;
-                    self.raw_string()?;
+                    // In envelopes this is an event, full of escapes.
+                    self.at += string_length(self.rest())?;
                 }
                 b'{' | b'[' => {
                     depth += 1;

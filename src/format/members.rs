@@ -115,6 +115,68 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// Walks through the value, an object, with `walk`, and steps over what that leaves.
+    pub(super) fn inside<R>(&mut self, walk: impl FnOnce(&mut Members<'a>) -> R) -> R {
+        self.at_value = false;
+        let mut inner = Members::of(self.cursor.rest());
+        let result = walk(&mut inner);
+        self.cursor.at += inner.end();
+        if !inner.is_complete() {
+            self.state = State::Broken;
+        }
+        result
+    }
+
+    /// Walks through every object of the value, an array, with `each`, which says whether it found what it looks for;
+    /// steps over any other element.
+    ///
+    /// # Errors
+    /// The element that breaks, up to the end of the text, unless something was found in it.
+    pub(super) fn each_object(
+        &mut self,
+        mut each: impl FnMut(&mut Members<'a>) -> bool,
+    ) -> Result<(), &'a [u8]> {
+        self.at_value = false;
+        let read = self.objects(&mut each);
+        if !matches!(read, Ok(true)) {
+            self.state = State::Broken;
+        }
+        read.map(drop)
+    }
+
+    /// Says whether the array is whole.
+    fn objects(&mut self, each: &mut impl FnMut(&mut Members<'a>) -> bool) -> Result<bool, &'a [u8]> {
+        let cursor = &mut self.cursor;
+        if !cursor.eat(b"[") {
+            return Err(cursor.rest());
+        }
+        cursor.skip_spaces();
+        if cursor.eat(b"]") {
+            return Ok(true);
+        }
+        loop {
+            cursor.skip_spaces();
+            let element = cursor.rest();
+            if element.starts_with(b"{") {
+                let mut inner = Members::of(element);
+                let has_found = each(&mut inner);
+                cursor.at += inner.end();
+                if !inner.is_complete() {
+                    return if has_found { Ok(false) } else { Err(element) };
+                }
+            } else if cursor.skip_value().is_none() {
+                return Err(element);
+            }
+            cursor.skip_spaces();
+            if cursor.eat(b"]") {
+                return Ok(true);
+            }
+            if !cursor.eat(b",") {
+                return Err(cursor.rest());
+            }
+        }
+    }
+
     /// Calls `each` with every element of the value, an array, as far as it is sound.
     ///
     /// # Errors

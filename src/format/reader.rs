@@ -111,7 +111,7 @@ impl Reader {
         } else if let Some(event) = kube::scan(bare) {
             self.give_up(Unreadable::CutShort, sink);
             sink.event(&event, bare, Marks::default());
-        } else if !self.take_off(bare, sink) {
+        } else if !self.take_off(bare, sink) && !self.open_whole(bare, sink) {
             self.between_zeros(line, sink);
         }
     }

@@ -4,16 +4,22 @@
 //! such record a line. Elastic's integration has `log` as an object (elastic/integrations, azure and kubernetes). Files
 //! of Event Hubs' capture may begin with a byte order mark, which [`super::super::Reader`] knows.
 
-use super::super::members::{Members, member, string};
+use super::super::members::Members;
 use super::{Envelope, Inner, Take, hand_on_cut};
 
 /// Hands on the log of each record of the array that `members` stands at.
 pub(super) fn records(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usize> {
     let mut found = false;
-    let read = members.elements(|record| {
-        if let Some(properties) = member(record, b"properties") {
-            found |= log_of(properties, take);
+    let read = members.each_object(|record| {
+        while let Some(key) = record.next_key() {
+            if key == b"properties" && record.at_object() {
+                return record
+                    .inside(|properties| log_of(properties, take))
+                    .inspect(|()| found = true)
+                    .is_some();
+            }
         }
+        false
     });
     hand_on_cut(Envelope::Azure, read, found, take);
     found.then(|| members.end())
@@ -21,15 +27,16 @@ pub(super) fn records(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<
 
 /// The same for one record, whose properties `members` stands at.
 pub(super) fn record(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usize> {
-    log_of(members.raw()?, take).then(|| members.end())
+    members.inside(|properties| log_of(properties, take))?;
+    Some(members.end())
 }
 
-fn log_of(properties: &[u8], take: &mut Take<'_>) -> bool {
-    let Some(log) = member(properties, b"log") else { return false };
-    match string(log) {
-        Some(text) => take(Envelope::Azure, Inner::Message(&text)),
-        None if log.starts_with(b"{") => take(Envelope::Azure, Inner::Message(log)),
-        None => return false,
+fn log_of(properties: &mut Members<'_>, take: &mut Take<'_>) -> Option<()> {
+    while properties.next_key()? != b"log" {}
+    if properties.at_object() {
+        take(Envelope::Azure, Inner::Message(properties.raw()?));
+    } else {
+        take(Envelope::Azure, Inner::Message(&properties.text()?));
     }
-    true
+    Some(())
 }

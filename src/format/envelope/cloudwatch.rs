@@ -14,14 +14,26 @@ use super::{Envelope, Inner, Take, hand_on_cut};
 /// Hands on the message of each record of the array that `members` stands at.
 pub(super) fn events(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usize> {
     let mut found = false;
-    let read = members.elements(|record| {
-        if let Some(message) = member(record, b"message") {
-            found = true;
-            each_text(message, take);
+    let read = members.each_object(|record| {
+        while let Some(key) = record.next_key() {
+            if key == b"message" {
+                return message(record, take).inspect(|()| found = true).is_some();
+            }
         }
+        false
     });
     hand_on_cut(Envelope::CloudWatch, read, found, take);
     found.then(|| members.end())
+}
+
+/// `aws logs tail --format json` has messages that are JSON as such.
+fn message(record: &mut Members<'_>, take: &mut Take<'_>) -> Option<()> {
+    if record.at_object() {
+        take(Envelope::CloudWatch, Inner::Message(record.raw()?));
+    } else {
+        take(Envelope::CloudWatch, Inner::Message(&record.text()?));
+    }
+    Some(())
 }
 
 /// The same for the rows of a query's result.
@@ -31,20 +43,13 @@ pub(super) fn insights(members: &mut Members<'_>, take: &mut Take<'_>) -> Option
         // A row is whole, since the array of rows was stepped over.
         let _ = elements(row, |cell| {
             if member(cell, b"field") == Some(b"\"@message\"")
-                && let Some(message) = member(cell, b"value")
+                && let Some(message) = member(cell, b"value").and_then(string)
             {
                 found = true;
-                each_text(message, take);
+                take(Envelope::CloudWatch, Inner::Message(&message));
             }
         });
     });
     hand_on_cut(Envelope::CloudWatch, read, found, take);
     found.then(|| members.end())
-}
-
-fn each_text(message: &[u8], take: &mut Take<'_>) {
-    match string(message) {
-        Some(text) => take(Envelope::CloudWatch, Inner::Message(&text)),
-        None => take(Envelope::CloudWatch, Inner::Message(message)),
-    }
 }

@@ -10,7 +10,7 @@
 
 use serde_json::{Map, Value};
 
-use super::super::members::{Members, member, string};
+use super::super::members::{Members, member};
 use super::rewrite::Object;
 use super::{Envelope, Inner, Take, hand_on_cut};
 
@@ -41,50 +41,50 @@ pub(super) fn hits(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usi
     found.then(|| members.end())
 }
 
-/// Whether the object that `members` stands at, the member `key` of a document, holds an event.
-pub(super) fn holds_event(key: &[u8], members: &Members<'_>) -> bool {
-    match key {
-        b"kubernetes" => member(members.rest(), b"audit").is_some_and(|audit| audit.starts_with(b"{")),
-        _ => member(members.rest(), b"original").is_some_and(|original| original.starts_with(b"\"{")),
+/// The line in `event.original`, of the member `event` that `members` stands at.
+pub(super) fn original(members: &mut Members<'_>) -> Option<Vec<u8>> {
+    members.inside(|event| {
+        while event.next_key()? != b"original" {}
+        if event.rest().starts_with(b"\"{") { event.text() } else { None }
+    })
+}
+
+/// The event in `kubernetes.audit`, of the member `kubernetes` that `members` stands at.
+pub(super) fn audit<'a>(members: &mut Members<'a>) -> Option<&'a [u8]> {
+    members.inside(|kubernetes| {
+        while kubernetes.next_key()? != b"audit" {}
+        if kubernetes.at_object() { kubernetes.raw() } else { None }
+    })
+}
+
+/// Hands on the event that stood in `kubernetes.audit`.
+pub(super) fn hand_on(audit: &[u8], take: &mut Take<'_>) {
+    match restored(audit) {
+        Some(event) => take(Envelope::Elastic, Inner::Rewritten(&event)),
+        None => take(Envelope::Elastic, Inner::Message(audit)),
     }
 }
 
-/// Hands on the event of one document.
+/// Hands on what a document has under `_source` or `fields`, or the event whose fields it has flattened.
 pub(super) fn document(document: &[u8], take: &mut Take<'_>) -> Option<usize> {
-    let (mut original, mut audit) = (None, None);
     let mut flat = Map::new();
     let mut members = Members::of(document);
     while let Some(key) = members.next_key() {
-        match key {
-            b"_source" | b"fields" if members.at_object() => {
-                take(Envelope::Elastic, Inner::Message(members.raw()?));
-                return Some(members.end());
-            }
-            b"event" => {
-                original = members.raw().and_then(|event| member(event, b"original")).and_then(string)
-            }
-            b"kubernetes" => audit = members.raw().and_then(|kubernetes| member(kubernetes, b"audit")),
-            _ => {
-                let path = std::str::from_utf8(key).ok().and_then(|key| key.strip_prefix(FLAT));
-                if let (Some(path), Some(value)) = (path, members.raw()) {
-                    insert(&mut flat, path, value);
-                }
-            }
+        if matches!(key, b"_source" | b"fields") && members.at_object() {
+            take(Envelope::Elastic, Inner::Message(members.raw()?));
+            return Some(members.end());
+        }
+        let path = std::str::from_utf8(key).ok().and_then(|key| key.strip_prefix(FLAT));
+        if let (Some(path), Some(value)) = (path, members.raw()) {
+            insert(&mut flat, path, value);
         }
     }
-    match (original.filter(|text| text.starts_with(b"{")), audit) {
-        (Some(line), _) => take(Envelope::Elastic, Inner::Message(&line)),
-        (None, Some(audit)) => match restored(audit) {
-            Some(event) => take(Envelope::Elastic, Inner::Rewritten(&event)),
-            None => take(Envelope::Elastic, Inner::Message(audit)),
-        },
-        (None, None) if !flat.is_empty() => {
-            let event = Value::Object(flat).to_string();
-            let restored = restored(event.as_bytes());
-            take(Envelope::Elastic, Inner::Rewritten(restored.as_deref().unwrap_or(event.as_bytes())));
-        }
-        (None, None) => return None,
+    if flat.is_empty() {
+        return None;
     }
+    let event = Value::Object(flat).to_string();
+    let restored = restored(event.as_bytes());
+    take(Envelope::Elastic, Inner::Rewritten(restored.as_deref().unwrap_or(event.as_bytes())));
     Some(members.end())
 }
 

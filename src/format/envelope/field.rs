@@ -14,11 +14,15 @@
 //! What kind it is, is told by the members beside the text; their order is any.
 
 use super::super::members::Members;
-use super::{Envelope, Inner, Take, container, journald};
+use super::{Envelope, Inner, Take, container, elastic, journald};
 
 /// What [`super::open`] has seen of an object that may be one of these.
 #[derive(Default)]
-pub(super) struct Fields {
+pub(super) struct Fields<'a> {
+    /// `event.original` of Elastic, the line as it was.
+    pub(super) original: Option<Vec<u8>>,
+    /// `kubernetes.audit` of Elastic, an event.
+    pub(super) audit: Option<&'a [u8]>,
     /// The member that holds the line, and the line.
     line: Option<(Name, Vec<u8>)>,
     stream: Vec<u8>,
@@ -53,7 +57,7 @@ struct Seen {
     is_line_max: bool,
 }
 
-impl Fields {
+impl Fields<'_> {
     /// Looks at the member that `members` stands at.
     pub(super) fn member(&mut self, key: &[u8], members: &mut Members<'_>) {
         let name = match key {
@@ -108,6 +112,14 @@ impl Fields {
     /// Hands on the line, if there is one. Of an object that breaks the line is handed on as far as it goes, if it is
     /// where an event was.
     pub(super) fn open(self, is_complete: bool, take: &mut Take<'_>) -> bool {
+        if let Some(line) = self.original {
+            take(Envelope::Elastic, Inner::Message(&line));
+            return true;
+        }
+        if let Some(audit) = self.audit {
+            elastic::hand_on(audit, take);
+            return true;
+        }
         let Some((name, text)) = self.line else { return false };
         let seen = &self.seen;
         let holds_object = text.trim_ascii_start().starts_with(b"{");

@@ -2,7 +2,7 @@
 //! "values":[["<ns>","line",{…}]]}]}}`) and `tail` (`{"streams":[{"stream":{…},"values":[…]}]}`); see "Loki HTTP API",
 //! and loghttp in grafana/loki, pkg/loghttp. The lines of `logcli -o jsonl` are [`super::field`]'s.
 
-use super::super::members::{Members, elements, member, string};
+use super::super::members::{Members, elements, string};
 use super::{Envelope, Inner, Take, hand_on_cut};
 
 /// Hands on the lines of the answer whose member `data` or `streams` `members` stands at.
@@ -19,27 +19,24 @@ pub(super) fn open(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usi
 
 fn streams(streams: &mut Members<'_>, take: &mut Take<'_>) -> bool {
     let mut found = false;
-    let read = streams.elements(|stream| {
-        let values = member(stream, b"values").unwrap_or_default();
-        found |= lines(values, take);
-    });
-    if let Err(cut) = read {
-        // Most answers have one stream: the lines before the cut are in it.
-        let mut stream = Members::of(cut);
+    let read = streams.each_object(|stream| {
         while let Some(key) = stream.next_key() {
             if key == b"values" && stream.at_array() {
-                return lines(stream.rest(), take) || found;
+                let has_lines = lines(stream, take);
+                found |= has_lines;
+                return has_lines;
             }
         }
-    }
+        false
+    });
     hand_on_cut(Envelope::Loki, read, found, take);
     found
 }
 
 /// Hands on the lines of entries: `["<ns>","line",{…}]`, the third being what was found out about the line.
-fn lines(values: &[u8], take: &mut Take<'_>) -> bool {
+fn lines(values: &mut Members<'_>, take: &mut Take<'_>) -> bool {
     let mut found = false;
-    let read = elements(values, |entry| {
+    let read = values.elements(|entry| {
         let mut at = 0;
         // An entry is whole, since the array of entries was stepped over.
         let _ = elements(entry, |part| {

@@ -207,12 +207,10 @@ pub(super) fn open(text: &[u8], take: &mut Take<'_>) -> Option<usize> {
             b"_source" | b"fields" if members.at_object() => return elastic::document(text, take),
             b"resourceLogs" if members.at_array() => return opentelemetry::open(&mut members, take),
             _ if key.starts_with(b"kubernetes.audit.") => return elastic::document(text, take),
-            b"kubernetes" | b"event" if members.at_object() => {
-                if elastic::holds_event(key, &members) {
-                    return elastic::document(text, take);
-                }
+            b"event" if members.at_object() => fields.original = elastic::original(&mut members),
+            b"kubernetes" if members.at_object() => {
                 fields.note(key);
-                members.skip();
+                fields.audit = elastic::audit(&mut members);
             }
             _ => fields.member(key, &mut members),
         }

@@ -4,39 +4,61 @@
 
 use serde_json::{Map, Value};
 
-use super::super::members::{Members, elements, member, string};
+use super::super::members::Members;
 use super::{Envelope, Inner, Take, hand_on_cut};
 
 /// Hands on the body of each record of the array that `members` stands at.
 pub(super) fn open(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usize> {
     let mut found = false;
-    let read = members.elements(|resource| {
-        // What is inside of an element is whole, since that was stepped over.
-        let _ = elements(member(resource, b"scopeLogs").unwrap_or_default(), |scope| {
-            let _ = elements(member(scope, b"logRecords").unwrap_or_default(), |record| {
-                if let Some(body) = member(record, b"body") {
-                    found |= hand_on(body, take);
-                }
-            });
-        });
+    let read = lists(members, &[b"scopeLogs", b"logRecords"], &mut |record| {
+        while let Some(key) = record.next_key() {
+            if key == b"body" && record.at_object() {
+                return hand_on(record, take).inspect(|()| found = true).is_some();
+            }
+        }
+        false
     });
     hand_on_cut(Envelope::OpenTelemetry, read, found, take);
     found.then(|| members.end())
 }
 
-fn hand_on(body: &[u8], take: &mut Take<'_>) -> bool {
-    if let Some(text) = member(body, b"stringValue").and_then(string) {
-        take(Envelope::OpenTelemetry, Inner::Message(&text));
-        return true;
+/// Walks through the array that `members` stands at, and in each of its objects through the lists under `keys`.
+fn lists<'a>(
+    members: &mut Members<'a>,
+    keys: &[&[u8]],
+    each: &mut dyn FnMut(&mut Members<'a>) -> bool,
+) -> Result<(), &'a [u8]> {
+    let Some((list, deeper)) = keys.split_first() else { return members.each_object(each) };
+    let mut cut = Ok(());
+    members.each_object(|object| {
+        while let Some(key) = object.next_key() {
+            if key == *list && object.at_array() {
+                cut = lists(object, deeper, each);
+            }
+        }
+        // Where the break is, is told by the innermost list.
+        true
+    })?;
+    cut
+}
+
+fn hand_on(record: &mut Members<'_>, take: &mut Take<'_>) -> Option<()> {
+    let body = record.rest();
+    match record.inside(|body| match body.next_key()? {
+        b"stringValue" => Some(body.text()),
+        b"kvlistValue" => Some(None),
+        _ => None,
+    })? {
+        Some(text) => take(Envelope::OpenTelemetry, Inner::Message(&text)),
+        None => {
+            let length = body.len() - record.rest().len();
+            // serde_json goes 128 levels deep at most, and so does what follows.
+            let value = serde_json::from_slice::<Value>(&body[..length]).ok()?;
+            let event = plain(&value).to_string();
+            take(Envelope::OpenTelemetry, Inner::Rewritten(event.as_bytes()));
+        }
     }
-    if member(body, b"kvlistValue").is_none() {
-        return false;
-    }
-    // serde_json goes 128 levels deep at most, and so does what follows.
-    let Ok(value) = serde_json::from_slice::<Value>(body) else { return false };
-    let event = plain(&value).to_string();
-    take(Envelope::OpenTelemetry, Inner::Rewritten(event.as_bytes()));
-    true
+    Some(())
 }
 
 /// A value of OTLP as plain JSON.

@@ -34,6 +34,23 @@ impl Reader {
         envelope::open(text, &mut |envelope, inner| self.inside(envelope, inner, sink))
     }
 
+    /// Reads a line that is an envelope and nothing beside it, while no value goes on: the common case, first.
+    pub(super) fn open_whole(&mut self, line: &[u8], sink: &mut impl Sink) -> bool {
+        let is_object = line.first() == Some(&b'{') && line.last() == Some(&b'}');
+        if !is_object || self.pending.is_some() {
+            return false;
+        }
+        match self.open(line, sink) {
+            None => false,
+            Some(end) => {
+                if end < line.len() {
+                    self.between_zeros(&line[end..], sink);
+                }
+                true
+            }
+        }
+    }
+
     /// Reads what an envelope held.
     pub(super) fn inside(&mut self, envelope: Envelope, inner: Inner<'_>, sink: &mut dyn Sink) {
         if !matches!(inner, Inner::Line(_) | Inner::Part { .. }) {
