@@ -89,11 +89,13 @@ fn block(text: &[u8], out: &mut Vec<u8>) -> Step {
 /// Copies a run of at most a block to `out[end..]`; returns where it ends there. There is room for a run more.
 fn copy(text: &[u8], run: std::ops::Range<usize>, out: &mut [u8], end: usize) -> usize {
     let length = run.len();
-    let mut copied = 0;
-    while copied < length {
-        let from = run.start + copied;
-        out[end + copied..][..RUN].copy_from_slice(&text[from..][..RUN]);
-        copied += RUN;
+    // Behind an escape that ends behind the block, less than a run of text may be left.
+    if length == 0 {
+        return end;
+    }
+    out[end..][..RUN].copy_from_slice(&text[run.start..][..RUN]);
+    if length > RUN {
+        out[end..][..length].copy_from_slice(&text[run]);
     }
     end + length
 }
