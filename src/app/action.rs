@@ -157,6 +157,10 @@ pub enum Action {
     Notices,
     /// The logs that are open.
     Sources,
+    /// Read another log.
+    OpenLog,
+    /// Drop a log.
+    CloseLog,
     /// Draw everything anew.
     Repaint,
     /// Suspend the program.

@@ -361,6 +361,8 @@ pub const KEYMAP: &[Binding] = &[
     bind(&[control('p')], Action::Palette, "palette", Section::Program, "all commands"),
     bind(&[], Action::Notices, "notices", Section::Program, "what could not be read, and what changed"),
     bind(&[], Action::Sources, "sources", Section::Program, "the logs that are open"),
+    bind(&[], Action::OpenLog, "open", Section::Program, "read another log, as :open FILE"),
+    bind(&[], Action::CloseLog, "close", Section::Program, "drop a log, as :close NAME"),
     bind(&[key('?'), named(KeyCode::F(1))], Action::Help, "help", Section::Program, "help"),
     bind(&[control('z')], Action::Suspend, "suspend", Section::Program, "suspend"),
     bind(&[key('q')], Action::Quit, "quit", Section::Program, "leave this view; quit"),

@@ -8,7 +8,7 @@ use super::action::Action;
 use super::filter_bar::insert;
 use super::keymap::{KEYMAP, Section};
 use super::{App, Effect, Screen};
-use crate::model::{EventId, format_rfc3339};
+use crate::model::{EventId, Micros, SourceId, format_duration, format_rfc3339};
 use crate::query::Expression;
 use crate::redact;
 use crate::store::Field;
@@ -365,7 +365,15 @@ impl App {
                 (true, false) => "read; following".to_owned(),
                 (true, true) => "read to its end".to_owned(),
             };
-            items.push(item("", state, Does::Nothing));
+            let (records, newest) = self.held_of(described.id);
+            let lag = match newest {
+                Some(newest) if !source.ended => {
+                    format!("; newest event {} ago", format_duration((self.now - newest).max(0)))
+                }
+                _ => String::new(),
+            };
+            let held = format!("{state}; {} records held{lag}", text::thousands(records));
+            items.push(item("", held, Does::Nothing));
             for file in &source.files {
                 let window = match (file.first, file.last) {
                     (Some(first), Some(last)) => {
@@ -385,7 +393,17 @@ impl App {
         if items.is_empty() {
             items.push(item("", "no log is open", Does::Nothing));
         }
+        items.push(item("", ":open FILE reads another log, :close NAME drops one", Does::Nothing));
         Menu::new(MenuKind::Sources, "Logs", items)
+    }
+
+    /// Records held of a log, and the time of its newest one.
+    fn held_of(&self, source: SourceId) -> (u64, Option<Micros>) {
+        let of_source = self.store.entries().filter(|(_, entry)| entry.segment().source() == source);
+        of_source.fold((0, None), |(records, newest), (_, entry)| {
+            let held = u64::from(entry.segment().rows() - entry.dropped().count());
+            (records + held, newest.max(Some(entry.segment().max_time())))
+        })
     }
 
     pub(super) fn marks_menu(&self) -> Menu {

@@ -34,6 +34,7 @@ pub mod tree;
 pub mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent};
@@ -167,6 +168,10 @@ pub enum Effect {
     },
     /// Run these rules over these segments, and tell what they match.
     LookAt(LookAt),
+    /// Read this log, too.
+    OpenLog(PathBuf),
+    /// Read no more of this log.
+    CloseLog(SourceId),
     /// Older history is not wanted any more: memory is full.
     StopHistory,
     /// Older history of this log is not wanted: it lies before `--since`.
@@ -373,6 +378,8 @@ pub struct App {
     unusual: Unusual,
     /// Another range was set since.
     range_is_own: bool,
+    /// Logs that were closed.
+    closed: BTreeSet<SourceId>,
     /// The filter that the view shows; everything where matches are only marked.
     shown_filter: Expression,
     filter_began: Option<Micros>,
@@ -430,6 +437,7 @@ impl App {
             now,
             started_range: None,
             range_is_own: false,
+            closed: BTreeSet::new(),
             range_is_open: config.since.is_some() || config.until.is_some(),
             shown_filter: Expression::default(),
             filter_began: None,

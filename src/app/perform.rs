@@ -36,6 +36,10 @@ impl App {
             Action::History | Action::Chain | Action::Access | Action::Session => self.analyse(action),
             Action::StepForward | Action::StepBack => self.step(action == Action::StepForward),
             Action::Save => self.begin_save(),
+            Action::OpenLog => self.say("write the log behind it: :open /path/to/audit.log".into()),
+            Action::CloseLog => {
+                self.say("write the log behind it, as :sources calls it: :close audit.log".into())
+            }
             Action::Note => self.say("write the note behind it: :note what was found here".into()),
             Action::PreviousScreen => self.switch_to(self.screen_before),
             Action::Facets => self.open_facets(None),
@@ -443,6 +447,11 @@ impl App {
                 Err(problem) => self.say_wrong(format!("filter: {}", problem.message)),
             },
             "time" | "goto" if !rest.is_empty() => self.go_to_time(rest),
+            "open" if !rest.trim().is_empty() => {
+                self.say(format!("opening {}", rest.trim()));
+                return vec![Effect::OpenLog(rest.trim().into())];
+            }
+            "close" if !rest.trim().is_empty() => return self.close_log(rest.trim()),
             "by" => self.group_by(rest),
             "note" if !rest.trim().is_empty() => self.note(rest.trim()),
             "changes" => self.changes_since(rest.trim()),

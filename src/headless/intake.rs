@@ -66,7 +66,7 @@ impl Intake {
             IngestMessage::HistoryDone(source) | IngestMessage::End(source) => {
                 self.reading.remove(&source);
             }
-            IngestMessage::Progress { .. } => {}
+            IngestMessage::Progress { .. } | IngestMessage::Available(_) => {}
         }
         None
     }

@@ -142,6 +142,13 @@ fn config_of(settings: &Settings, greeting: Option<String>, rules: LoadedRules) 
 
 /// The pipeline, which opens its logs on a thread of its own since that may take a while and sends messages.
 struct Pipeline {
+    options: IngestOptions,
+    sender: mpsc::Sender<IngestMessage>,
+    parts: Vec<Part>,
+}
+
+/// Logs that were opened together.
+struct Part {
     started: std::sync::mpsc::Receiver<Ingest>,
     running: Option<Ingest>,
 }
@@ -152,23 +159,33 @@ impl Pipeline {
         options: IngestOptions,
         sender: mpsc::Sender<IngestMessage>,
     ) -> Pipeline {
+        let mut pipeline = Pipeline { options, sender, parts: Vec::new() };
+        pipeline.open(inputs);
+        pipeline
+    }
+
+    fn open(&mut self, inputs: Vec<ingest::Input>) {
         let (tell, started) = std::sync::mpsc::sync_channel(1);
+        let (options, sender) = (self.options.clone(), self.sender.clone());
+        let part = u16::try_from(self.parts.len()).unwrap_or(u16::MAX);
         let body = move || {
-            let ingest = ingest::start(&inputs, &options, &sender);
+            let ingest = ingest::start_part(part, &inputs, &options, &sender);
             // Nobody waiting means that the program is ending; dropping the pipeline stops it.
             let _ = tell.send(ingest);
         };
         // Without a thread nothing is read, which the screen shows; there is nothing better to do.
         let _ = thread::Builder::new().name("open".into()).spawn(body);
-        Pipeline { started, running: None }
+        self.parts.push(Part { started, running: None });
     }
 
-    fn with_running(&mut self, tell: impl FnOnce(&Ingest)) {
-        if self.running.is_none() {
-            self.running = self.started.recv_timeout(Duration::from_millis(50)).ok();
-        }
-        if let Some(running) = &self.running {
-            tell(running);
+    fn with_running(&mut self, tell: impl Fn(&Ingest)) {
+        for part in &mut self.parts {
+            if part.running.is_none() {
+                part.running = part.started.recv_timeout(Duration::from_millis(50)).ok();
+            }
+            if let Some(running) = &part.running {
+                tell(running);
+            }
         }
     }
 }
@@ -263,6 +280,8 @@ impl Program {
                 Effect::Copy(text) => self.copy(&text),
                 Effect::Save { path, content } => save::begin(path, content, self.save_sender.clone()),
                 Effect::LookAt(look) => self.rules.look_at(look),
+                Effect::OpenLog(path) => self.pipeline.open(vec![ingest::Input::Argument(path)]),
+                Effect::CloseLog(source) => self.pipeline.with_running(|ingest| ingest.close(source)),
                 Effect::StopHistory => self.pipeline.with_running(Ingest::stop_history),
                 Effect::EnoughHistory(source) => {
                     self.pipeline.with_running(|ingest| ingest.enough_history(source));
