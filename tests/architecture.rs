@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("query", &["model", "redact", "format", "store"]),
     ("activity", &["model", "query", "store"]),
     ("identity", &["model", "store"]),
-    ("detect", &["model", "redact", "store"]),
+    ("detect", &["model", "redact", "store", "identity"]),
     ("trace", &["model", "redact", "text", "store", "query", "identity"]),
     ("ingest", &["model", "error", "notice", "redact", "format", "source", "store"]),
     (

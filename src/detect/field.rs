@@ -216,7 +216,7 @@ fn path_of(field: Field) -> &'static str {
 
 /// Whether an address is reached over the internet: neither private, local, shared (RFC 6598), nor unspecified.
 /// Addresses set aside for documentation count as public, as they do in the examples that use them.
-fn is_public(address: IpAddr) -> bool {
+pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let [first, second, ..] = v4.octets();

@@ -4,12 +4,13 @@
 //!   rule files -> RuleSet (what is wrong with them: LoadProblem) -> Engine, which workers share
 //!   Segment -> Engine::hits: columns first, the texts of few rows last -> Hit (row, rule)
 //!   hits -> Correlator (windows over event time, in whatever order hits come) -> Finding
+//!   Identities, Store -> state::findings: what needs to know of other requests -> Finding
 //!   hits and findings -> Alerts: by rule and actor, each request once
 //! ```
 //!
 //! Rules are Sigma 2.1 (and same-element blocks of `sigma-version: 3`), parsed by `rsigma-parser` and evaluated here.
-//! Nothing here knows a screen, a thread or a clock; [`crate::store`] holds what is evaluated, and masked columns are
-//! told by [`crate::redact`].
+//! Nothing here knows a screen, a thread or a clock; [`crate::store`] holds what is evaluated, [`crate::identity`] what is
+//! known of each credential, and masked columns are told by [`crate::redact`].
 //!
 //! Where the specification leaves room, or a log needs it:
 //! - Columns do not tell an absent string from an empty one, nor does the Kubernetes API: `''` and `null` both match.
@@ -30,6 +31,7 @@ mod explain;
 mod field;
 mod files;
 mod item;
+mod lists;
 mod matcher;
 mod modifiers;
 mod path;
@@ -38,6 +40,7 @@ mod request;
 mod row;
 mod rule;
 mod ruleset;
+pub mod state;
 #[cfg(test)]
 mod tests;
 mod windows;

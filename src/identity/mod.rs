@@ -1,21 +1,34 @@
 //! The credential index: which identity used which credential, from which address, with which tool; who minted each
 //! token; and what is usual for an identity.
 //!
-//! Built from the columns of each segment as it arrives, once, and never from bodies. It outlives the eviction of the
-//! segments it was built from, so that a token's origin is still known when the request that minted it is gone; it is
-//! bounded, and says when that bites. [`crate::trace`] tells with it who stood behind a request.
+//! Beside them what else of one request matters to another: who holds cluster-admin, what GitOps controllers applied and
+//! who else changed it, auditIDs that name several requests.
+//!
+//! Built from the columns of each segment as it arrives, once; bodies are read of bindings and of the workloads that
+//! people make, which are few. It outlives the eviction of the segments it was built from, so that a token's origin is
+//! still known when the request that minted it is gone; it is bounded, and says when that bites. [`crate::trace`] tells
+//! with it who stood behind a request, [`crate::detect`] what is out of the ordinary.
 
+mod audit_ids;
+mod deliveries;
 mod habit;
 mod names;
+mod rights;
+mod roles;
 
 use std::collections::HashMap;
 
 use hashbrown::hash_map::Entry;
 
 use crate::model::{ActorKind, EventId, Micros, Stage, actor_kind, tool};
-use crate::store::{EMPTY, Field, Segment, Store, Symbol};
+use crate::store::{EMPTY, Entry as StoreEntry, Field, Segment, Store, Symbol};
+use audit_ids::AuditIds;
+use deliveries::Deliveries;
 use names::{Name, Names};
+use rights::Rights;
+use roles::Roles;
 
+pub use deliveries::OutsideWrite;
 pub use habit::{Habit, Share, Unusual};
 
 /// Distinct uses that are remembered at most; a cluster has few hundred, plus one for each pod's token.
@@ -34,6 +47,7 @@ struct UseRecord {
     agent: Name,
     pod: Name,
     requests: u64,
+    answers: u64,
     first: Micros,
     last: Micros,
     event: EventId,
@@ -56,6 +70,9 @@ pub struct Use<'i> {
     pub pod: &'i str,
     /// How many requests.
     pub requests: u64,
+    /// How many records of answers. Unlike the requests, whose records may come apart, the same whichever way the log
+    /// was loaded.
+    pub answers: u64,
     /// When the first of them was answered.
     pub first: Micros,
     /// When the last of them was answered.
@@ -113,6 +130,9 @@ pub struct Identities {
     by_user: HashMap<Name, Vec<u32>>,
     by_credential: HashMap<Name, Vec<u32>>,
     minted: HashMap<Name, MintRecord>,
+    rights: Rights,
+    deliveries: Deliveries,
+    audit_ids: AuditIds,
     /// Rows of each segment that were looked at.
     looked_at: HashMap<u32, u32>,
     forgotten: u64,
@@ -126,13 +146,33 @@ impl Identities {
             let segment = entry.segment();
             let from = self.looked_at.insert(number, segment.rows()).unwrap_or(0);
             if from < segment.rows() {
-                // A request's later records are hidden behind the first that answered it, so each is counted once.
-                self.take(number, segment, from, |row| !entry.hidden().get(row) && !entry.dropped().get(row));
+                self.take(number, entry, from);
+                self.take_deeds(number, entry, from);
             }
         }
     }
 
-    fn take(&mut self, number: u32, segment: &Segment, from: u32, is_shown: impl Fn(u32) -> bool) {
+    /// What is told by single requests, not by their number: few of them matter.
+    fn take_deeds(&mut self, number: u32, entry: &StoreEntry, from: u32) {
+        let segment = entry.segment();
+        let roles = Roles::of(segment);
+        for row in from..segment.rows() {
+            if segment.facts(row).stage() == Stage::RequestReceived || entry.dropped().get(row) {
+                continue;
+            }
+            let deed = roles.deed(number, row);
+            if deed.is_by_person() || segment.facts(row).has_chosen_id() {
+                self.audit_ids.take(&deed);
+            }
+            self.rights.take(&deed, &mut self.names);
+            if deed.is_write() {
+                self.deliveries.take(&deed, &mut self.names);
+            }
+        }
+    }
+
+    fn take(&mut self, number: u32, entry: &StoreEntry, from: u32) {
+        let segment = entry.segment();
         let tools: Vec<Name> = {
             let agents = &segment.column(Field::UserAgent).dictionary;
             agents.iter().map(|(_, agent)| self.names.intern(tool(agent))).collect()
@@ -143,17 +183,22 @@ impl Identities {
             if issued != EMPTY {
                 self.take_minted(number, segment, row);
             }
-            if segment.facts(row).stage() == Stage::RequestReceived || !is_shown(row) {
+            if segment.facts(row).stage() == Stage::RequestReceived || entry.dropped().get(row) {
                 continue;
             }
+            // A request's later records are hidden behind the first that answered it, so each is counted once.
+            let requests = u64::from(!entry.hidden().get(row));
             let key = [Field::User, Field::Credential, Field::SourceIp, Field::UserAgent]
                 .map(|field| segment.symbol(field, row));
             let time = segment.stage_time(row);
             match here.entry(key) {
                 Entry::Occupied(mut known) => {
                     let known = known.get_mut();
-                    known.requests += 1;
-                    known.first = known.first.min(time);
+                    known.requests += requests;
+                    known.answers += 1;
+                    if time < known.first {
+                        (known.first, known.event) = (time, EventId::new(number, row));
+                    }
                     known.last = known.last.max(time);
                 }
                 Entry::Vacant(vacant) => {
@@ -165,7 +210,8 @@ impl Identities {
                         agent: name(Field::UserAgent),
                         pod: name(Field::TokenPod),
                         tool: tools.get(usize::from(key[3])).copied().unwrap_or_default(),
-                        requests: 1,
+                        requests,
+                        answers: 1,
                         first: time,
                         last: time,
                         event: EventId::new(number, row),
@@ -183,6 +229,7 @@ impl Identities {
         let key = [new.user, new.credential, new.source_ip, new.tool];
         if let Some(known) = self.by_key.get(&key).and_then(|at| self.uses.get_mut(*at as usize)) {
             known.requests += new.requests;
+            known.answers += new.answers;
             if new.first < known.first {
                 (known.first, known.event, known.agent) = (new.first, new.event, new.agent);
             }
@@ -253,6 +300,7 @@ impl Identities {
             agent: self.names.get(record.agent),
             pod: self.names.get(record.pod),
             requests: record.requests,
+            answers: record.answers,
             first: record.first,
             last: record.last,
             event: record.event,
@@ -278,6 +326,43 @@ impl Identities {
             .collect();
         found.sort_by_key(|(issued, minted)| (minted.time, *issued));
         found
+    }
+
+    /// All tokens of which it is known who minted them, by credential id, in no order.
+    pub fn all_minted(&self) -> impl Iterator<Item = (&str, Minted<'_>)> {
+        self.minted.iter().map(|(issued, record)| (self.names.get(*issued), self.shown_minted(record)))
+    }
+
+    /// Every user that made a request, in no order.
+    pub fn users(&self) -> impl Iterator<Item = &str> {
+        self.by_user.keys().map(|user| self.names.get(*user))
+    }
+
+    /// Every credential id that was used in more than one way, in no order.
+    pub fn credentials_used_variously(&self) -> impl Iterator<Item = &str> {
+        let several = self.by_credential.iter().filter(|(_, at)| at.len() > 1);
+        several.map(|(credential, _)| self.names.get(*credential))
+    }
+
+    /// Whether a service account holds cluster-admin all over the cluster: a ClusterRoleBinding to it was written, or
+    /// allowed one of its requests.
+    pub fn is_cluster_admin(&self, user: &str) -> bool {
+        self.names.find(user).is_some_and(|name| self.rights.is_cluster_admin(name))
+    }
+
+    /// Pods and workloads that people made, with the service account (as a username) that each asks for.
+    pub fn accounts_on_pods(&self) -> impl Iterator<Item = (EventId, &str)> {
+        self.rights.accounts_on_pods().map(|(event, account)| (event, self.names.get(account)))
+    }
+
+    /// Writes of people and pipelines to objects that a GitOps controller applies, in no order.
+    pub fn outside_writes(&self) -> impl Iterator<Item = OutsideWrite<'_>> {
+        self.deliveries.outside_writes(&self.names)
+    }
+
+    /// AuditIDs that name more than one request, with an event of each request.
+    pub fn reused_audit_ids(&self) -> impl Iterator<Item = (&str, Vec<EventId>)> {
+        self.audit_ids.reused()
     }
 
     fn shown_minted<'i>(&'i self, record: &'i MintRecord) -> Minted<'i> {
@@ -328,9 +413,9 @@ impl Identities {
         self.uses.len()
     }
 
-    /// Requests whose use was not remembered, since too many different ones were seen.
+    /// Requests that were not remembered, since too many different ones were seen.
     pub fn forgotten(&self) -> u64 {
-        self.forgotten
+        self.forgotten + self.rights.forgotten() + self.deliveries.forgotten() + self.audit_ids.forgotten()
     }
 
     /// Bytes held on the heap.
@@ -340,6 +425,9 @@ impl Identities {
             + self.by_key.capacity() * (size_of::<[Name; 4]>() + 8)
             + (self.by_user.capacity() + self.by_credential.capacity()) * 32
             + self.minted.capacity() * (size_of::<MintRecord>() + 40)
+            + self.rights.memory_bytes()
+            + self.deliveries.memory_bytes()
+            + self.audit_ids.memory_bytes()
     }
 }
 
