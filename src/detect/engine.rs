@@ -123,7 +123,8 @@ impl Engine {
     /// Which of some rows a rule matches, whatever their stages.
     pub(super) fn matching(&self, rule: RuleIndex, segment: &Segment, among: &Bitset) -> Vec<u32> {
         let Some(Some(compiled)) = self.rules.get(rule.0 as usize) else { return Vec::new() };
-        let verdicts = Pass::new(segment, &self.tests).verdicts(&compiled.condition, &compiled.selections, among);
+        let verdicts =
+            Pass::new(segment, &self.tests).verdicts(&compiled.condition, &compiled.selections, among);
         let texts = Rows::new(segment);
         let unsure = verdicts.unsure.iter().filter(|row| self.matches_row(rule, &texts.row(*row)));
         let mut rows: Vec<u32> = verdicts.sure.iter().chain(unsure).collect();

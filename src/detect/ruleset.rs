@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rsigma_parser::{
-    CorrelationRule, Detections, FilterRule, FilterRuleTarget, LogSource, SigmaCollection, SigmaRule, is_unsupported,
-    parse_sigma_yaml,
+    CorrelationRule, Detections, FilterRule, FilterRuleTarget, LogSource, SigmaCollection, SigmaRule,
+    is_unsupported, parse_sigma_yaml,
 };
 
 use super::compile::{Compiled, Refusal, compile};

@@ -22,8 +22,13 @@ const MOST_WRITES: usize = 50_000;
 const PUT_BACK_WITHIN: Micros = 3600 * SECOND;
 
 /// Field managers of Argo CD, Flux and Fleet.
-const MANAGERS: [&str; 5] =
-    ["argocd-controller", "argocd-application-controller", "kustomize-controller", "helm-controller", "fleet"];
+const MANAGERS: [&str; 5] = [
+    "argocd-controller",
+    "argocd-application-controller",
+    "kustomize-controller",
+    "helm-controller",
+    "fleet",
+];
 
 /// API groups of what deliveries are made from.
 const SOURCES: [&str; 3] = ["argoproj.io", "toolkit.fluxcd.io", "fleet.cattle.io"];

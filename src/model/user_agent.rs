@@ -86,8 +86,8 @@ pub enum ToolKind {
 pub fn tool_kind(tool: &str) -> ToolKind {
     match tool {
         "argocd" | "flux" | "fleet" => ToolKind::Gitops,
-        "helm" | "helmfile" | "terraform" | "pulumi" | "ansible" | "skaffold" | "werf" | "kapp" | "jenkins"
-        | "gitlab-runner" => ToolKind::Pipeline,
+        "helm" | "helmfile" | "terraform" | "pulumi" | "ansible" | "skaffold" | "werf" | "kapp"
+        | "jenkins" | "gitlab-runner" => ToolKind::Pipeline,
         tool if is_hand_tool(tool) => ToolKind::Hand,
         _ => ToolKind::Program,
     }

@@ -59,7 +59,8 @@ fn of_user(scene: &Scene<'_>, user: &str) -> Option<Finding> {
 /// The tool of an account that a program uses.
 fn usual_tool<'u>(own: &[Use<'u>]) -> Option<&'u str> {
     let all: u64 = own.iter().map(|used| used.answers).sum();
-    let answers = |tool: &str| own.iter().filter(|used| used.tool == tool).map(|used| used.answers).sum::<u64>();
+    let answers =
+        |tool: &str| own.iter().filter(|used| used.tool == tool).map(|used| used.answers).sum::<u64>();
     let usual = own.iter().map(|used| used.tool).max_by_key(|tool| (answers(tool), *tool))?;
     let count = answers(usual);
     (count >= USUAL_FROM && count * 100 >= all * USUAL_SHARE).then_some(usual)

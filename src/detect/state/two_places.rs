@@ -53,7 +53,8 @@ pub(super) fn find(scene: &Scene<'_>) -> Vec<Finding> {
     }
     let found = by_user.into_iter().take(MOST_FINDINGS).filter_map(|(user, uses)| {
         let reason = reasons.remove(user).unwrap_or_default();
-        let mut finding = scene.finding(group(&[("user.username", user)]), &scene.events_of(&uses), reason)?;
+        let mut finding =
+            scene.finding(group(&[("user.username", user)]), &scene.events_of(&uses), reason)?;
         // One place alone is nothing: it is a finding from the later of the first two on.
         let mut firsts: Vec<Micros> = uses.iter().map(|used| used.first).collect();
         firsts.sort_unstable();
@@ -82,8 +83,7 @@ struct Cluster<'s> {
 
 impl<'s> Cluster<'s> {
     fn of(scene: &Scene<'s>) -> Cluster<'s> {
-        let of_cluster =
-            |user: &&str| matches!(actor_kind(user), ActorKind::Node | ActorKind::ControlPlane);
+        let of_cluster = |user: &&str| matches!(actor_kind(user), ActorKind::Node | ActorKind::ControlPlane);
         let users = scene.identities.users().filter(of_cluster);
         let uses = users.flat_map(|user| scene.identities.uses_of_user(user));
         Cluster {
@@ -123,6 +123,7 @@ impl<'s> Cluster<'s> {
 fn is_carried_away(scene: &Scene<'_>, used: &Use<'_>, minted: &Minted<'_>) -> bool {
     let is_soon = used.first >= minted.time && used.first - minted.time <= WITHIN;
     let by_person = actor_kind(minted.by) == ActorKind::Human;
-    let elsewhere = || scene.identities.uses_of_user(minted.by).iter().all(|by| by.source_ip != used.source_ip);
+    let elsewhere =
+        || scene.identities.uses_of_user(minted.by).iter().all(|by| by.source_ip != used.source_ip);
     by_person && is_soon && place(used.source_ip) == Place::Outside && elsewhere()
 }

@@ -79,9 +79,8 @@ fn scripts_that_belong_to_a_controller() {
         let requests = at_work(user, credential, "10.244.1.5", "operator/v1", 5, 100);
         requests.into_iter().map(|request| in_pod(request, "operator-1")).collect()
     };
-    let script = |second, credential, pod| {
-        in_pod(request(second, user, credential, "10.244.1.5", KUBECTL), pod)
-    };
+    let script =
+        |second, credential, pod| in_pod(request(second, user, credential, "10.244.1.5", KUBECTL), pod);
     // Before the program starts.
     let mut log = program("JTI=1");
     log.push(script(1, "JTI=1", "operator-1"));
@@ -102,9 +101,8 @@ fn what_gitops_does_and_what_it_does_not_care_for() {
     let argo = |second, verb: &str, name: &str| {
         write(request(second, ARGOCD, "JTI=1", "10.244.3.15", ARGOCD_AGENT), verb, name)
     };
-    let bob = |second, verb: &str, name: &str| {
-        write(request(second, "bob", "", "10.20.0.12", KUBECTL), verb, name)
-    };
+    let bob =
+        |second, verb: &str, name: &str| write(request(second, "bob", "", "10.20.0.12", KUBECTL), verb, name);
     let uri = |query: &str| format!("/apis/apps/v1/namespaces/shop/deployments/cart?{query}");
     let status = json!({"objectRef": {"subresource": "status"}});
     let hpa = "system:serviceaccount:kube-system:horizontal-pod-autoscaler";
@@ -120,7 +118,11 @@ fn what_gitops_does_and_what_it_does_not_care_for() {
         with(bob(24, "patch", "cart"), status),
         bob(25, "get", "cart"),
         with(scale, json!({"objectRef": {"subresource": "scale"}})),
-        write(request(26, "system:serviceaccount:ops:operator", "", "10.0.0.1", "operator/v1"), "patch", "cart"),
+        write(
+            request(26, "system:serviceaccount:ops:operator", "", "10.0.0.1", "operator/v1"),
+            "patch",
+            "cart",
+        ),
     ];
     assert!(heads(&log).is_empty(), "{:#?}", found(&log));
     // Made by a person, and only later taken into the repository.

@@ -12,10 +12,7 @@ fn stolen() -> Vec<Value> {
     log.push(thief(65));
     log.push(write(thief(66), "delete", "novelapp"));
     log.push(write(
-        with(
-            request(20, ARGOCD, "JTI=1", "10.244.3.15", ARGOCD_AGENT),
-            json!({"auditID": "delivered"}),
-        ),
+        with(request(20, ARGOCD, "JTI=1", "10.244.3.15", ARGOCD_AGENT), json!({"auditID": "delivered"})),
         "patch",
         "novelapp",
     ));
@@ -125,10 +122,7 @@ fn a_token_for_an_account_that_holds_cluster_admin() {
 #[test]
 fn one_audit_id_over_different_requests() {
     let chosen = |second, user: &str, changes: Value| {
-        with(
-            with(request(second, user, "", "10.20.0.11", KUBECTL), json!({"auditID": "mine"})),
-            changes,
-        )
+        with(with(request(second, user, "", "10.20.0.11", KUBECTL), json!({"auditID": "mine"})), changes)
     };
     let told = found(&[
         chosen(10, ADMIN, json!({})),
@@ -149,9 +143,8 @@ fn changes_of_what_gitops_applies() {
     let argo = |second, verb: &str, name: &str| {
         write(request(second, ARGOCD, "JTI=1", "10.244.3.15", ARGOCD_AGENT), verb, name)
     };
-    let bob = |second, verb: &str, name: &str| {
-        write(request(second, "bob", "", "10.20.0.12", KUBECTL), verb, name)
-    };
+    let bob =
+        |second, verb: &str, name: &str| write(request(second, "bob", "", "10.20.0.12", KUBECTL), verb, name);
     let expected = vec![(OutsideGitops, "bob,shop".to_owned())];
     assert_eq!(heads(&[argo(10, "patch", "cart"), bob(20, "patch", "cart")]), expected);
     assert_eq!(heads(&[bob(20, "delete", "cart"), argo(30, "create", "cart")]), expected, "it was put back");
