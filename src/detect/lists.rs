@@ -91,10 +91,11 @@ impl Lists {
             return Ok(());
         }
         let mut filled = Vec::new();
+        // Whether the event's own values are asked for as well.
         let mut is_left = false;
         for value in std::mem::take(&mut item.values) {
             let Some(name) = list_name(&value) else {
-                is_left = true;
+                is_left |= value.to_string().matches('%').count() > 1;
                 filled.push(value);
                 continue;
             };

@@ -12,6 +12,7 @@
 mod audit_ids;
 mod deliveries;
 mod habit;
+mod minted;
 mod names;
 mod rights;
 mod roles;
@@ -21,21 +22,20 @@ use std::collections::HashMap;
 use hashbrown::hash_map::Entry;
 
 use crate::model::{ActorKind, EventId, Micros, Stage, actor_kind, tool};
-use crate::store::{EMPTY, Entry as StoreEntry, Field, Segment, Store, Symbol};
+use crate::store::{EMPTY, Entry as StoreEntry, Field, Store, Symbol};
 use audit_ids::AuditIds;
 use deliveries::Deliveries;
+use minted::Mints;
 use names::{Name, Names};
 use rights::Rights;
 use roles::Roles;
 
 pub use deliveries::OutsideWrite;
 pub use habit::{Habit, Share, Unusual};
+pub use minted::Minted;
 
 /// Distinct uses that are remembered at most; a cluster has few hundred, plus one for each pod's token.
 const MOST_USES: usize = 100_000;
-
-/// Tokens of which it is remembered at most who minted them.
-const MOST_MINTED: usize = 100_000;
 
 /// One way in which an identity was used: with one credential, from one address, through one tool.
 #[derive(Clone, Copy, Debug)]
@@ -81,46 +81,6 @@ pub struct Use<'i> {
     pub event: EventId,
 }
 
-/// Who asked for a service account token.
-#[derive(Clone, Debug)]
-struct MintRecord {
-    by: Name,
-    acted_as: Name,
-    credential: Name,
-    source_ip: Name,
-    agent: Name,
-    namespace: Name,
-    account: Name,
-    audit_id: Box<str>,
-    time: Micros,
-    event: EventId,
-}
-
-/// Who asked for a service account token (`create serviceaccounts/token`), when, and from where.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Minted<'i> {
-    /// `user.username` of the request.
-    pub by: &'i str,
-    /// The user that it impersonated, if any.
-    pub acted_as: &'i str,
-    /// The credential that the request itself was made with, if told.
-    pub credential: &'i str,
-    /// The trustworthy address.
-    pub source_ip: &'i str,
-    /// A claim.
-    pub agent: &'i str,
-    /// Namespace of the service account.
-    pub namespace: &'i str,
-    /// Name of the service account.
-    pub account: &'i str,
-    /// auditID of the request.
-    pub audit_id: &'i str,
-    /// When it was answered.
-    pub time: Micros,
-    /// Its row, which may no longer be held.
-    pub event: EventId,
-}
-
 /// All uses of identities and credentials in what was ever held.
 #[derive(Debug, Default)]
 pub struct Identities {
@@ -129,7 +89,7 @@ pub struct Identities {
     by_key: hashbrown::HashMap<[Name; 4], u32>,
     by_user: HashMap<Name, Vec<u32>>,
     by_credential: HashMap<Name, Vec<u32>>,
-    minted: HashMap<Name, MintRecord>,
+    minted: Mints,
     rights: Rights,
     deliveries: Deliveries,
     audit_ids: AuditIds,
@@ -181,7 +141,7 @@ impl Identities {
         for row in from..segment.rows() {
             let issued = segment.symbol(Field::IssuedCredential, row);
             if issued != EMPTY {
-                self.take_minted(number, segment, row);
+                self.minted.take(number, segment, row, &mut self.names);
             }
             if segment.facts(row).stage() == Stage::RequestReceived || entry.dropped().get(row) {
                 continue;
@@ -249,27 +209,6 @@ impl Identities {
         self.uses.push(new);
     }
 
-    fn take_minted(&mut self, number: u32, segment: &Segment, row: u32) {
-        let issued = self.names.intern(segment.string(Field::IssuedCredential, row));
-        if self.minted.contains_key(&issued) || self.minted.len() >= MOST_MINTED {
-            return;
-        }
-        let mut name = |field: Field| self.names.intern(segment.string(field, row));
-        let record = MintRecord {
-            by: name(Field::User),
-            acted_as: name(Field::ImpersonatedUser),
-            credential: name(Field::Credential),
-            source_ip: name(Field::SourceIp),
-            agent: name(Field::UserAgent),
-            namespace: name(Field::Namespace),
-            account: name(Field::Name),
-            audit_id: segment.audit_id(row).into(),
-            time: segment.stage_time(row),
-            event: EventId::new(number, row),
-        };
-        self.minted.insert(issued, record);
-    }
-
     /// How an identity was used, the most frequent way first.
     pub fn uses_of_user(&self, user: &str) -> Vec<Use<'_>> {
         self.uses_at(self.names.find(user).and_then(|name| self.by_user.get(&name)))
@@ -309,28 +248,21 @@ impl Identities {
 
     /// Who minted the token with this credential id, if the log tells.
     pub fn minted(&self, credential: &str) -> Option<Minted<'_>> {
-        let record = self.minted.get(&self.names.find(credential)?)?;
-        Some(self.shown_minted(record))
+        self.minted.get(self.names.find(credential)?, &self.names)
     }
 
     /// All tokens that were minted for a service account, with their credential ids, the oldest first.
     pub fn minted_for<'i>(&'i self, namespace: &str, account: &str) -> Vec<(&'i str, Minted<'i>)> {
-        let (Some(namespace), Some(account)) = (self.names.find(namespace), self.names.find(account)) else {
-            return Vec::new();
-        };
-        let mut found: Vec<(&str, Minted<'_>)> = self
-            .minted
-            .iter()
-            .filter(|(_, record)| record.namespace == namespace && record.account == account)
-            .map(|(issued, record)| (self.names.get(*issued), self.shown_minted(record)))
-            .collect();
+        let of_account =
+            |(_, minted): &(&str, Minted<'_>)| (minted.namespace, minted.account) == (namespace, account);
+        let mut found: Vec<(&str, Minted<'_>)> = self.all_minted().filter(of_account).collect();
         found.sort_by_key(|(issued, minted)| (minted.time, *issued));
         found
     }
 
     /// All tokens of which it is known who minted them, by credential id, in no order.
     pub fn all_minted(&self) -> impl Iterator<Item = (&str, Minted<'_>)> {
-        self.minted.iter().map(|(issued, record)| (self.names.get(*issued), self.shown_minted(record)))
+        self.minted.all(&self.names)
     }
 
     /// Every user that made a request, in no order.
@@ -363,21 +295,6 @@ impl Identities {
     /// AuditIDs that name more than one request, with an event of each request.
     pub fn reused_audit_ids(&self) -> impl Iterator<Item = (&str, Vec<EventId>)> {
         self.audit_ids.reused()
-    }
-
-    fn shown_minted<'i>(&'i self, record: &'i MintRecord) -> Minted<'i> {
-        Minted {
-            by: self.names.get(record.by),
-            acted_as: self.names.get(record.acted_as),
-            credential: self.names.get(record.credential),
-            source_ip: self.names.get(record.source_ip),
-            agent: self.names.get(record.agent),
-            namespace: self.names.get(record.namespace),
-            account: self.names.get(record.account),
-            audit_id: &record.audit_id,
-            time: record.time,
-            event: record.event,
-        }
     }
 
     /// What is usual for an identity.
@@ -424,7 +341,7 @@ impl Identities {
             + self.uses.capacity() * (size_of::<UseRecord>() + 8)
             + self.by_key.capacity() * (size_of::<[Name; 4]>() + 8)
             + (self.by_user.capacity() + self.by_credential.capacity()) * 32
-            + self.minted.capacity() * (size_of::<MintRecord>() + 40)
+            + self.minted.memory_bytes()
             + self.rights.memory_bytes()
             + self.deliveries.memory_bytes()
             + self.audit_ids.memory_bytes()

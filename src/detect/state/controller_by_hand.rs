@@ -76,6 +76,13 @@ fn is_odd(used: &Use<'_>, hand: &[Use<'_>], own: &[Use<'_>], usual: ToolKind) ->
     if !used.pod.is_empty() && own.iter().all(|own| own.pod != used.pod) {
         return is_outside;
     }
+    if used.pod.is_empty()
+        && used.credential.is_empty()
+        && own.iter().all(|own| own.source_ip != used.source_ip)
+    {
+        // Nothing tells a thief from another pod of the account.
+        return is_outside;
+    }
     let is_there = |other: &&Use<'_>| other.source_ip == used.source_ip && other.pod == used.pod;
     let at_work = Stretch::of(own.iter().filter(|own| is_there(own) || own.source_ip == used.source_ip));
     let by_hand = Stretch::of(hand.iter().filter(is_there));

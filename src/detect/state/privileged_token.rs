@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 use super::super::correlator::Finding;
 use super::place::{Place, place};
 use super::scene::{Group, MOST_FINDINGS, Scene, group};
-use crate::identity::Minted;
-use crate::model::EventId;
+use crate::identity::{Minted, Use};
+use crate::model::{EventId, ToolKind, tool_kind};
 
-/// An account is at home where it got this many answers with other tokens.
+/// An account is a program's when one got this many answers with other tokens.
 const HOME_FROM: u64 = 5;
 
 pub(super) fn find(scene: &Scene<'_>) -> Vec<Finding> {
@@ -49,7 +49,8 @@ fn why_it_matters(scene: &Scene<'_>, credential: &str, minted: &Minted<'_>) -> O
     }
     let others = scene.identities.uses_of_user(&user);
     let home = others.iter().filter(|used| used.credential != credential);
-    if home.clone().map(|used| used.answers).sum::<u64>() < HOME_FROM {
+    let is_program = |used: &&Use<'_>| matches!(tool_kind(used.tool), ToolKind::Program | ToolKind::Gitops);
+    if home.clone().filter(is_program).map(|used| used.answers).sum::<u64>() < HOME_FROM {
         return None;
     }
     let minters = scene.identities.uses_of_user(minted.by);
@@ -59,6 +60,11 @@ fn why_it_matters(scene: &Scene<'_>, credential: &str, minted: &Minted<'_>) -> O
             || home.clone().any(|used| used.source_ip == address)
             || minters.iter().any(|used| used.source_ip == address)
     };
-    let elsewhere = uses.iter().map(|used| used.source_ip).filter(|address| !is_known(address)).min()?;
+    // The program itself may have moved, with a new token.
+    let is_other = |used: &&Use<'_>| {
+        place(used.source_ip) == Place::Outside || home.clone().all(|own| own.tool != used.tool)
+    };
+    let elsewhere =
+        uses.iter().filter(is_other).map(|used| used.source_ip).filter(|at| !is_known(at)).min()?;
     Some(format!("used at {elsewhere}, where neither {user} nor {} was seen", minted.by))
 }

@@ -4,6 +4,7 @@
 //! runners share (they all use the same kind of tool), a node that came back with another address, requests of the API
 //! server's own machine, and clusters whose load balancers stand for everybody.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 
 use super::super::correlator::Finding;
@@ -15,13 +16,21 @@ use crate::model::{ActorKind, Micros, SECOND, ToolKind, actor_kind, tool_kind};
 /// How far apart two uses may be.
 const WITHIN: Micros = 3600 * SECOND;
 
-/// Ways of using one credential that are compared with each other, the most frequent ones.
+/// Ways of using one credential that are compared with each other.
 const MOST_USES: usize = 200;
+
+/// What is told of a user.
+#[derive(Default)]
+struct Copied<'i> {
+    uses: Vec<Use<'i>>,
+    reason: String,
+    /// When it was first two places.
+    reached: Option<Micros>,
+}
 
 pub(super) fn find(scene: &Scene<'_>) -> Vec<Finding> {
     let cluster = Cluster::of(scene);
-    let mut by_user: BTreeMap<&str, Vec<Use<'_>>> = BTreeMap::new();
-    let mut reasons: BTreeMap<&str, String> = BTreeMap::new();
+    let mut by_user: BTreeMap<&str, Copied<'_>> = BTreeMap::new();
     let several = scene.identities.credentials_used_variously();
     let minted = scene.identities.all_minted().map(|(credential, _)| credential);
     let mut credentials: Vec<&str> = several.chain(minted).collect();
@@ -30,38 +39,42 @@ pub(super) fn find(scene: &Scene<'_>) -> Vec<Finding> {
     for credential in credentials {
         let mut uses = scene.identities.uses_of_credential(credential);
         uses.retain(|used| is_machine(used.user) && place(used.source_ip) != Place::Here);
-        // The ways of one use come in no order of their own.
-        uses.sort_by(|a, b| {
-            (b.answers, a.source_ip, a.tool, a.user).cmp(&(a.answers, b.source_ip, b.tool, b.user))
-        });
+        uses.sort_by(|a, b| oddity(a).cmp(&oddity(b)));
         uses.truncate(MOST_USES);
         let handed_out = scene.identities.minted(credential);
         for (at, used) in uses.iter().enumerate() {
-            let other = uses.iter().enumerate().find(|(other, that)| {
-                *other != at && is_near(used, that) && cluster.are_two_holders(used, that)
-            });
-            let reason = match (other, &handed_out) {
-                (Some((_, that)), _) => told(used, that),
+            // Told are the requests of the odder holder, not those of the credential's owner.
+            let other =
+                uses[..at].iter().find(|that| is_near(used, that) && cluster.are_two_holders(used, that));
+            let (reason, reached) = match (other, &handed_out) {
+                (Some(that), _) => (told(that, used), used.first.max(that.first)),
                 (None, Some(minted)) if is_carried_away(scene, used, minted) => {
-                    format!("minted by {} at {}, used at {}", minted.by, minted.source_ip, used.source_ip)
+                    let by = format!("minted by {} at {}", minted.by, minted.source_ip);
+                    (format!("{by}, used at {}", used.source_ip), used.first)
                 }
                 _ => continue,
             };
-            reasons.entry(used.user).or_insert(reason);
-            by_user.entry(used.user).or_default().push(*used);
+            let copied = by_user.entry(used.user).or_default();
+            copied.uses.push(*used);
+            if copied.reached.is_none_or(|known| reached < known) {
+                (copied.reached, copied.reason) = (Some(reached), reason);
+            }
         }
     }
-    let found = by_user.into_iter().take(MOST_FINDINGS).filter_map(|(user, uses)| {
-        let reason = reasons.remove(user).unwrap_or_default();
-        let mut finding =
-            scene.finding(group(&[("user.username", user)]), &scene.events_of(&uses), reason)?;
-        // One place alone is nothing: it is a finding from the later of the first two on.
-        let mut firsts: Vec<Micros> = uses.iter().map(|used| used.first).collect();
-        firsts.sort_unstable();
-        finding.reached = firsts.get(1).copied().unwrap_or(finding.first).clamp(finding.first, finding.last);
+    let found = by_user.into_iter().take(MOST_FINDINGS).filter_map(|(user, copied)| {
+        let events = scene.events_of(&copied.uses);
+        let mut finding = scene.finding(group(&[("user.username", user)]), &events, copied.reason)?;
+        finding.reached = copied.reached.unwrap_or(finding.first).clamp(finding.first, finding.last);
         Some(finding)
     });
     found.collect()
+}
+
+/// The owner's uses first: inside, by a program, and many.
+fn oddity<'u>(used: &Use<'u>) -> (bool, bool, Reverse<u64>, &'u str, &'u str, &'u str) {
+    let is_outside = place(used.source_ip) == Place::Outside;
+    let by_hand = tool_kind(used.tool) == ToolKind::Hand;
+    (is_outside, by_hand, Reverse(used.answers), used.source_ip, used.tool, used.user)
 }
 
 fn is_machine(user: &str) -> bool {
@@ -106,16 +119,19 @@ impl<'s> Cluster<'s> {
             // A pod may have a script beside its program; a kubelet has not.
             return one_by_hand && actor_kind(a.user) == ActorKind::Node;
         }
+        let both_of_cluster = self.addresses.contains(a.source_ip) && self.addresses.contains(b.source_ip);
+        if both_of_cluster && !one_by_hand {
+            return false;
+        }
         let is_of_program = is_program(kinds.0) || is_program(kinds.1);
         let is_bound = !a.pod.is_empty();
         if place(a.source_ip) != place(b.source_ip) {
             // The tokens of people and pipelines travel as these do.
             return is_bound || is_of_program;
         }
-        let both_of_cluster = self.addresses.contains(a.source_ip) && self.addresses.contains(b.source_ip);
         let at_once = a.first <= b.last && b.first <= a.last;
         let moved_pod = is_bound && at_once && place(a.source_ip) == Place::Inside;
-        one_by_hand || (moved_pod && !both_of_cluster && same_family(a.source_ip, b.source_ip))
+        one_by_hand || (moved_pod && same_family(a.source_ip, b.source_ip))
     }
 }
 

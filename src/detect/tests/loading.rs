@@ -137,7 +137,7 @@ fn rules_wait_for_the_lists_that_they_ask_for() {
         fs::create_dir_all(folder.path().join("lists")).expect("a folder");
         fs::write(folder.path().join(name), text).expect("a file");
     };
-    let images = "sigma-version: 3\ndetection: {all: {verb: create}, known: {'any_container[all]': {'image|expand': ['%images%', 'scratch']}}, condition: all and not known}\n";
+    let images = "sigma-version: 3\ndetection: {made: {verb: create}, known: {'any_container[all]': {'image|expand': ['%images%', 'scratch']}}, condition: made and not known}\n";
     let head = "logsource: {product: kubernetes}\n";
     write("images.yml", &format!("title: images\n{head}{images}"));
     let addresses = "detection: {a: {'sourceIP|expand|cidr': '%addresses%'}, condition: a}\n";

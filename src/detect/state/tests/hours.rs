@@ -28,6 +28,29 @@ fn pipelines_and_the_accounts_of_people() {
 }
 
 #[test]
+fn tokens_that_are_changed_for_new_ones() {
+    let admin = |second| request(second, ADMIN, "", "10.20.0.5", KUBECTL);
+    // A program outside the cluster that moved to another machine.
+    let program = "system:serviceaccount:ops:exporter";
+    let mut log = at_work(program, "JTI=1", "10.30.0.1", "exporter/v1", 5, 20);
+    log.push(mint(admin(200), program, "JTI=2"));
+    log.push(request(210, program, "JTI=2", "10.30.0.2", "exporter/v1"));
+    // A pipeline, on another runner.
+    let ci = "system:serviceaccount:ci:deployer";
+    log.extend(at_work(ci, "JTI=3", "10.244.4.30", HELM, 5, 20));
+    log.push(mint(admin(201), ci, "JTI=4"));
+    log.push(request(220, ci, "JTI=4", "10.244.4.77", HELM));
+    // Whoever minted it tried it out.
+    log.push(mint(with(admin(300), json!({"auditID": "again"})), program, "JTI=5"));
+    log.push(request(310, program, "JTI=5", "10.20.0.5", "exporter/v1"));
+    // An old cluster, that tells neither credentials nor pods.
+    let old = "system:serviceaccount:ops:old";
+    log.extend(at_work(old, "", "10.244.1.1", "old/v1", 5, 20));
+    log.push(request(230, old, "", "10.244.1.2", KUBECTL));
+    assert!(heads(&log).is_empty(), "{:#?}", found(&log));
+}
+
+#[test]
 fn people_on_the_move() {
     let mut log = Vec::new();
     for n in 0..20 {

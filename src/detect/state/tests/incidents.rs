@@ -42,7 +42,10 @@ fn a_token_that_is_used_beside_its_controller() {
     // The controller's own token, from the network of the attacker, with the agent of the controller.
     let mut log = at_work(ARGOCD, "JTI=1", "10.244.3.15", ARGOCD_AGENT, 5, 20);
     log.push(request(50, ARGOCD, "JTI=1", "203.0.113.66", ARGOCD_AGENT));
-    assert_eq!(heads(&log), [(TwoPlaces, ARGOCD.to_owned())]);
+    let told = found(&log);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert_eq!((told[0].detection, told[0].first, told[0].count), (TwoPlaces, 50, 1), "only what was odd");
+    assert_eq!(told[0].reason, "argocd from 10.244.3.15, argocd from 203.0.113.66");
     // From another machine inside, by hand.
     log.pop();
     log.push(request(50, ARGOCD, "JTI=1", "10.244.9.9", KUBECTL));
@@ -117,6 +120,17 @@ fn a_token_for_an_account_that_holds_cluster_admin() {
     assert_eq!(heads(&[binding("cluster-admin"), pod("create", "dashboard")]), expected);
     assert!(heads(&[binding("cluster-admin"), pod("create", "default")]).is_empty());
     assert!(heads(&[binding("cluster-admin"), pod("update", "dashboard")]).is_empty());
+}
+
+#[test]
+fn a_token_minted_for_a_program_and_used_by_somebody_else() {
+    let user = "system:serviceaccount:shop:cart";
+    let mut log = at_work(user, "JTI=1", "10.244.3.15", "cart/v1", 5, 20);
+    log.push(mint(request(60, ADMIN, "", "10.20.0.5", KUBECTL), user, "JTI=2"));
+    log.push(request(70, user, "JTI=2", "10.30.0.9", "scanner/v1"));
+    let told = found(&log);
+    assert_eq!((told.len(), told[0].detection, told[0].first), (1, PrivilegedToken, 60));
+    assert_eq!(told[0].reason, format!("used at 10.30.0.9, where neither {user} nor {ADMIN} was seen"));
 }
 
 #[test]
