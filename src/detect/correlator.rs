@@ -44,6 +44,8 @@ pub struct Finding {
     pub events: Vec<EventId>,
     /// For what was seen for the first time: sure only once everything since then is loaded.
     pub sure_since: Option<Micros>,
+    /// What was known of other requests, where that is why; see [`super::state`].
+    pub reason: Option<String>,
 }
 
 /// The values of `group-by`.
@@ -277,5 +279,6 @@ fn finding(correlation: &Correlation, key: &GroupKey, points: &[Point], episode:
         events,
         sure_since: matches!(correlation.condition, Condition::FirstSeen)
             .then(|| first.saturating_sub(correlation.span)),
+        reason: None,
     }
 }

@@ -104,7 +104,7 @@ impl Engine {
         let mut unsure = Vec::new();
         let mut pass = Pass::new(segment, &self.tests);
         for (at, rule) in self.rules.iter().enumerate() {
-            let Some(rule) = rule else { continue };
+            let Some(rule) = rule.as_ref().filter(|_| self.infos[at].state.is_none()) else { continue };
             let index = RuleIndex(at as u32);
             let verdicts = pass.verdicts(&rule.condition, &rule.selections, &answered);
             hits.extend(verdicts.sure.iter().map(|row| Hit { row, rule: index }));
@@ -118,6 +118,18 @@ impl Engine {
         }
         hits.sort_unstable();
         hits
+    }
+
+    /// Which of some rows a rule matches, whatever their stages.
+    pub(super) fn matching(&self, rule: RuleIndex, segment: &Segment, among: &Bitset) -> Vec<u32> {
+        let Some(Some(compiled)) = self.rules.get(rule.0 as usize) else { return Vec::new() };
+        let verdicts =
+            Pass::new(segment, &self.tests).verdicts(&compiled.condition, &compiled.selections, among);
+        let texts = Rows::new(segment);
+        let unsure = verdicts.unsure.iter().filter(|row| self.matches_row(rule, &texts.row(*row)));
+        let mut rows: Vec<u32> = verdicts.sure.iter().chain(unsure).collect();
+        rows.sort_unstable();
+        rows
     }
 
     /// Whether a rule matches a row, whatever its stage.

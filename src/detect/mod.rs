@@ -4,13 +4,14 @@
 //!   rule files -> RuleSet (what is wrong with them: LoadProblem) -> Engine, which workers share
 //!   Segment -> Engine::hits: columns first, the texts of few rows last -> Hit (row, rule)
 //!   hits -> Correlator (windows over event time, in whatever order hits come) -> Finding
+//!   Identities, Store -> state::findings: what needs to know of other requests -> Finding
 //!   hits and findings -> Alerts: by rule, actor and namespace, each request once
 //!   AlertBoard: all of that for the one store, as data comes and goes
 //! ```
 //!
 //! Rules are Sigma 2.1 (and same-element blocks of `sigma-version: 3`), parsed by `rsigma-parser` and evaluated here.
-//! Nothing here knows a screen, a thread or a clock; [`crate::store`] holds what is evaluated, and masked columns are
-//! told by [`crate::redact`].
+//! Nothing here knows a screen, a thread or a clock; [`crate::store`] holds what is evaluated, [`crate::identity`] what is
+//! known of each credential, and masked columns are told by [`crate::redact`].
 //!
 //! Where the specification leaves room, or a log needs it:
 //! - Columns do not tell an absent string from an empty one, nor does the Kubernetes API: `''` and `null` both match.
@@ -32,6 +33,7 @@ mod explain;
 mod field;
 mod files;
 mod item;
+mod lists;
 mod loaded;
 mod matcher;
 mod modifiers;
@@ -42,6 +44,7 @@ mod risk;
 mod row;
 mod rule;
 mod ruleset;
+pub mod state;
 mod subject;
 #[cfg(test)]
 mod tests;

@@ -154,7 +154,8 @@ impl Row<'_, '_> {
                 Some(leaf) => vec![leaf],
                 None => leaves_of(&self.document().find(path)),
             },
-            Source::SecretKeys if self.has_no(source) => Vec::new(),
+            Source::SecretKeys | Source::Removed if self.has_no(source) => Vec::new(),
+            Source::Removed => self.document().removed().iter().map(|path| Leaf::text(path)).collect(),
             Source::SecretKeys => self.document().secret_keys().into_iter().map(Leaf::text).collect(),
             other => leaves_of(&self.values(other)),
         }
@@ -171,12 +172,13 @@ impl Row<'_, '_> {
         }
     }
 
-    /// Whether the row cannot hold a field: records of level Metadata have no bodies, and only Secrets have the keys of
-    /// one.
+    /// Whether the row cannot hold a field: records of level Metadata have no bodies, only Secrets have the keys of
+    /// one, and only patches take away.
     fn has_no(&self, source: &Source) -> bool {
         let segment = self.rows.segment;
         (source.is_in_bodies() && segment.facts(self.row).level() == Level::Metadata)
             || (*source == Source::SecretKeys && segment.string(Field::Resource, self.row) != "secrets")
+            || (*source == Source::Removed && segment.string(Field::Verb, self.row) != "patch")
     }
 
     /// The values at a place of the text.

@@ -4,16 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rsigma_parser::{
-    CorrelationRule, FilterRule, FilterRuleTarget, LogSource, SigmaCollection, SigmaRule, is_unsupported,
-    parse_sigma_yaml,
+    CorrelationRule, Detections, FilterRule, FilterRuleTarget, LogSource, SigmaCollection, SigmaRule,
+    is_unsupported, parse_sigma_yaml,
 };
 
 use super::compile::{Compiled, Refusal, compile};
 use super::correlation::{Correlation, Refused};
 use super::engine::Engine;
 use super::files::{self, RuleFile};
+use super::lists::Lists;
 use super::problem::LoadProblem;
 use super::rule::{Origin, RuleIndex, RuleInfo};
+use super::state::StateDetection;
 
 /// What is loaded, checked and compiled.
 #[derive(Debug, Default)]
@@ -34,7 +36,8 @@ impl RuleSet {
         for folder in folders {
             rule_files.extend(files::in_folder(folder, &mut problems));
         }
-        let mut loading = Loading { problems, ..Loading::default() };
+        let lists = Lists::read(folders, &mut problems);
+        let mut loading = Loading { problems, lists, ..Loading::default() };
         for file in &rule_files {
             loading.take_file(file);
         }
@@ -110,12 +113,13 @@ struct Pending<T> {
 
 #[derive(Default)]
 struct Loading {
+    lists: Lists,
     infos: Vec<RuleInfo>,
     rules: Vec<Option<Compiled>>,
     correlations: Vec<Pending<CorrelationRule>>,
     filters: Vec<Pending<(FilterRule, Compiled)>>,
     skipped: BTreeMap<String, usize>,
-    /// What correlations and filters of rules that were skipped may call them.
+    /// What correlations and filters may call rules that were skipped, or wait for a list.
     skipped_names: BTreeSet<String>,
     problems: Vec<LoadProblem>,
 }
@@ -176,7 +180,7 @@ impl Loading {
     }
 
     fn take_rule(&mut self, rule: &SigmaRule, place: &Place<'_>) {
-        let info = RuleInfo::of_rule(rule, place.origin(), place.text.to_owned());
+        let mut info = RuleInfo::of_rule(rule, place.origin(), place.text.to_owned());
         if !is_of_this_log(&rule.logsource) {
             let product = rule.logsource.product.clone().unwrap_or_else(|| "none".to_owned());
             *self.skipped.entry(product).or_default() += 1;
@@ -186,7 +190,18 @@ impl Loading {
         if !self.knows_version(rule.sigma_version, &rule.title, place) {
             return;
         }
-        match compile(&rule.detection) {
+        match StateDetection::of(&info.custom) {
+            Ok(state) => info.state = state,
+            Err(reason) => {
+                self.problems.push(place.refused(&rule.title, &Refusal::new("state:", reason)));
+                return;
+            }
+        }
+        let Some(detection) = self.with_lists(&rule.detection, &rule.title, place) else {
+            self.skipped_names.extend([info.id, info.title].into_iter().chain(info.name));
+            return;
+        };
+        match compile(&detection) {
             Ok(compiled) => {
                 if let Some(at) = self.place_for(&info, place.origin()) {
                     self.put(at, info, Some(compiled));
@@ -194,6 +209,15 @@ impl Loading {
             }
             Err(refusal) => self.problems.push(place.refused(&rule.title, &refusal)),
         }
+    }
+
+    /// The detection with the lists that it asks for; `None` when one is not there.
+    fn with_lists(&mut self, written: &Detections, title: &str, place: &Place<'_>) -> Option<Detections> {
+        let mut detection = written.clone();
+        let Err(list) = self.lists.fill(&mut detection) else { return Some(detection) };
+        let line = place.line_of(&format!("%{list}%"));
+        self.problems.push(LoadProblem::waiting(&place.file.path, line, &list).of(title));
+        None
     }
 
     /// Where a rule goes: behind the others, or into the place of the built-in rule that it replaces. `None` when its
@@ -230,7 +254,8 @@ impl Loading {
         if !self.knows_version(filter.sigma_version, &filter.title, place) {
             return;
         }
-        match compile(&filter.detection) {
+        let Some(detection) = self.with_lists(&filter.detection, &filter.title, place) else { return };
+        match compile(&detection) {
             Ok(compiled) => {
                 // The condition is what must hold beside the rule's own: without `not`, the filter lets through only
                 // what it was written to leave out.

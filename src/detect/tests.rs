@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::format::{Marks, Reader, Sink, Unreadable};
 use crate::model::{Event, Micros, SourceId, format_rfc3339};
-use crate::store::{Segment, SegmentBuilder};
+use crate::store::{Batch, Segment, SegmentBuilder};
 
 mod correlations;
 mod evaluating;
@@ -26,6 +26,17 @@ impl Sink for Building {
 pub(super) fn segment(events: &[Value]) -> Segment {
     let lines: Vec<String> = events.iter().map(Value::to_string).collect();
     segment_of(&lines.join("\n"))
+}
+
+/// The same, to be pushed into a store as part of file `origin`.
+pub(super) fn batch(events: &[Value], origin: u32) -> Batch {
+    let mut building = Building(SegmentBuilder::new(SourceId(0), 0, true));
+    let mut reader = Reader::new();
+    for event in events {
+        reader.read(format!("{event}\n").as_bytes(), &mut building);
+    }
+    reader.finish(&mut building);
+    building.0.finish(origin)
 }
 
 /// A sealed segment of these lines.
@@ -66,7 +77,7 @@ pub(super) fn event(changes: Value) -> Value {
     event_at(1_700_000_000_000_000, changes)
 }
 
-fn merge(into: &mut Value, changes: &Value) {
+pub(super) fn merge(into: &mut Value, changes: &Value) {
     match (into, changes) {
         (Value::Object(members), Value::Object(changes)) => {
             for (key, change) in changes {

@@ -21,5 +21,5 @@ pub use time::{
     Micros, SECOND, TimeZoneChoice, format_clock, format_duration, format_local_offset, format_rfc3339,
     format_stamp, now, parse_length, parse_rfc3339, parse_user_time, zone_offset_seconds,
 };
-pub use user_agent::{is_hand_tool, tool};
+pub use user_agent::{ToolKind, is_hand_tool, tool, tool_kind};
 pub use vocabulary::{Decision, Level, Stage, is_mutating_subresource, is_write_verb, short_resource};

@@ -147,7 +147,7 @@ impl Facts {
     }
 
     /// The auditID is no UUID: the client chose it, or there is none.
-    pub(super) fn has_chosen_id(self) -> bool {
+    pub fn has_chosen_id(self) -> bool {
         self.0 & Self::CHOSEN_ID != 0
     }
 

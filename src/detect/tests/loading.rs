@@ -119,7 +119,7 @@ fn a_folder_replaces_built_in_rules_and_reads_all_it_can() {
     assert_eq!(own.rules().len(), 2);
     assert_eq!(problems.len(), 1);
     let (builtin, problems) = RuleSet::load(true, &[]);
-    assert!(problems.is_empty(), "{problems:?}");
+    assert!(problems.iter().all(|problem| problem.kind == ProblemKind::Waiting), "{problems:?}");
     if let Some(replaced) = builtin.rules().iter().find(|rule| !rule.is_correlation) {
         let text = titled(&replaced.id, CREATE);
         fs::write(folder.path().join("own.yml"), text).expect("a file");
@@ -128,6 +128,44 @@ fn a_folder_replaces_built_in_rules_and_reads_all_it_can() {
         let own = both.rules().iter().find(|rule| rule.id == replaced.id).expect("the rule");
         assert!(!own.origin.builtin);
     }
+}
+
+#[test]
+fn rules_wait_for_the_lists_that_they_ask_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        fs::create_dir_all(folder.path().join("lists")).expect("a folder");
+        fs::write(folder.path().join(name), text).expect("a file");
+    };
+    let images = "sigma-version: 3\ndetection: {made: {verb: create}, known: {'any_container[all]': {'image|expand': ['%images%', 'scratch']}}, condition: made and not known}\n";
+    let head = "logsource: {product: kubernetes}\n";
+    write("images.yml", &format!("title: images\n{head}{images}"));
+    let addresses = "detection: {a: {'sourceIP|expand|cidr': '%addresses%'}, condition: a}\n";
+    write("addresses.yml", &format!("title: addresses\n{head}{addresses}"));
+    let load = || RuleSet::load(false, &[folder.path().to_owned()]);
+    let (rules, problems) = load();
+    assert!(rules.rules().is_empty());
+    let told: Vec<(ProblemKind, u32)> = problems.iter().map(|problem| (problem.kind, problem.line)).collect();
+    assert_eq!(told, [(ProblemKind::Waiting, 3), (ProblemKind::Waiting, 4)]);
+    assert!(problems[0].reason.contains("lists/addresses.txt"), "{}", problems[0]);
+    write("lists/addresses.txt", "# Tor\n198.51.100.0/24  # a network\n\n203.0.113.9\n");
+    write("lists/images.txt", "nginx\n*.example.com/*\n");
+    let (rules, problems) = load();
+    assert!(problems.is_empty(), "{problems:?}");
+    let engine = rules.prepare();
+    let hits = |ip: &str, images: [&str; 2]| -> Vec<String> {
+        let containers = json!(images.map(|image| json!({"image": image})));
+        let changes = json!({"sourceIPs": [ip], "requestObject": {"spec": {"containers": containers}}});
+        let segment = segment(&[event(changes)]);
+        let hits = engine.hits(&segment, 0..1);
+        hits.iter().map(|hit| engine.rule(hit.rule).title.clone()).collect()
+    };
+    assert_eq!(hits("203.0.113.9", ["nginx", "r.example.com/a"]), ["addresses"]);
+    assert_eq!(hits("198.51.100.200", ["nginx", "evil"]), ["addresses", "images"]);
+    assert!(hits("203.0.113.8", ["nginx", "scratch"]).is_empty());
+    write("lists/addresses.txt", "# nothing yet\n");
+    let (rules, problems) = load();
+    assert_eq!((rules.rules().len(), problems.len()), (1, 1), "an empty list is none");
 }
 
 #[test]
