@@ -27,8 +27,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "model", "error", "notice", "redact", "text", "store", "query", "activity", "identity", "trace",
-            "ingest",
+            "model", "error", "notice", "redact", "text", "format", "store", "query", "activity", "identity",
+            "trace", "ingest",
         ],
     ),
     ("ui", &["model", "text", "store", "query", "activity", "identity", "trace", "ingest", "app"]),

@@ -153,7 +153,8 @@ impl Told {
 
     /// Takes a revision as people are shown it; of an application with several sources, a list.
     fn with_revisions(mut self, written: &str) -> Told {
-        let mut commits = written.split(',').map(|one| commit_of(one.trim())).filter(|commit| !commit.is_empty());
+        let mut commits =
+            written.split(',').map(|one| commit_of(one.trim())).filter(|commit| !commit.is_empty());
         if let Some(first) = commits.next() {
             self.details.commit = first.to_owned();
         }

@@ -155,11 +155,20 @@ mod tests {
     #[test]
     fn commits_in_revisions() {
         let sha = "e719c0e7684378b186be3b6f762b604deeb7d0a4";
-        for revision in [sha.to_owned(), format!("main/{sha}"), format!("main@sha1:{sha}"), format!("HEAD ({sha})")] {
+        for revision in
+            [sha.to_owned(), format!("main/{sha}"), format!("main@sha1:{sha}"), format!("HEAD ({sha})")]
+        {
             assert_eq!(commit_of(&revision), sha, "{revision}");
         }
         assert_eq!(commit_of("34c5f9e"), "34c5f9e");
-        for revision in ["", "HEAD", "v1.2.3", "20240911", "6.5.4@sha256:0123456789012345678901234567890123456789abcdef0123456789abcdef01", "HEAD ()"] {
+        for revision in [
+            "",
+            "HEAD",
+            "v1.2.3",
+            "20240911",
+            "6.5.4@sha256:0123456789012345678901234567890123456789abcdef0123456789abcdef01",
+            "HEAD ()",
+        ] {
             assert_eq!(commit_of(revision), "", "{revision}");
         }
     }

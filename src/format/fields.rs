@@ -77,7 +77,9 @@ impl<'a> Fields<'a> {
                 Value::String(text) => Some(nested(&text).unwrap_or(Value::String(text))),
                 value => Some(value),
             },
-            Written::Text(text) => Some(nested(text).unwrap_or_else(|| Value::String(text.clone().into_owned()))),
+            Written::Text(text) => {
+                Some(nested(text).unwrap_or_else(|| Value::String(text.clone().into_owned())))
+            }
         }
     }
 
@@ -183,7 +185,10 @@ mod tests {
     fn values_of_json_are_decoded_when_asked_for() {
         let line = r#"{"a":"x\ny","b":[1,2],"c":"{\"d\":1}","n":17,"s":"18","e\u0041":true,"a":"z","t":1700000000.5}"#;
         let fields = Fields::of_json(line).unwrap();
-        assert_eq!((fields.text("a"), fields.text("b"), fields.text("none")), ("z".into(), "".into(), "".into()));
+        assert_eq!(
+            (fields.text("a"), fields.text("b"), fields.text("none")),
+            ("z".into(), "".into(), "".into())
+        );
         assert_eq!(fields.json("c").unwrap()["d"], 1);
         assert_eq!((fields.number("n"), fields.number("s"), fields.number("a")), (Some(17), Some(18), None));
         assert!(fields.has("eA") && !fields.has("A"));

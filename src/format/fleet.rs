@@ -49,7 +49,9 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Told> {
     let new_commit = fields.first_text(&["newCommit", "commit"]);
     match message.as_ref() {
         "Deployed bundle" => return Some(told.with_outcome("deploy", Told::SUCCEEDED)),
-        "New commit from repository" => return Some(told.with_commit(&new_commit).with_outcome("new-commit", 0)),
+        "New commit from repository" => {
+            return Some(told.with_commit(&new_commit).with_outcome("new-commit", 0));
+        }
         // Without a commit, nothing has been fetched yet.
         _ if message.starts_with("Reconciling GitRepo") && !new_commit.is_empty() => {
             return Some(told.with_commit(&new_commit).with_outcome("reconcile", Told::SUCCEEDED));
@@ -68,7 +70,8 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Told> {
     if lower.contains("paused") || lower.contains("suspended") {
         return Some(told.with_outcome("suspended", 0));
     }
-    (lower.starts_with("deleted ") || lower.starts_with("uninstalled ")).then(|| told.with_outcome("delete", Told::SUCCEEDED))
+    (lower.starts_with("deleted ") || lower.starts_with("uninstalled "))
+        .then(|| told.with_outcome("delete", Told::SUCCEEDED))
 }
 
 /// The object of a line that records an Event of the cluster.
@@ -89,10 +92,15 @@ fn member<'v>(object: &'v Value, key: &str) -> &'v str {
 
 /// What an Event tells: a new commit, the job that applies it, or a failure.
 fn event(fields: &Fields<'_>, object: &Value, mut told: Told) -> Option<Told> {
-    let subject =
-        ObjectName { namespace: member(object, "namespace").to_owned(), name: member(object, "name").to_owned() };
+    let subject = ObjectName {
+        namespace: member(object, "namespace").to_owned(),
+        name: member(object, "name").to_owned(),
+    };
     let kind = member(object, "kind");
-    let resource = KINDS.iter().find(|(known, _)| *known == kind).map_or(Cow::Owned(kind.to_lowercase()), |known| known.1.into());
+    let resource = KINDS
+        .iter()
+        .find(|(known, _)| *known == kind)
+        .map_or(Cow::Owned(kind.to_lowercase()), |known| known.1.into());
     told.object = object_ref(resource, &subject);
     told.details.subject = subject;
     let message = fields.text("msg");
@@ -114,7 +122,8 @@ fn frame(fields: &Fields<'_>, message: &str) -> Told {
     let initiator = fields.text("userID").into_owned();
     let time = fields.moment("ts");
     // The namespace of a BundleDeployment names the cluster that it is for.
-    let cluster = if subject.namespace.starts_with("cluster-") { subject.namespace.clone() } else { String::new() };
+    let cluster =
+        if subject.namespace.starts_with("cluster-") { subject.namespace.clone() } else { String::new() };
     let operation_id = fields.text("reconcileID").into_owned();
     Told {
         log: LogKind::Fleet,
@@ -215,11 +224,21 @@ mod tests {
             r#""reconcileID":"2b23","deploymentID":"s-2:b","appliedDeploymentID":"s-1:b","release":"ns/app:30","DeploymentID":"s-2:b"}"#
         );
         let told = told(line).expect("a change");
-        assert_eq!((told.verb.as_str(), told.object.resource.as_ref(), told.object.name.as_ref()), ("deploy", "bundledeployments", "app"));
+        assert_eq!(
+            (told.verb.as_str(), told.object.resource.as_ref(), told.object.name.as_ref()),
+            ("deploy", "bundledeployments", "app")
+        );
         assert_eq!(told.user, "system:serviceaccount:cattle-fleet-system:fleet-agent");
         let details = told.details;
         assert_eq!(details.destination.cluster, "cluster-fleet-default-c-x-1");
-        assert_eq!((details.deployment_id.as_str(), details.previous_deployment_id.as_str(), details.release.as_str()), ("s-2:b", "s-1:b", "ns/app:30"));
+        assert_eq!(
+            (
+                details.deployment_id.as_str(),
+                details.previous_deployment_id.as_str(),
+                details.release.as_str()
+            ),
+            ("s-2:b", "s-1:b", "ns/app:30")
+        );
     }
 
     #[test]
@@ -230,8 +249,14 @@ mod tests {
             )
         };
         let new = told(&event("GotNewCommit", "Normal")).expect("a commit");
-        assert_eq!((new.verb.as_str(), new.details.commit.as_str()), ("new-commit", "a05144a086e80dd1b6ea0499eef72a6797e5150f"));
-        assert_eq!((new.object.resource.as_ref(), new.object.namespace.as_ref()), ("gitrepos", "fleet-local"));
+        assert_eq!(
+            (new.verb.as_str(), new.details.commit.as_str()),
+            ("new-commit", "a05144a086e80dd1b6ea0499eef72a6797e5150f")
+        );
+        assert_eq!(
+            (new.object.resource.as_ref(), new.object.namespace.as_ref()),
+            ("gitrepos", "fleet-local")
+        );
         assert_eq!(told(&event("FailedToCheckCommit", "Warning")).expect("a failure").code, 500);
         assert_eq!(told(&event("JobDeleted", "Normal")), None);
         let line = |level: &str, rest: &str| {
@@ -242,10 +267,14 @@ mod tests {
         let reconciled = line("debug", r#""msg":"Reconciling GitRepo","commit":"dcf4917293ef131f64724d0c03cadc4f5b257168","userID":"u-abc""#).expect("it has a commit");
         assert_eq!((reconciled.user.as_str(), reconciled.verb.as_str()), ("u-abc", "reconcile"));
         assert_eq!(line("debug", r#""msg":"Reconciling GitRepo status","commit":"""#), None);
-        let found = line("info", r#""msg":"New commit from repository","newCommit":"dcf4917""#).expect("a commit");
+        let found =
+            line("info", r#""msg":"New commit from repository","newCommit":"dcf4917""#).expect("a commit");
         assert_eq!((found.details.commit.as_str(), found.details.component), ("dcf4917", "gitjob"));
         let failed = line("error", r#""msg":"Reconciler error","error":"no such chart""#).expect("a failure");
-        assert_eq!((failed.verb.as_str(), failed.reason.as_str()), ("fail", "Reconciler error: no such chart"));
+        assert_eq!(
+            (failed.verb.as_str(), failed.reason.as_str()),
+            ("fail", "Reconciler error: no such chart")
+        );
         assert_eq!(line("info", r#""msg":"Bundle is paused""#).expect("told").verb, "suspended");
         assert_eq!(line("info", r#""msg":"Starting workers""#), None);
     }

@@ -54,7 +54,9 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Told> {
         told.took(length_behind(&message, " after "));
         return Some(told.ended("fail", Told::FAILED));
     }
-    if let Some(at) = message.find("finished in ").filter(|_| message.to_ascii_lowercase().starts_with("recon")) {
+    if let Some(at) =
+        message.find("finished in ").filter(|_| message.to_ascii_lowercase().starts_with("recon"))
+    {
         told.took(length_behind(&message[at..], " in "));
         return Some(told.ended("reconcile", Told::SUCCEEDED));
     }
@@ -262,49 +264,84 @@ mod tests {
     #[test]
     fn a_reconciliation_tells_its_window_and_commit() {
         let sha = "489d0f70489d0f70489d0f70489d0f70489d0f70";
-        let told = told(&format!(r#""msg":"Reconciliation finished in 1m2.5s, next run in 5m0s","revision":"main@sha1:{sha}""#)).expect("told");
+        let told = told(&format!(
+            r#""msg":"Reconciliation finished in 1m2.5s, next run in 5m0s","revision":"main@sha1:{sha}""#
+        ))
+        .expect("told");
         assert_eq!((told.verb.as_str(), told.code), ("reconcile", 200));
         assert_eq!((told.object.namespace.as_ref(), told.object.name.as_ref()), ("flux-system", "apps"));
         assert_eq!(told.details.commit, sha);
-        assert_eq!(told.details.finished.zip(told.details.started).map(|(end, start)| end - start), Some(62_500_000));
+        assert_eq!(
+            told.details.finished.zip(told.details.started).map(|(end, start)| end - start),
+            Some(62_500_000)
+        );
     }
 
     #[test]
     fn changes_failures_and_suspension() {
         let output = r#""output":{"Deployment/prod/web":"configured","Service/prod/web":"unchanged","Job/prod/old":"deleted"}"#;
         let applied = told(&format!(r#""msg":"server-side apply completed",{output}"#)).expect("two changes");
-        let objects: Vec<_> = applied.details.objects.iter().map(|o| (o.kind.as_str(), o.namespace.as_str(), o.result.as_str())).collect();
-        assert_eq!((applied.verb.as_str(), objects), ("apply", vec![("Deployment", "prod", "configured"), ("Job", "prod", "deleted")]));
-        assert_eq!(told(r#""msg":"server-side apply completed","output":{"Service/prod/web":"unchanged"}"#), None);
-        let pruned = told(r#""msg":"garbage collection completed: Deployment/prod/web deleted""#).expect("told");
+        let objects: Vec<_> = applied
+            .details
+            .objects
+            .iter()
+            .map(|o| (o.kind.as_str(), o.namespace.as_str(), o.result.as_str()))
+            .collect();
+        assert_eq!(
+            (applied.verb.as_str(), objects),
+            ("apply", vec![("Deployment", "prod", "configured"), ("Job", "prod", "deleted")])
+        );
+        assert_eq!(
+            told(r#""msg":"server-side apply completed","output":{"Service/prod/web":"unchanged"}"#),
+            None
+        );
+        let pruned =
+            told(r#""msg":"garbage collection completed: Deployment/prod/web deleted""#).expect("told");
         assert_eq!(pruned.verb, "prune");
         let failed = told(r#""level":"error","msg":"Reconciliation failed after 1.5s, next try in 2m0s","error":"kustomize build failed""#).expect("told");
         assert_eq!((failed.verb.as_str(), failed.code), ("fail", 500));
         assert!(failed.reason.ends_with("kustomize build failed") && failed.details.started.is_some());
-        assert_eq!(told(r#""msg":"Reconciliation is suspended for this object""#).expect("told").verb, "suspended");
+        assert_eq!(
+            told(r#""msg":"Reconciliation is suspended for this object""#).expect("told").verb,
+            "suspended"
+        );
         assert_eq!(told(r#""msg":"Dependencies do not meet ready condition, retrying in 30s""#), None);
     }
 
     #[test]
     fn helm_and_sources() {
         let line = |kind: &str, message: &str| {
-            let line = format!(r#"{{"level":"info","ts":"2026-11-20T10:00:10.500Z","controllerKind":"{kind}","controllerGroup":"x.toolkit.fluxcd.io","namespace":"a","name":"b","msg":"{message}"}}"#);
+            let line = format!(
+                r#"{{"level":"info","ts":"2026-11-20T10:00:10.500Z","controllerKind":"{kind}","controllerGroup":"x.toolkit.fluxcd.io","namespace":"a","name":"b","msg":"{message}"}}"#
+            );
             read(&Fields::of_json(&line).expect("an object"))
         };
         let upgrade = line("HelmRelease", "running 'upgrade' action with timeout of 5m0s").expect("told");
-        assert_eq!((upgrade.verb.as_str(), upgrade.code, upgrade.details.component), ("upgrade", 0, "helm-controller"));
+        assert_eq!(
+            (upgrade.verb.as_str(), upgrade.code, upgrade.details.component),
+            ("upgrade", 0, "helm-controller")
+        );
         let done = line("HelmRelease", "Helm rollback succeeded").expect("told");
         assert_eq!((done.verb.as_str(), done.code), ("rollback", 200));
         assert_eq!(line("HelmRelease", "release in-sync with desired state"), None);
-        let stored = line("GitRepository", "stored artifact for revision 'main@sha1:489d0f70489d0f70489d0f70489d0f70489d0f70'").expect("told");
+        let stored = line(
+            "GitRepository",
+            "stored artifact for revision 'main@sha1:489d0f70489d0f70489d0f70489d0f70489d0f70'",
+        )
+        .expect("told");
         assert_eq!((stored.verb.as_str(), stored.object.resource.as_ref()), ("fetch", "gitrepositories"));
         assert!(stored.details.commit.starts_with("489d0f"));
-        assert_eq!(line("GitRepository", "stored artifact for commit 'Fix it'").expect("told").details.commit, "");
+        assert_eq!(
+            line("GitRepository", "stored artifact for commit 'Fix it'").expect("told").details.commit,
+            ""
+        );
     }
 
     #[test]
     fn durations_of_go() {
-        for (text, micros) in [("2.724076961s", 2_724_077), ("875.383942ms", 875_384), ("1h0m1s", 3_601_000_000), ("12µs", 12)] {
+        for (text, micros) in
+            [("2.724076961s", 2_724_077), ("875.383942ms", 875_384), ("1h0m1s", 3_601_000_000), ("12µs", 12)]
+        {
             assert_eq!(go_duration(text), Some(micros), "{text}");
         }
         for text in ["", "5", "s", "1.2.3s", "1e9s", "99999999999h", "1x"] {

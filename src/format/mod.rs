@@ -74,7 +74,9 @@ fn with_event<R>(text: &[u8], take: impl FnOnce(&Event<'_>, Marks) -> R) -> Resu
     });
     match read {
         Ok(event) => Ok(take(&event, marks)),
-        Err(NoEvent::Other) => with_controller_event(if marks.replaced { &repaired } else { text }, marks, take),
+        Err(NoEvent::Other) => {
+            with_controller_event(if marks.replaced { &repaired } else { text }, marks, take)
+        }
         Err(other) => Err(other),
     }
 }

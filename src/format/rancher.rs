@@ -43,8 +43,9 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Told> {
         (true, _) => Level::Request,
         _ => Level::Metadata,
     };
-    // A stage's own time, which only 2.0 and 2.1 have, is that of the line.
-    let moment = |key| parse_rfc3339(fields.text(key).as_bytes());
+    // A stage's own time, which only 2.0 and 2.1 have, is that of the line; they write a space before the zone.
+    let moment =
+        |key| parse_rfc3339(fields.text(key).replacen(" +", "+", 1).replacen(" -", "-", 1).as_bytes());
     let stage_time = moment("stageTimestamp");
     let received = moment("requestTimestamp").or(stage_time);
     let time = moment("responseTimestamp").or(received);
@@ -122,7 +123,10 @@ fn first_filled<const N: usize>(texts: [String; N]) -> String {
 /// The values of a header; Go writes names in their canonical form, proxies may not.
 fn header(headers: &Value, name: &str) -> Vec<String> {
     let members = headers.as_object().into_iter().flatten();
-    members.filter(|(key, _)| key.eq_ignore_ascii_case(name)).flat_map(|(_, values)| strings(Some(values))).collect()
+    members
+        .filter(|(key, _)| key.eq_ignore_ascii_case(name))
+        .flat_map(|(_, values)| strings(Some(values)))
+        .collect()
 }
 
 fn client_addresses(headers: &Value) -> Vec<String> {

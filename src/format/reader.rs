@@ -10,10 +10,10 @@
 //!
 //! The result does not depend on how the lines are divided among calls.
 
+use super::controller::Chatter;
 use super::extent::{Extent, Found, ends_line};
 use super::line_filter::{LineFilter, time_of_whole_event};
 use super::outcome::{Marks, Sink, Unreadable};
-use super::controller::Chatter;
 use super::{NoEvent, envelope, kube, trimmed, whole_object, with_event, with_text_event};
 use crate::model::{Event, LogKind};
 

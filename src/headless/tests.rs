@@ -290,7 +290,7 @@ fn the_json_of_query_is_the_documented_one() {
          \"subresource\":\"exec\",\"namespace\":\"prod\",\"name\":\"web-0\",\"requestURI\":\"/api/v1/pods\",\
          \"decision\":\"allow\",\"decisionReason\":\"RBAC: allowed\",\"durationMicros\":3000000,\
          \"endStage\":\"ResponseComplete\",\"endCode\":200,\"open\":false,\"source\":\"audit.log\",\
-         \"marks\":[\"repaired\"]}\n"
+         \"log\":\"kube\",\"marks\":[\"repaired\"]}\n"
     );
     let mut found = BTreeSet::new();
     paths(&serde_json::from_str(&output).unwrap(), "", &mut found);

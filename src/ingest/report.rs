@@ -136,8 +136,12 @@ impl Tally {
     /// Lines that were recognised and tell of nothing, by the log that they are of. What does not tell whose it is
     /// belongs to the file's only known controller, if there is one.
     fn passed_over(&self) -> Vec<(String, u64)> {
-        let mut counts: Vec<(&str, u64)> =
-            LogKind::ALL.iter().map(|log| log.name()).zip(self.chatter).filter(|(_, count)| *count > 0).collect();
+        let mut counts: Vec<(&str, u64)> = LogKind::ALL
+            .iter()
+            .map(|log| log.name())
+            .zip(self.chatter)
+            .filter(|(_, count)| *count > 0)
+            .collect();
         match counts.as_mut_slice() {
             [(_, count)] => *count += self.anonymous_chatter,
             _ if self.anonymous_chatter > 0 => counts.push(("other", self.anonymous_chatter)),

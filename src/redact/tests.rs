@@ -62,6 +62,14 @@ fn secrets_in_every_kind_of_body() {
     hides(&json!({"responseObject": applied}));
     hides(
         &json!({"requestURI": "/api/v1/namespaces/prod/secrets/db", "requestObject": {"data": {"pw": "hunter2"}}}),
+        // Rancher's own audit log.
+        &json!({"requestURI": "/v3/project/c:p/namespacedSecrets", "method": "POST", "requestBody": {"data": {"pw": "hunter2"}}}),
+        &json!({"requestURI": "/v1/secrets/prod", "method": "POST", "requestBody": "hunter2"}),
+        &json!({"requestURI": "/v3/tokens", "method": "POST", "responseBody": {"name": "token-x", "token": "token-x:hunter2"}}),
+        &json!({"requestURI": "/v3/clusters/c?action=generateKubeconfig", "method": "POST",
+            "responseBody": {"config": "apiVersion: v1\nkind: Config\nusers:\n- name: a\n  user:\n    token: \"hunter2\"\n"}}),
+        &json!({"requestURI": "/v3-public/localProviders/local?action=login", "method": "POST",
+            "requestBody": {"username": "alice", "password": "hunter2"}, "requestHeader": {"Cookie": ["R_SESS=hunter2"]}}),
     );
     hides(
         &json!({"kind": "EventList", "items": [secret_event("requestObject", json!({"data": {"pw": "hunter2"}}))]}),

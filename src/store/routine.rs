@@ -79,7 +79,9 @@ mod tests {
 
     #[test]
     fn of_controllers_what_is_reconciled_well() {
-        let of = |log, verb: &'static str, code| is_routine(&Event { log, verb: verb.into(), code, ..Event::default() });
+        let of = |log, verb: &'static str, code| {
+            is_routine(&Event { log, verb: verb.into(), code, ..Event::default() })
+        };
         assert!(of(LogKind::Flux, "reconcile", 200) && !of(LogKind::Flux, "apply", 200));
         assert!(!of(LogKind::Fleet, "fail", 500) && !of(LogKind::Kube, "reconcile", 200));
         let probe = |user: &'static str| {

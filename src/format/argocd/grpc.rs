@@ -247,9 +247,7 @@ fn patched_auto_sync(patch: &Value) -> Option<bool> {
             let removes = operation.get("op")?.as_str()? == "remove";
             match path {
                 "/spec/syncPolicy" if removes => Some(false),
-                "/spec/syncPolicy" => {
-                    Some(operation.pointer("/value/automated").is_some_and(of_automated))
-                }
+                "/spec/syncPolicy" => Some(operation.pointer("/value/automated").is_some_and(of_automated)),
                 "/spec/syncPolicy/automated" if removes => Some(false),
                 "/spec/syncPolicy/automated" => operation.get("value").map(of_automated),
                 "/spec/syncPolicy/automated/enabled" => operation.get("value")?.as_bool(),

@@ -44,13 +44,10 @@ mod tests {
     fn columns_and_json() {
         let fields = read("2026-04-15T11:09:07Z\tDEBUG\tevents\ta0514\t{\"type\": \"Normal\"}").unwrap();
         let text = |key| fields.text(key).into_owned();
-        assert_eq!(["ts", "level", "logger", "msg", "type"].map(text), [
-            "2026-04-15T11:09:07Z",
-            "debug",
-            "events",
-            "a0514",
-            "Normal"
-        ]);
+        assert_eq!(
+            ["ts", "level", "logger", "msg", "type"].map(text),
+            ["2026-04-15T11:09:07Z", "debug", "events", "a0514", "Normal"]
+        );
         let bare = read("2026-04-15T11:09:07Z\tINFO\tstarting").unwrap();
         assert_eq!((bare.text("msg"), bare.has("logger")), ("starting".into(), false));
         let broken = read("2026-04-15T11:09:07Z\tINFO\tlog\tfile.go:1\tmsg\t{\"cut").unwrap();

@@ -86,7 +86,10 @@ mod tests {
         );
         let fields = read(line).unwrap();
         assert_eq!(fields.text("msg"), "a \"b\" ä {\"k\":1}");
-        assert_eq!((fields.text("empty"), fields.text("list"), fields.text("last")), ("".into(), "[a b]".into(), "é".into()));
+        assert_eq!(
+            (fields.text("empty"), fields.text("list"), fields.text("last")),
+            ("".into(), "[a b]".into(), "é".into())
+        );
         assert_eq!(fields.members.len(), 6, "{fields:?}");
         assert_eq!(read("level=info"), None);
     }

@@ -41,8 +41,13 @@ fn bodies_raise_the_level_and_tell_why_it_failed() {
     };
     assert_eq!(line("").level, Level::Metadata);
     assert_eq!(line(r#","requestBody":{"name":"x"}"#).level, Level::Request);
-    let refused = line(r#","requestBody":{},"responseBody":{"type":"error","status":"403","code":"Forbidden","message":"no"}"#);
-    assert_eq!((refused.level, refused.reason.as_str(), refused.code), (Level::RequestResponse, "Forbidden", 403));
+    let refused = line(
+        r#","requestBody":{},"responseBody":{"type":"error","status":"403","code":"Forbidden","message":"no"}"#,
+    );
+    assert_eq!(
+        (refused.level, refused.reason.as_str(), refused.code),
+        (Level::RequestResponse, "Forbidden", 403)
+    );
     assert_eq!(refused.time, None, "a line without times is placed by its neighbours");
 }
 
@@ -60,11 +65,17 @@ fn the_two_lines_of_the_first_versions() {
     let asked = told(
         r#"{"auditID":"30022177","requestURI":"/v3/schemas/project","sourceIPs":["::1"],"user":{"name":"user-f4tt2","group":["system:authenticated"]},"verb":"GET","stage":"RequestReceived","stageTimestamp":"2018-07-20 10:22:43 +0800"}"#,
     );
-    assert_eq!((asked.verb.as_str(), asked.stage, asked.source_ip.as_str()), ("get", Stage::RequestReceived, "::1"));
+    assert_eq!(
+        (asked.verb.as_str(), asked.stage, asked.source_ip.as_str()),
+        ("get", Stage::RequestReceived, "::1")
+    );
     let answered = told(
         r#"{"auditID":"30022177","responseStatus":"200","stage":"ResponseComplete","stageTimestamp":"2018-07-20 10:22:44 +0800"}"#,
     );
-    assert_eq!((answered.code, answered.stage, answered.audit_id.as_str()), (200, Stage::ResponseComplete, "30022177"));
+    assert_eq!(
+        (answered.code, answered.stage, answered.audit_id.as_str()),
+        (200, Stage::ResponseComplete, "30022177")
+    );
     assert_eq!(answered.time.map(format_rfc3339).as_deref(), Some("2018-07-20T02:22:44.000000Z"));
 }
 
