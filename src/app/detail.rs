@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::summary::{self, Line};
 use super::tree::Tree;
 use crate::format;
-use crate::model::EventId;
+use crate::model::{EventId, LogKind};
 use crate::redact;
 use crate::store::Store;
 
@@ -47,12 +47,14 @@ impl Detail {
             (None, Some(details)) => summary::controller::summarise(segment, id.row(), &details, revealed),
             (None, None) => summary::summarise(&event, ended),
         };
+        let tree = Tree::new(&event);
+        let is_kube = segment.facts(id.row()).log() == LogKind::Kube;
         let stages = store.stages(id);
         Some(Detail {
             id,
             stages,
             summary,
-            tree: Tree::new(&event),
+            tree: if is_kube { tree } else { tree.without_targets() },
             cursor: 0,
             scroll: 0,
             search: String::new(),
