@@ -490,6 +490,13 @@ pub struct ConfigArgs {
     /// /etc/kauditui/config.toml]; /dev/null for none.
     #[arg(long, value_name = "FILE", help_heading = CONFIGURATION)]
     pub config: Option<PathBuf>,
+    /// Detect by the Sigma rules in this folder or file, too; may be given several times. A rule with the id of a
+    /// built-in one replaces it; Sigma filters there narrow any rule.
+    #[arg(long, value_name = "DIR", help_heading = CONFIGURATION)]
+    pub rules: Vec<PathBuf>,
+    /// Leave out the rules that are part of the program.
+    #[arg(long, help_heading = CONFIGURATION)]
+    pub no_builtin_rules: bool,
 }
 
 /// Views that can be opened.

@@ -22,8 +22,8 @@ pub use question::{HistoryQuestion, Question};
 pub use time_range::{NO_LONGER_WRITTEN, Reference, TimeRange, check_time};
 
 use crate::cli::{
-    Cli, Command, DisplayArgs, FilterArgs, HistoryArgs, InfoOutput, QueryArgs, QueryOutput, ResourceArgs,
-    SourceArgs, StageChoice, ViewName,
+    Cli, Command, ConfigArgs, DisplayArgs, FilterArgs, HistoryArgs, InfoOutput, QueryArgs, QueryOutput,
+    ResourceArgs, SourceArgs, StageChoice, ViewName,
 };
 use crate::error::{Error, Result};
 use crate::model::TimeZoneChoice;
@@ -78,6 +78,10 @@ pub struct Settings {
     pub threads: usize,
     /// Whether secret values are shown as they are.
     pub reveal: bool,
+    /// Folders and files of rules.
+    pub rules: Vec<PathBuf>,
+    /// Whether the rules count that are part of the program.
+    pub builtin_rules: bool,
 }
 
 /// Which of its programs this is.
@@ -131,7 +135,7 @@ impl Settings {
                     filter: cli.filter,
                     display: cli.display,
                     resources: cli.resources,
-                    config: cli.configuration.config,
+                    configuration: cli.configuration,
                     follow: !cli.no_follow,
                     reveal: cli.reveal_secrets,
                 };
@@ -143,7 +147,7 @@ impl Settings {
                     filter: FilterArgs::default(),
                     display: info.display,
                     resources: info.resources,
-                    config: info.configuration.config,
+                    configuration: info.configuration,
                     follow: false,
                     reveal: false,
                 };
@@ -156,7 +160,7 @@ impl Settings {
                     filter: query.filter,
                     display: query.display,
                     resources: query.resources,
-                    config: query.configuration.config,
+                    configuration: query.configuration,
                     follow: query.follow,
                     reveal: query.reveal_secrets,
                 };
@@ -174,7 +178,7 @@ impl Settings {
                     filter: users.filter,
                     display: users.display,
                     resources: users.resources,
-                    config: users.configuration.config,
+                    configuration: users.configuration,
                     follow: false,
                     reveal: false,
                 };
@@ -187,7 +191,7 @@ impl Settings {
                     filter: FilterArgs::default(),
                     display: trace.display,
                     resources: trace.resources,
-                    config: trace.configuration.config,
+                    configuration: trace.configuration,
                     follow: false,
                     reveal: false,
                 };
@@ -200,7 +204,7 @@ impl Settings {
                     filter: FilterArgs::default(),
                     display: history.display,
                     resources: history.resources,
-                    config: history.configuration.config,
+                    configuration: history.configuration,
                     follow: false,
                     reveal: history.reveal_secrets,
                 };
@@ -215,7 +219,7 @@ impl Settings {
                     filter: FilterArgs::default(),
                     display: rbac.display,
                     resources: rbac.resources,
-                    config: rbac.configuration.config,
+                    configuration: rbac.configuration,
                     follow: false,
                     reveal: false,
                 };
@@ -233,7 +237,7 @@ impl Settings {
                     filter: report.filter,
                     display: report.display,
                     resources: report.resources,
-                    config: report.configuration.config,
+                    configuration: report.configuration,
                     follow: false,
                     reveal: false,
                 };
@@ -320,7 +324,7 @@ struct Parts {
     filter: FilterArgs,
     display: DisplayArgs,
     resources: ResourceArgs,
-    config: Option<PathBuf>,
+    configuration: ConfigArgs,
     follow: bool,
     reveal: bool,
 }
@@ -328,7 +332,7 @@ struct Parts {
 impl Parts {
     fn merge(self, task: Task, around: &Surroundings<'_>) -> Result<Settings> {
         check_sources(&self.sources.sources, around)?;
-        let config = ConfigFile::load(self.config.as_deref(), around)?;
+        let config = ConfigFile::load(self.configuration.config.as_deref(), around)?;
         if let Some(expression) = &self.filter.filter
             && (around.is_file)(Path::new(expression))
         {
@@ -376,6 +380,8 @@ impl Parts {
             memory,
             threads,
             reveal: self.reveal,
+            rules: self.configuration.rules,
+            builtin_rules: !self.configuration.no_builtin_rules,
         })
     }
 }

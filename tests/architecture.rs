@@ -21,17 +21,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("query", &["model", "redact", "format", "store"]),
     ("activity", &["model", "query", "store"]),
     ("identity", &["model", "store"]),
-    ("detect", &["model", "redact", "store"]),
+    ("detect", &["model", "redact", "store", "query", "identity"]),
     ("trace", &["model", "redact", "text", "store", "query", "identity"]),
-    ("ingest", &["model", "error", "notice", "redact", "format", "source", "store"]),
+    ("ingest", &["model", "error", "notice", "redact", "format", "source", "store", "detect"]),
     (
         "app",
         &[
             "model", "error", "notice", "redact", "text", "format", "store", "query", "activity", "identity",
-            "trace", "ingest",
+            "trace", "ingest", "detect",
         ],
     ),
-    ("ui", &["model", "text", "store", "query", "activity", "identity", "trace", "ingest", "app"]),
+    ("ui", &["model", "text", "store", "query", "activity", "identity", "trace", "detect", "ingest", "app"]),
     ("term", &["text"]),
     ("cli", &["error", "text"]),
     ("settings", &["model", "error", "text", "query", "activity", "trace", "cli", "term"]),
@@ -39,14 +39,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "headless",
         &[
             "model", "error", "notice", "redact", "text", "format", "store", "query", "activity", "identity",
-            "trace", "ingest", "settings", "cli", "term",
+            "trace", "detect", "ingest", "settings", "cli", "term",
         ],
     ),
     (
         "runtime",
         &[
             "model", "error", "text", "format", "source", "query", "trace", "ingest", "settings", "app",
-            "ui", "term",
+            "ui", "term", "detect",
         ],
     ),
 ];

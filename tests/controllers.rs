@@ -315,3 +315,50 @@ proptest! {
         survives(&text)?;
     }
 }
+
+/// The three logs of one afternoon: what each tells of the deleted Deployment, by the columns and the details that the
+/// trail across them joins.
+#[test]
+fn the_trail_from_a_deletion_to_a_person_is_in_the_logs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/trail");
+    let truth: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.join("truth.json")).expect("the truth")).expect("JSON");
+    let told = |name: &str| {
+        let found = heard(&fs::read(folder.join(name)).expect("a log"));
+        assert!(found.unreadable.is_empty(), "{name}: {:?}", found.unreadable);
+        found
+    };
+    let text = |key: &str| truth.pointer(key).and_then(serde_json::Value::as_str).expect("a text").to_owned();
+    let details = |found: &Heard, verb: &str, commit_or_object: &str| {
+        let rows = found.events.iter().zip(&found.texts).filter(|(event, _)| event.verb == verb);
+        let all = rows.map(|(_, text)| format::details(LogKind::ArgoCd, text).expect("details"));
+        let mut wanted = all.filter(|details| {
+            details.commit == commit_or_object
+                || details.objects.iter().any(|object| object.name == commit_or_object)
+        });
+        wanted.next().expect(verb)
+    };
+    let (kube, rancher, argo) = (told("kube.jsonl"), told("rancher.log"), told("argocd.log"));
+    assert_eq!((kube.events.len(), rancher.events.len(), argo.events.len()), (15, 6, 17));
+    let deleted =
+        kube.events.iter().find(|event| event.verb == "delete" && event.object == text("/delete/object"));
+    assert_eq!(deleted.expect("the deletion").user, text("/delete/user"));
+
+    let pruned = details(&argo, "prune", "frontend-app");
+    let application = format!("{}/{}", pruned.subject.namespace, pruned.subject.name);
+    assert_eq!((application, pruned.operation_id), (text("/application"), text("/syncID")));
+    let begun = details(&argo, "begin", &text("/commit"));
+    assert_eq!((begun.initiator.user, begun.repository), (text("/person"), text("/repository")));
+    let moment = |key: &str| kauditui::model::parse_rfc3339(text(key).as_bytes());
+    assert_eq!(begun.started, moment("/window/started"));
+    assert_eq!(details(&argo, "complete", &text("/commit")).finished, moment("/window/finished"));
+    let rollback = argo.events.iter().position(|event| event.verb == "rollback").expect("a rollback");
+    let rollback = format::details(LogKind::ArgoCd, &argo.texts[rollback]).expect("details");
+    assert_eq!(rollback.history_id, truth["historyID"].as_i64());
+
+    let bound =
+        rancher.events.iter().position(|event| event.object == text("/roleBinding/object")).expect("it");
+    let binding = format::details(LogKind::Rancher, &rancher.texts[bound]).expect("details");
+    assert_eq!(binding.initiator.display_name, text("/roleBinding/person"));
+    assert_eq!(binding.initiator.client_addresses, [text("/roleBinding/address")]);
+}

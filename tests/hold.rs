@@ -23,6 +23,7 @@ fn load(path: &Path) -> Store {
         since: None,
         keep_text: true,
         candidates: None,
+        rules: None,
         on_worker_start: || {},
     };
     let (sender, mut messages) = tokio::sync::mpsc::channel(4);

@@ -367,6 +367,7 @@ fn messages(path: &Path, candidates: bool, filter: &Expression) -> Vec<IngestMes
         since: None,
         keep_text: true,
         candidates: if candidates { prefilter(filter) } else { None },
+        rules: None,
         on_worker_start: || {},
     };
     let (sender, mut receiver) = mpsc::channel(4);

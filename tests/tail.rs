@@ -147,6 +147,7 @@ impl Reader {
             since: None,
             keep_text: true,
             candidates: None,
+            rules: None,
             on_worker_start: || {},
         };
         let inputs: Vec<Input> = paths.iter().map(|path| Input::Argument((*path).to_owned())).collect();

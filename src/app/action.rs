@@ -81,6 +81,10 @@ pub enum Action {
     NextFailure,
     /// Previous failure.
     PreviousFailure,
+    /// To the next row with a part in an alert.
+    NextAlert,
+    /// To the one before.
+    PreviousAlert,
     /// Next write.
     NextWrite,
     /// Previous write.

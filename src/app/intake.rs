@@ -103,9 +103,16 @@ impl App {
 
     pub(super) fn after_data(&mut self) -> Vec<Effect> {
         self.resolve_range();
-        let effects = self.keep_memory();
+        let mut effects = self.keep_memory();
         self.identities.update(&self.store);
         self.unfold_unusual();
+        effects.extend(self.watch_data());
+        self.data_changed();
+        effects
+    }
+
+    /// Brings everything that is shown in step with the store.
+    pub(super) fn data_changed(&mut self) {
         let changes = self.store.take_changes();
         if let Some(matches) = &mut self.matches {
             matches.update(&self.store, &changes);
@@ -116,7 +123,6 @@ impl App {
         self.histogram.data_changed(&self.store, &changes);
         self.go_where_wanted();
         self.after_view_change();
-        effects
     }
 
     /// Drops the oldest segments while more is held than allowed.

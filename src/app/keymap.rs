@@ -250,6 +250,8 @@ pub const KEYMAP: &[Binding] = &[
     bind(&[key('E')], Action::PreviousFailure, "previous-failure", Section::Jump, "previous failure"),
     bind(&[key('w')], Action::NextWrite, "next-write", Section::Jump, "next write"),
     bind(&[key('W')], Action::PreviousWrite, "previous-write", Section::Jump, "previous write"),
+    bind(&[key('a')], Action::NextAlert, "next-alert", Section::Jump, "next row with an alert"),
+    bind(&[key('A')], Action::PreviousAlert, "previous-alert", Section::Jump, "previous row with an alert"),
     bind(&[key('o')], Action::NextSameObject, "next-same-object", Section::Jump, "next on the same object"),
     bind(
         &[key('O')],

@@ -8,6 +8,7 @@
 //! typed), each a question of its own (`side`) with a cursor that keeps its row (`table`); `intake` takes in data within the memory budget; `perform` is what each action does; `reasons` says why a result is empty.
 
 pub mod action;
+pub mod alerts;
 mod analysis;
 pub mod detail;
 pub mod facets;
@@ -37,14 +38,16 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent};
 
+use crate::detect::{Engine, LoadedRules};
 use crate::identity::Identities;
 use crate::ingest::{FileReport, IngestMessage, SourceDescription};
 use crate::model::{EventId, Micros, SECOND, SourceId, TimeZoneChoice};
 use crate::notice::{Notice, Notices};
 use crate::query::{Context, Expression, FieldName, Plan, View, ViewOptions, narrows};
-use crate::store::Store;
+use crate::store::{Hits, Segment, Store};
 use crate::trace::report::Draft;
 use action::Action;
+use alerts::Watch;
 use analysis::Unusual;
 use detail::Detail;
 use facets::Facets;
@@ -94,6 +97,8 @@ pub struct Config {
     pub arguments: Vec<String>,
     /// Said in the status line at the start.
     pub greeting: Option<String>,
+    /// The rules of detection; none without them.
+    pub rules: Option<LoadedRules>,
 }
 
 impl Default for Config {
@@ -112,6 +117,7 @@ impl Default for Config {
             view: None,
             arguments: Vec::new(),
             greeting: None,
+            rules: None,
         }
     }
 }
@@ -129,6 +135,10 @@ pub enum Msg {
     Ingest(IngestMessage),
     /// Bytes the process really holds.
     Resident(usize),
+    /// The rules were loaded again.
+    Rules(LoadedRules),
+    /// What the rules match in a segment, as [`Effect::LookAt`] asked.
+    LookedAt(u32, Hits),
     /// What was to be saved is, or is not: a sentence for the user.
     Saved(Result<String, String>),
     /// A worker thread panicked, with its message.
@@ -155,10 +165,29 @@ pub enum Effect {
         /// What is written.
         content: SaveContent,
     },
+    /// Run these rules over these segments, and tell what they match.
+    LookAt(LookAt),
     /// Older history is not wanted any more: memory is full.
     StopHistory,
     /// Older history of this log is not wanted: it lies before `--since`.
     EnoughHistory(SourceId),
+}
+
+/// Rows that rules have not looked at.
+#[derive(Clone, Debug)]
+pub struct LookAt {
+    /// The rules.
+    pub engine: Arc<Engine>,
+    /// Segments by number.
+    pub segments: Vec<(u32, Arc<Segment>)>,
+}
+
+/// Equal when the same rules are to look at segments of the same numbers.
+impl PartialEq for LookAt {
+    fn eq(&self, other: &LookAt) -> bool {
+        let numbers = |look: &LookAt| look.segments.iter().map(|(number, _)| *number).collect::<Vec<u32>>();
+        self.engine.number() == other.engine.number() && numbers(self) == numbers(other)
+    }
 }
 
 /// What is saved.
@@ -255,7 +284,7 @@ impl Rate {
 
 /// Whether the answer to a filter changes with what is marked or open, or as time goes by.
 fn depends_on_state(filter: &Expression) -> bool {
-    [FieldName::Mark, FieldName::Source, FieldName::Since, FieldName::Until, FieldName::At]
+    [FieldName::Mark, FieldName::Alert, FieldName::Source, FieldName::Since, FieldName::Until, FieldName::At]
         .into_iter()
         .any(|field| Context::matters(filter, field))
 }
@@ -292,6 +321,8 @@ pub struct App {
     pub story: Option<Story>,
     /// Who used which credential, from where, with which tool.
     pub identities: Identities,
+    /// Alerts.
+    pub watch: Watch,
     /// Notes on events, for the report.
     pub notes: BTreeMap<EventId, String>,
     /// What is offered while a filter is typed.
@@ -373,6 +404,7 @@ impl App {
             object: ObjectScreen::default(),
             story: None,
             identities: Identities::default(),
+            watch: Watch::new(config.rules.clone()),
             notes: BTreeMap::new(),
             suggestions: Suggestions::default(),
             screen_before: Screen::default(),
@@ -455,6 +487,8 @@ impl App {
                 self.notices.add(Notice { source: None, kind, detail: message, is_loss: true }, now);
                 Vec::new()
             }
+            Msg::Rules(rules) => self.set_rules(rules),
+            Msg::LookedAt(number, hits) => self.looked_at(number, hits),
             Msg::Saved(Ok(text)) => {
                 self.say(text);
                 Vec::new()
@@ -474,6 +508,7 @@ impl App {
     pub fn take_dirty(&mut self) -> bool {
         let dirty = std::mem::take(&mut self.dirty);
         if dirty {
+            self.refresh_alerts();
             self.count_histogram();
         }
         dirty
@@ -556,6 +591,7 @@ impl App {
             zone: self.zone(),
             sources: self.sources.iter().map(|(id, source)| (*id, source.description.name.clone())).collect(),
             marks: Arc::new(self.marks.clone()),
+            alerts: Arc::clone(&self.watch.for_filters),
             revealed: self.revealed,
         }
     }

@@ -119,6 +119,8 @@ impl App {
                 self.say("no range was set; :range 03:00 03:10 or :range -10m sets one".into())
             }
             Action::CycleTime => self.cycle_time(),
+            Action::NextAlert => self.go_to_alert(true),
+            Action::PreviousAlert => self.go_to_alert(false),
             Action::NextFailure => self.jump(true, "failure", |s, row| s.code(row) >= 400),
             Action::PreviousFailure => self.jump(false, "failure", |s, row| s.code(row) >= 400),
             Action::NextWrite => self.jump(true, "write", is_write),

@@ -54,6 +54,8 @@ struct Group {
     points: Vec<Point>,
     /// Whether the points are in order, each request once.
     is_normal: bool,
+    /// What was found the last time; `None` once points came or went.
+    found: Option<Vec<Finding>>,
 }
 
 #[derive(Debug, Default)]
@@ -122,24 +124,27 @@ impl Correlator {
         for (correlation, state) in engine.correlations.iter().zip(&mut self.states) {
             self.forgotten += state.trim(0);
             let mut derived = derived(correlation, &findings);
-            let mut of_group = |key: &GroupKey, points: &[Point]| {
+            let of_group = |key: &GroupKey, points: &[Point]| -> Vec<Finding> {
                 let found = episodes(correlation, points);
-                findings.extend(found.iter().map(|episode| finding(correlation, key, points, episode)));
+                found.iter().map(|episode| finding(correlation, key, points, episode)).collect()
             };
             for (key, group) in &mut state.groups {
                 group.normalise();
                 match derived.remove(key) {
-                    None => of_group(key, &group.points),
+                    None => {
+                        let found = group.found.get_or_insert_with(|| of_group(key, &group.points));
+                        findings.extend_from_slice(found);
+                    }
                     Some(mut points) => {
                         points.extend(&group.points);
                         normalise(&mut points);
-                        of_group(key, &points);
+                        findings.extend(of_group(key, &points));
                     }
                 }
             }
             for (key, mut points) in derived {
                 normalise(&mut points);
-                of_group(&key, &points);
+                findings.extend(of_group(&key, &points));
             }
         }
         findings.sort_by(|a, b| (a.rule, &a.group, a.first).cmp(&(b.rule, &b.group, b.first)));
@@ -166,6 +171,7 @@ impl State {
         let group = self.groups.entry(key).or_default();
         group.points.push(point);
         group.is_normal = false;
+        group.found = None;
         self.points += 1;
     }
 
@@ -191,7 +197,11 @@ impl State {
         let (_, oldest_kept, _) = times.select_nth_unstable(excess);
         let oldest_kept = *oldest_kept;
         self.groups.retain(|_, group| {
+            let before = group.points.len();
             group.points.retain(|point| (point.time, point.request) >= oldest_kept);
+            if group.points.len() < before {
+                group.found = None;
+            }
             !group.points.is_empty()
         });
         let left = self.groups.values().map(|group| group.points.len()).sum();

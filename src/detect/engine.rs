@@ -2,13 +2,18 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::columns::{Pass, cheapest_first, cost};
 use super::compile::{Compiled, Expr, Test};
 use super::row::{Row, Rows};
 use super::rule::{RuleIndex, RuleInfo};
 use crate::model::{LogKind, Stage};
-use crate::store::{Bitset, Segment};
+use crate::store::{Bitset, Hits, RuleHit, Segment};
+
+/// Engines made so far.
+static ENGINES: AtomicU64 = AtomicU64::new(0);
 
 /// A row that a rule matches.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -22,6 +27,7 @@ pub struct Hit {
 /// The loaded rules, ready to run. Nothing in it changes, so workers share one.
 #[derive(Debug)]
 pub struct Engine {
+    number: u64,
     pub(super) infos: Vec<RuleInfo>,
     /// By rule; `None` for correlations.
     pub(super) rules: Vec<Option<Compiled<usize>>>,
@@ -48,7 +54,25 @@ impl Engine {
                 rule.selections.iter_mut().map(|(_, expr)| cheapest_first(expr, &cost, &[])).collect();
             cheapest_first(&mut rule.condition, &cost, &selections);
         }
-        Engine { infos, rules, tests, correlations }
+        let number = ENGINES.fetch_add(1, Ordering::Relaxed) + 1;
+        Engine { number, infos, rules, tests, correlations }
+    }
+
+    /// Tells it apart from every other engine of this process, from 1: [`Hits::rules`].
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether it has looked at all rows that a segment has now.
+    pub fn has_seen(&self, segment: &Segment, hits: &Hits) -> bool {
+        hits.rules == self.number && hits.until >= segment.rows()
+    }
+
+    /// What the rules match in a whole segment, to be kept beside it.
+    pub fn look_at(&self, segment: &Segment) -> Hits {
+        let found = self.hits(segment, 0..segment.rows()).into_iter();
+        let found = found.map(|hit| RuleHit { row: hit.row, rule: hit.rule.0 }).collect();
+        Hits { rules: self.number, until: segment.rows(), found: Arc::new(found) }
     }
 
     /// Every rule and correlation, by [`RuleIndex`].

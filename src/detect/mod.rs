@@ -4,7 +4,8 @@
 //!   rule files -> RuleSet (what is wrong with them: LoadProblem) -> Engine, which workers share
 //!   Segment -> Engine::hits: columns first, the texts of few rows last -> Hit (row, rule)
 //!   hits -> Correlator (windows over event time, in whatever order hits come) -> Finding
-//!   hits and findings -> Alerts: by rule and actor, each request once
+//!   hits and findings -> Alerts: by rule, actor and namespace, each request once
+//!   AlertBoard: all of that for the one store, as data comes and goes
 //! ```
 //!
 //! Rules are Sigma 2.1 (and same-element blocks of `sigma-version: 3`), parsed by `rsigma-parser` and evaluated here.
@@ -20,6 +21,7 @@
 //! - Records of stage RequestReceived are not looked at: the answer tells more. Those of level Metadata have no bodies.
 
 mod alert;
+mod board;
 mod columns;
 mod compile;
 mod correlation;
@@ -30,22 +32,29 @@ mod explain;
 mod field;
 mod files;
 mod item;
+mod loaded;
 mod matcher;
 mod modifiers;
 mod path;
 mod problem;
 mod request;
+mod risk;
 mod row;
 mod rule;
 mod ruleset;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod windows;
 
 pub use alert::{Alert, AlertKey, Alerts};
+pub use board::AlertBoard;
 pub use correlator::{Correlator, Finding};
 pub use engine::{Engine, Hit};
 pub use explain::Why;
+pub use loaded::LoadedRules;
 pub use problem::{LoadProblem, ProblemKind};
+pub use risk::{Risk, risks};
 pub use rule::{Origin, RuleIndex, RuleInfo, Severity};
 pub use ruleset::RuleSet;
+pub use subject::Subject;

@@ -166,6 +166,17 @@ impl RuleInfo {
         self.id == reference || self.name.as_deref() == Some(reference)
     }
 
+    /// The ATT&CK tactics among the tags, such as `privilege-escalation`.
+    pub fn tactics(&self) -> impl Iterator<Item = String> + '_ {
+        self.tags.iter().filter_map(|tag| {
+            let name = tag.strip_prefix("attack.")?;
+            // Techniques, groups and software have a letter and digits.
+            let is_numbered =
+                name.get(1..).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+            (!is_numbered).then(|| name.replace(['_', ' '], "-").to_lowercase())
+        })
+    }
+
     /// The ATT&CK techniques among the tags, such as `T1609`.
     pub fn techniques(&self) -> impl Iterator<Item = String> + '_ {
         self.tags.iter().filter_map(|tag| {

@@ -127,6 +127,7 @@ fn start(
         since: TimeRange::absolute_start(settings.since.as_deref(), settings.zone),
         keep_text,
         candidates,
+        rules: None,
         on_worker_start: || {
             lower_thread_priority();
         },

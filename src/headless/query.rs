@@ -92,6 +92,7 @@ impl QueryOptions<'_> {
             zone: self.zone,
             sources: intake.names().clone(),
             marks: Arc::default(),
+            alerts: Arc::default(),
             revealed: self.reveal,
         }
     }

@@ -167,6 +167,7 @@ impl<'a> Row<'a> {
             | FieldName::Since
             | FieldName::Until
             | FieldName::At
+            | FieldName::Alert
             | FieldName::Mark
             | FieldName::Text => "".into(),
         }

@@ -1,6 +1,12 @@
 //! Events to batches: the sink behind every reader, whether it reads a chunk of history, an archive or live lines.
 
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
 use super::report::Tally;
+
+use crate::detect::Engine;
 use crate::format::{LineFilter, Marks, Reader, Sink, Unreadable};
 use crate::model::{Event, LogKind, Micros, SourceId};
 use crate::notice::Notice;
@@ -29,6 +35,7 @@ struct Gathered {
     tally: Tally,
     samples: Vec<Notice>,
     newest_skipped: Option<Micros>,
+    rules: Option<watch::Receiver<Arc<Engine>>>,
 }
 
 impl Collector {
@@ -46,8 +53,14 @@ impl Collector {
             tally: Tally::default(),
             samples: Vec::new(),
             newest_skipped: None,
+            rules: None,
         };
         Self { reader: Reader::new(), filter: None, gathered }
+    }
+
+    /// Runs rules over each segment when it is sealed.
+    pub fn set_rules(&mut self, rules: Option<watch::Receiver<Arc<Engine>>>) {
+        self.gathered.rules = rules;
     }
 
     /// Passes over whole events that are no candidates of `filter`.
@@ -103,7 +116,11 @@ impl Collector {
 impl Gathered {
     fn seal(&mut self) -> Batch {
         let next = SegmentBuilder::new(self.source, self.fallback_time, self.keep_text);
-        let batch = std::mem::replace(&mut self.builder, next).finish(self.origin);
+        let mut batch = std::mem::replace(&mut self.builder, next).finish(self.origin);
+        if let Some(rules) = &self.rules {
+            let engine = Arc::clone(&rules.borrow());
+            batch.hits = engine.look_at(&batch.segment);
+        }
         self.tally.coverage.add_batch(&batch);
         batch
     }

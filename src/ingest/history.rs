@@ -270,6 +270,7 @@ impl Shared {
         let mut collector =
             Collector::new(file.source.id, file.origin, file.modified, self.options.keep_text);
         collector.set_filter(self.options.candidates.clone());
+        collector.set_rules(self.options.rules.clone());
         let mut closed = false;
         let outcome = match piece {
             Piece::Range { handle, from, to, end, .. } => {

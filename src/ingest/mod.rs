@@ -17,7 +17,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
 
+use crate::detect::Engine;
 use crate::error::Error;
 use crate::format::{self, LineFilter};
 use crate::model::{self, Micros, SECOND, SourceId};
@@ -51,6 +53,9 @@ pub struct IngestOptions {
     /// Of history, only candidates of this are read; `None` for every line. Other whole events become neither rows
     /// nor notices, and count in no [`FileReport`] but for its bytes, its lines and the last moment.
     pub candidates: Option<LineFilter>,
+    /// The rules that are run over each segment as it is sealed; `None` for none. What is sent here later is used from
+    /// the next segment on.
+    pub rules: Option<watch::Receiver<Arc<Engine>>>,
     /// Called by each thread when it starts: to lower its priority.
     pub on_worker_start: fn(),
 }
@@ -303,7 +308,8 @@ impl Context<'_> {
     }
 
     fn feed(&self, id: SourceId, origin: u32, is_pipe: bool) -> LiveFeed {
-        let collector = Collector::new(id, origin, model::now(), self.options.keep_text);
+        let mut collector = Collector::new(id, origin, model::now(), self.options.keep_text);
+        collector.set_rules(self.options.rules.clone());
         LiveFeed::new(id, origin, collector, self.sender.clone(), is_pipe)
     }
 

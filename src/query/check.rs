@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::alerted::SEVERITIES;
 use super::fields::{FieldInfo, FieldKind, FieldName, nearest};
 use super::syntax::{ParseError, Target, Value};
 use crate::model::{Micros, SECOND, TimeZoneChoice, parse_length, parse_user_time};
@@ -32,7 +33,10 @@ fn wrong(message: impl Into<String>, suggestion: Option<String>, incomplete: boo
 fn check_field(info: &FieldInfo, value: &Value, at_end: bool) -> Result<(), ParseError> {
     let text = value.text.as_str();
     let never_absent = matches!(info.kind, FieldKind::Length | FieldKind::Moment)
-        || matches!(info.field, FieldName::Is | FieldName::Kind | FieldName::Mark | FieldName::Text);
+        || matches!(
+            info.field,
+            FieldName::Is | FieldName::Kind | FieldName::Alert | FieldName::Mark | FieldName::Text
+        );
     // The empty text asks for records without the field.
     if text.is_empty() && !never_absent {
         return Ok(());
@@ -69,6 +73,17 @@ fn check_field(info: &FieldInfo, value: &Value, at_end: bool) -> Result<(), Pars
             Ok(_) => Ok(()),
             Err(explanation) => Err(wrong(explanation, Some(format!("{}:-15m", info.name)), at_end)),
         },
+        _ if info.field == FieldName::Alert && text.is_empty() => {
+            Err(wrong("an alert is named by severity, rule or title", Some("alert:>=high".into()), at_end))
+        }
+        _ if info.field == FieldName::Alert
+            && comparison(text).is_some_and(|(_, name)| {
+                !SEVERITIES.iter().any(|severity| severity.eq_ignore_ascii_case(name))
+            }) =>
+        {
+            let message = format!("a severity is one of {}", SEVERITIES.join(", "));
+            Err(wrong(message, Some("alert:>=high".into()), at_end))
+        }
         _ if info.field == FieldName::Object && !(1..=2).contains(&text.matches('/').count()) => {
             let near =
                 Some(format!("object:default/deploy/{}", text.split('/').next_back().unwrap_or("web")));

@@ -215,6 +215,14 @@ fn compile_field(field: FieldName, asked: Asked<'_>, context: &Context) -> Test 
             let marked = Test::Marked(Arc::clone(&context.marks));
             if text.eq_ignore_ascii_case("no") { not(marked) } else { marked }
         }
+        FieldName::Alert => {
+            let rules = |text: &str, named: &Pattern| context.alerts.rules_called(text, named);
+            let alerted = |rules| Test::Alerted(Arc::clone(&context.alerts), rules);
+            match text.to_ascii_lowercase().as_str() {
+                "no" | "none" => not(alerted(rules("yes", &Pattern::never()))),
+                _ => alerted(rules(text, &asked.part())),
+            }
+        }
         FieldName::Deprecated => Test::Column(Field::Deprecated, asked.whole()),
         FieldName::Text => Test::text(TextTest::Line(LineTest::new(asked.part()))),
     }

@@ -1,14 +1,15 @@
 //! What a filter means besides its words: the moments that `-15m` and `03:00` count from, the names of the logs, the
-//! marked rows, and whether masked values may be looked at.
+//! marked rows, the rows with an alert, and whether masked values may be looked at.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::alerted::Alerted;
 use super::fields::FieldName;
 use super::syntax::{Expression, Target};
 use crate::model::{EventId, Micros, SourceId, TimeZoneChoice};
 
-/// What a plan is compiled with. The default knows no log and no mark, and counts times from 1970.
+/// What a plan is compiled with. The default knows no log, no mark and no alert, and counts times from 1970.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
     /// The moment that lengths such as `-15m` count back from.
@@ -21,6 +22,8 @@ pub struct Context {
     pub sources: BTreeMap<SourceId, String>,
     /// The marked rows.
     pub marks: Arc<BTreeSet<EventId>>,
+    /// The rows that have a part in an alert.
+    pub alerts: Arc<Alerted>,
     /// Secret values may be matched.
     pub revealed: bool,
 }

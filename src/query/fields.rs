@@ -75,6 +75,8 @@ pub enum FieldName {
     Until,
     /// Stage time within the minute (or second) that is written.
     At,
+    /// The alerts that the row has a part in.
+    Alert,
     /// Whether the row is marked.
     Mark,
     /// The release that removes the API version that was asked for.
@@ -291,6 +293,13 @@ pub const FIELDS: &[FieldInfo] = &[
         &[],
         FieldKind::Word,
         "of which program: kube (an API server), rancher, argocd, fleet, flux",
+    ),
+    line(
+        FieldName::Alert,
+        "alert",
+        &["alerts"],
+        FieldKind::Part,
+        "a part in an alert: `yes`, `no`, `high`, `>=medium`, a rule's id or a part of its title; `low` and `informational` are activity",
     ),
     line(FieldName::Mark, "mark", &["marked"], FieldKind::Word, "whether the row is marked: yes, no"),
     line(

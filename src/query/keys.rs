@@ -47,6 +47,7 @@ pub fn has_values(field: FieldName) -> bool {
             | FieldName::Since
             | FieldName::Until
             | FieldName::At
+            | FieldName::Alert
             | FieldName::Mark
             | FieldName::Text
             | FieldName::Duration
@@ -157,6 +158,7 @@ impl<'s> Keys<'s> {
             | FieldName::Since
             | FieldName::Until
             | FieldName::At
+            | FieldName::Alert
             | FieldName::Mark
             | FieldName::Text
             | FieldName::Duration => return None,

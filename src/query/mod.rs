@@ -5,8 +5,9 @@
 //! `compile` turns a tree into the tests of a `plan`, which finds the rows of a segment by columns (`pattern` matches
 //! strings) and, where it must, by text (`text_test`, `path`). `view` keeps the result of a plan over the whole
 //! [`crate::store::Store`] up to date, in time order; `group` counts it by the values of fields (`keys`), with durations in a `sketch`.
-//! `prefilter` tells which lines need not be read at all.
+//! `alerted` is what a filter knows of alerts. `prefilter` tells which lines need not be read at all.
 
+mod alerted;
 mod check;
 mod compile;
 mod completion;
@@ -28,6 +29,7 @@ mod syntax;
 mod text_test;
 mod view;
 
+pub use alerted::{AlertRule, Alerted, LEAST_ALERT, SEVERITIES};
 pub use completion::{Completion, Wanted, fields_for, fixed_values};
 pub use context::Context;
 pub use edit::{Change, absence_of, condition_by_or_as, condition_for, with_condition, with_value};

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use super::alerted::Alerted;
 use super::compile::compile;
 use super::context::Context;
 use super::fields::FieldName;
@@ -71,6 +72,8 @@ pub(super) enum Test {
     /// The request has ended, and took between these, both included.
     Elapsed(Micros, Micros),
     Marked(Arc<BTreeSet<EventId>>),
+    /// A part in an alert of one of these rules.
+    Alerted(Arc<Alerted>, Vec<bool>),
     /// The record's text passes.
     Text(Arc<TextTest>),
 }
@@ -91,7 +94,7 @@ pub struct Rows<'s> {
     pub segment: &'s Segment,
     /// What became known about them later; without it no request has a later end.
     pub entry: Option<&'s Entry>,
-    /// The segment's number, which marks name; without it no row is marked.
+    /// The segment's number, which marks and alerts name; without it no row has one.
     pub number: Option<u32>,
 }
 
@@ -513,6 +516,10 @@ impl Test {
                 }
                 found
             }
+            Test::Alerted(alerted, rules) => match rows.number {
+                Some(number) => alerted.rows(number, segment.rows(), rules),
+                None => Bitset::none(segment.rows()),
+            },
             // These are taken apart before columns are asked.
             Test::All(_) | Test::Any(_) | Test::Not(_) | Test::Text(_) => Bitset::none(segment.rows()),
         }

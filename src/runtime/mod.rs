@@ -6,6 +6,7 @@
 
 mod demo;
 mod inputs;
+mod rules;
 mod save;
 
 use std::io::IsTerminal;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::app::{App, Config, Effect, Msg};
+use crate::detect::LoadedRules;
 use crate::error::{Error, Result};
 use crate::ingest::{self, Ingest, IngestMessage, IngestOptions};
 use crate::model;
@@ -29,6 +31,7 @@ use crate::term::signals::{Signal, Signals};
 use crate::ui;
 
 pub use inputs::inputs;
+use rules::Rules;
 
 /// Messages under way: each may hold a segment.
 const MESSAGES_UNDER_WAY: usize = 4;
@@ -54,10 +57,12 @@ pub fn interactive(settings: Settings) -> Result<u8> {
         return Err(Error::NoTerminal { stream: "standard output" });
     }
     let found = inputs::found(&settings)?;
-    let config = config_of(&settings, found.greeting)?;
+    let loaded = LoadedRules::load(settings.builtin_rules, &settings.rules);
+    let config = config_of(&settings, found.greeting, loaded.clone())?;
     offer_to_oom_killer();
     let cannot = |cause| Error::Io { action: "cannot set up the terminal".to_owned(), cause };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
+    let rules = Rules::start(&loaded, settings.builtin_rules, settings.rules.clone());
     let options = IngestOptions {
         threads: settings.threads,
         follow: settings.follow,
@@ -65,6 +70,7 @@ pub fn interactive(settings: Settings) -> Result<u8> {
         since: None,
         keep_text: true,
         candidates: None,
+        rules: Some(rules.subscribe()),
         on_worker_start: || {
             lower_thread_priority();
         },
@@ -90,6 +96,7 @@ pub fn interactive(settings: Settings) -> Result<u8> {
             keys,
             messages: Some(messages),
             worker_panics,
+            rules,
             save_sender,
             saved,
             pipeline,
@@ -101,7 +108,7 @@ pub fn interactive(settings: Settings) -> Result<u8> {
     })
 }
 
-fn config_of(settings: &Settings, greeting: Option<String>) -> Result<Config> {
+fn config_of(settings: &Settings, greeting: Option<String>, rules: LoadedRules) -> Result<Config> {
     let filter = settings.filter.as_deref().unwrap_or_default();
     // Settings checked it already, and the named ones.
     let filter = parse(filter).unwrap_or_default();
@@ -129,6 +136,7 @@ fn config_of(settings: &Settings, greeting: Option<String>) -> Result<Config> {
         view,
         arguments,
         greeting,
+        rules: Some(rules),
     })
 }
 
@@ -173,6 +181,7 @@ struct Program {
     keys: mpsc::Receiver<InputEvent>,
     messages: Option<mpsc::Receiver<IngestMessage>>,
     worker_panics: mpsc::Receiver<hooks::WorkerPanic>,
+    rules: Rules,
     save_sender: mpsc::Sender<save::Saved>,
     saved: mpsc::Receiver<save::Saved>,
     pipeline: Pipeline,
@@ -219,6 +228,10 @@ impl Program {
                     self.update(Msg::WorkerPanic(text));
                     frame_due = frame_due.or(Some(self.next_frame()));
                 }
+                Some(msg) = self.rules.messages.recv() => {
+                    self.update(msg);
+                    frame_due = frame_due.or(Some(self.next_frame()));
+                }
                 Some(outcome) = self.saved.recv() => {
                     self.update(Msg::Saved(outcome));
                     frame_due = frame_due.or(Some(self.next_frame()));
@@ -249,6 +262,7 @@ impl Program {
                 Effect::Repaint => self.or_gone(|screen| screen.repaint()),
                 Effect::Copy(text) => self.copy(&text),
                 Effect::Save { path, content } => save::begin(path, content, self.save_sender.clone()),
+                Effect::LookAt(look) => self.rules.look_at(look),
                 Effect::StopHistory => self.pipeline.with_running(Ingest::stop_history),
                 Effect::EnoughHistory(source) => {
                     self.pipeline.with_running(|ingest| ingest.enough_history(source));

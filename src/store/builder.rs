@@ -4,6 +4,7 @@ use hashbrown::HashTable;
 
 use super::bits::Bitset;
 use super::dictionary::{Symbol, SymbolTable};
+use super::hits::Hits;
 use super::requests::{Slot, StageRows};
 use super::routine::is_routine;
 use super::segment::{Facts, Field, Segment, parse_uuid};
@@ -37,6 +38,8 @@ pub struct Batch {
     pub unsettled: Vec<(u64, StageRows)>,
     /// Which file it was read from. Batches of one origin never hold the same line.
     pub origin: u32,
+    /// What detection rules match in it, where they were run.
+    pub hits: Hits,
 }
 
 /// Collects records into columns.
@@ -306,6 +309,6 @@ impl SegmentBuilder {
         let mut order: Vec<u16> = (0..rows).map(|row| row as u16).collect();
         order.sort_by_key(|row| times.get(u32::from(*row)));
         let segment = self.into_segment();
-        Batch { segment, order, hidden, dropped, endings, unsettled, origin }
+        Batch { segment, order, hidden, dropped, endings, unsettled, origin, hits: Hits::default() }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::bits::Bitset;
 use super::builder::{Batch, SegmentBuilder};
+use super::hits::Hits;
 use super::order::OrderIndex;
 use super::requests::{Slot, StageIds};
 use super::segment::Segment;
@@ -37,6 +38,9 @@ pub struct Entry {
     origin: u32,
     /// Rows that are never folded, although they are of a routine kind.
     unfolded: Option<Bitset>,
+    /// Rows with a part in an alert: they are never folded either.
+    alerted: Option<Bitset>,
+    hits: Hits,
 }
 
 /// The later record that ended a request, and when.
@@ -73,6 +77,16 @@ impl Entry {
         self.origin
     }
 
+    /// The rows with a part in an alert, see [`Store::set_alerted`].
+    pub fn alerted(&self) -> Option<&Bitset> {
+        self.alerted.as_ref()
+    }
+
+    /// What detection rules match in it, as far as they were run.
+    pub fn hits(&self) -> &Hits {
+        &self.hits
+    }
+
     /// Records that another record of the same request stands for.
     pub fn hidden(&self) -> &Bitset {
         &self.hidden
@@ -97,11 +111,11 @@ impl Entry {
     }
 
     /// The rows that may be folded as routine: those of routine kinds, without the ones that were said to be out of
-    /// the ordinary, see [`Store::unfold`].
+    /// the ordinary, see [`Store::unfold`] and [`Store::set_alerted`].
     pub fn routine(&self) -> Bitset {
         let mut rows = Bitset::from_column(self.segment().all_facts(), |facts| facts.is_routine());
-        if let Some(unfolded) = &self.unfolded {
-            rows.and_not(unfolded);
+        for never in [&self.unfolded, &self.alerted].into_iter().flatten() {
+            rows.and_not(never);
         }
         rows
     }
@@ -111,7 +125,8 @@ impl Entry {
             Body::Sealed(segment) => segment.memory_bytes(),
             Body::Open(builder) => builder.memory_bytes(),
         };
-        body + self.hidden.memory_bytes() + self.dropped.memory_bytes() + self.endings.capacity() * 32
+        let rows = self.hidden.memory_bytes() + self.dropped.memory_bytes();
+        body + rows + self.endings.capacity() * 32 + self.hits.memory_bytes()
     }
 }
 
@@ -259,7 +274,7 @@ impl Store {
 
     /// Takes in a sealed segment of history. A segment that holds nothing new leaves only its count of duplicates.
     pub fn push(&mut self, batch: Batch) {
-        let Batch { segment, order, hidden, mut dropped, endings, unsettled, origin } = batch;
+        let Batch { segment, order, hidden, mut dropped, endings, unsettled, origin, hits } = batch;
         self.drop_duplicates(&segment, origin, &mut dropped);
         let rows = segment.rows();
         let repeated = dropped.count();
@@ -274,8 +289,8 @@ impl Store {
         let run = run_of(&segment, &order, number, 0);
         let ending = |end| Ending { id: EventId::new(number, end), time: segment.stage_time(end) };
         let endings = endings.into_iter().map(|(row, end)| (row, ending(end))).collect();
-        let entry =
-            Entry { body: Body::Sealed(Arc::new(segment)), hidden, dropped, endings, origin, unfolded: None };
+        let body = Body::Sealed(Arc::new(segment));
+        let entry = Entry { body, hidden, dropped, endings, origin, unfolded: None, alerted: None, hits };
         self.sealed_bytes += entry.memory_bytes();
         self.entries.insert(number, entry);
         self.index(&run);
@@ -290,7 +305,7 @@ impl Store {
     /// # Errors
     /// When the batch's text cannot be unpacked; its records are lost then.
     pub fn push_live(&mut self, batch: Batch) -> io::Result<()> {
-        let Batch { segment, order, hidden, mut dropped, endings, unsettled, origin } = batch;
+        let Batch { segment, order, hidden, mut dropped, endings, unsettled, origin, hits } = batch;
         if segment.rows() == 0 {
             return Ok(());
         }
@@ -300,6 +315,7 @@ impl Store {
         let Some(entry) = self.entries.get_mut(&number) else { return Ok(()) };
         let Body::Open(builder) = &mut entry.body else { return Ok(()) };
         let base = builder.append(&segment)?;
+        entry.hits.append(base, &hits);
         for row in 0..segment.rows() {
             entry.hidden.push(hidden.get(row));
             entry.dropped.push(dropped.get(row));
@@ -349,6 +365,8 @@ impl Store {
             endings: HashMap::new(),
             origin,
             unfolded: None,
+            alerted: None,
+            hits: Hits::default(),
         };
         self.entries.insert(number, entry);
         self.heads.insert(source, number);
@@ -517,6 +535,29 @@ impl Store {
             entry.unfolded = Some(rows);
             self.changes.touched.insert(segment);
         }
+    }
+
+    /// From now on these rows of a segment, and no others, have a part in an alert.
+    pub fn set_alerted(&mut self, segment: u32, rows: Bitset) {
+        let Some(entry) = self.entries.get_mut(&segment) else { return };
+        let is_new = match &entry.alerted {
+            Some(known) => known.len() != rows.len() || known.iter().ne(rows.iter()),
+            None => !rows.is_clear(),
+        };
+        if is_new {
+            entry.alerted = Some(rows);
+            self.changes.touched.insert(segment);
+        }
+    }
+
+    /// What rules match in a segment, found out after it was taken in.
+    pub fn set_hits(&mut self, segment: u32, hits: Hits) {
+        let Some(entry) = self.entries.get_mut(&segment) else { return };
+        if entry.is_sealed() {
+            self.sealed_bytes =
+                self.sealed_bytes.saturating_sub(entry.hits.memory_bytes()) + hits.memory_bytes();
+        }
+        entry.hits = hits;
     }
 
     /// Requests that have begun and not ended, as far as the held log tells: (row, received time).

@@ -7,6 +7,7 @@ use crate::app::geometry::Area;
 use crate::app::reasons;
 use crate::app::timeline::Column;
 use crate::app::{App, Focus, TimeStyle};
+use crate::detect::Severity;
 use crate::model::{
     EventId, Micros, Stage, format_clock, format_duration, format_local_offset, is_mutating_subresource,
     is_write_verb, short_resource,
@@ -129,9 +130,15 @@ fn draw_row(app: &App, canvas: &mut Canvas<'_>, area: Area, columns: Columns, id
     let role = row_role(app, segment, id);
     let time = format_time(app, segment.stage_time(row), columns.millis);
     let time = if segment.facts(row).is_time_guessed() { format!("~{time}") } else { time };
-    let mark = if app.marks.contains(&id) { "*" } else { " " };
+    let severity = app.watch.board.as_ref().and_then(|board| board.severity_of(id));
+    let (mark, mark_role) = match severity {
+        _ if app.marks.contains(&id) => ("*", Role::Strong),
+        Some(Severity::Critical | Severity::High) => ("!", Role::Broken),
+        Some(_) => ("!", Role::Failure),
+        None => (" ", Role::Strong),
+    };
     let cursor = if selected { canvas.theme.sign("▶", ">") } else { " " };
-    canvas.line(area.x, area.y, 2, &[(cursor, Role::Strong), (mark, Role::Strong)]);
+    canvas.line(area.x, area.y, 2, &[(cursor, Role::Strong), (mark, mark_role)]);
     let code = code_text(segment, row);
     let verb = segment.string(Field::Verb, row);
     let user = user_text(segment, row, columns.narrow);

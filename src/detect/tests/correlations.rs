@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{engine, event_at, segment};
 use crate::detect::{Alerts, Correlator, Engine, Finding, RuleSet};
 use crate::model::SECOND;
+use crate::store::Store;
 
 const RULES: &str = "title: Read\nid: r-read\nname: read\nlogsource: {product: kubernetes}\ndetection: {a: {verb: get}, condition: a}\n---\ntitle: Write\nid: r-write\nname: write\nlogsource: {product: kubernetes}\ndetection: {a: {verb: update}, condition: a}\n---\n";
 
@@ -168,7 +169,7 @@ fn correlations_are_correlated() {
         correlator.take(0, &segment, &engine.hits(&segment, 0..segment.rows()));
         let found = correlator.findings();
         assert_eq!(found.iter().filter(|finding| finding.rule.0 as usize == c).count(), 1);
-        let alerts = Alerts::new(engine).with(&found);
+        let alerts = Alerts::new(engine).with(&found, &Store::new(), None);
         assert_eq!(alerts.iter().map(|alert| alert.key.rule.as_str()).collect::<Vec<_>>(), ["c"]);
     }
 }
@@ -221,7 +222,7 @@ fn stages_of_one_request_are_one_event() {
             alerts.take(number as u32, &segment, &hits);
         }
         let found = correlator.findings();
-        let alerts = alerts.with(&found);
+        let alerts = alerts.with(&found, &Store::new(), None);
         alerts
             .iter()
             .map(|alert| (alert.key.rule.clone(), alert.count, alert.first / SECOND, alert.last / SECOND))
@@ -250,9 +251,12 @@ fn alerts_are_kept_by_rule_and_actor() {
     let hits = engine.hits(&segment, 0..segment.rows());
     alerts.take(3, &segment, &hits);
     let told: Vec<_> = alerts
-        .with(&[])
+        .with(&[], &Store::new(), None)
         .into_iter()
-        .map(|alert| (alert.key.rule, alert.key.actor, alert.count, alert.events.len()))
+        .map(|alert| {
+            let events = alerts.events(&alert).len();
+            (alert.key.rule, alert.key.actor, alert.count, events)
+        })
         .collect();
     let of = |rule: &str, actor: &str, count: u64| (rule.to_owned(), actor.to_owned(), count, count as usize);
     assert_eq!(told, [of("r-read", "a", 2), of("r-read", "b", 1), of("r-write", "a", 1)]);

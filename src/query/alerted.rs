@@ -1,0 +1,74 @@
+//! Which rows have a part in which alert, for the field `alert`. [`crate::detect`] finds them; this is what a filter needs
+//! to know of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::check::comparison;
+use super::pattern::Pattern;
+use crate::model::EventId;
+use crate::store::{Bitset, RuleHit};
+
+/// Names of severities as Sigma calls its levels, the least first.
+pub const SEVERITIES: [&str; 5] = ["informational", "low", "medium", "high", "critical"];
+
+/// From this one of [`SEVERITIES`] on a match is an alert; below it is activity.
+pub const LEAST_ALERT: usize = 2;
+
+/// A rule or correlation, as a filter may name it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AlertRule {
+    /// Its id.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// How bad a match is, by its place in [`SEVERITIES`].
+    pub severity: usize,
+    /// Whether its matches are told; those that only feed correlations are not.
+    pub is_told: bool,
+}
+
+/// The rows that have a part in an alert or in activity.
+#[derive(Clone, Debug, Default)]
+pub struct Alerted {
+    /// The rules by their number.
+    pub rules: Vec<AlertRule>,
+    /// Matches of rules by segment.
+    pub hits: BTreeMap<u32, Arc<Vec<RuleHit>>>,
+    /// Events that correlations found something by, with the number of the correlation.
+    pub members: BTreeSet<(EventId, u32)>,
+}
+
+impl Alerted {
+    /// Which rules a value of the field asks for: `yes` or `*` for all alerts, a severity, a comparison with one
+    /// (`>=high`), a rule's id, or a part of its title.
+    pub(super) fn rules_called(&self, text: &str, named: &Pattern) -> Vec<bool> {
+        let place = |name: &str| SEVERITIES.iter().position(|severity| severity.eq_ignore_ascii_case(name));
+        let compared = comparison(text).and_then(|(sign, name)| Some((sign, place(name)?)));
+        let is_called = |rule: &AlertRule| match (compared, place(text)) {
+            (Some((sign, severity)), _) => sign.holds(rule.severity, severity),
+            (None, Some(severity)) => rule.severity == severity,
+            (None, None) if text == "*" || text.eq_ignore_ascii_case("yes") => rule.severity >= LEAST_ALERT,
+            (None, None) => named.matches(&rule.title) || rule.id.eq_ignore_ascii_case(text),
+        };
+        self.rules.iter().map(|rule| rule.is_told && is_called(rule)).collect()
+    }
+
+    /// The rows of a segment that match any of these rules.
+    pub(super) fn rows(&self, number: u32, rows: u32, rules: &[bool]) -> Bitset {
+        let mut found = Bitset::none(rows);
+        let mut add = |row: u32, rule: u32| {
+            if row < rows && rules.get(rule as usize) == Some(&true) {
+                found.set(row, true);
+            }
+        };
+        for hit in self.hits.get(&number).into_iter().flat_map(|hits| hits.iter()) {
+            add(hit.row, hit.rule);
+        }
+        let members = self.members.range((EventId::new(number, 0), 0)..);
+        for (event, rule) in members.take_while(|(event, _)| event.segment() == number) {
+            add(event.row(), *rule);
+        }
+        found
+    }
+}

@@ -1,0 +1,114 @@
+//! The rules in use: loaded before the first line is read, again whenever a file in one of their folders changes, and
+//! run again over what is held. [`crate::app`] says what must be looked at; workers of [`crate::ingest`] take the rules
+//! from the channel that is kept here.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{mpsc, watch};
+
+use crate::app::{LookAt, Msg};
+use crate::detect::{Engine, LoadedRules};
+use crate::source::watch::Watch;
+
+/// Messages of this module under way.
+const UNDER_WAY: usize = 16;
+/// Folders of rules are looked at this often where no change is told.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A file that is being written is left this long to be finished.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// The rules in use, and the threads that bring further ones.
+pub(super) struct Rules {
+    current: Arc<watch::Sender<Arc<Engine>>>,
+    sender: mpsc::Sender<Msg>,
+    /// What comes: [`Msg::Rules`] and [`Msg::LookedAt`].
+    pub(super) messages: mpsc::Receiver<Msg>,
+}
+
+impl Rules {
+    /// Begins with `rules`. Those of `folders` are loaded again when they change; `builtin` as in
+    /// [`LoadedRules::load`].
+    pub(super) fn start(rules: &LoadedRules, builtin: bool, folders: Vec<PathBuf>) -> Rules {
+        let (sender, messages) = mpsc::channel(UNDER_WAY);
+        let current = Arc::new(watch::Sender::new(Arc::clone(&rules.engine)));
+        if !folders.is_empty() {
+            let (sender, current) = (sender.clone(), Arc::clone(&current));
+            let body = move || reload(builtin, &folders, &current, &sender);
+            // Without a thread, the rules stay as they are.
+            let _ = thread::Builder::new().name("rules".into()).spawn(body);
+        }
+        Rules { current, sender, messages }
+    }
+
+    /// For the workers: the rules that count now and later.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Arc<Engine>> {
+        self.current.subscribe()
+    }
+
+    /// Runs rules over segments on a thread of its own, newest first.
+    pub(super) fn look_at(&self, look: LookAt) {
+        let sender = self.sender.clone();
+        let body = move || {
+            for (number, segment) in look.segments.into_iter().rev() {
+                let hits = look.engine.look_at(&segment);
+                if sender.blocking_send(Msg::LookedAt(number, hits)).is_err() {
+                    return;
+                }
+            }
+        };
+        // Without a thread nothing is looked at; there is nothing better to do.
+        let _ = thread::Builder::new().name("detect".into()).spawn(body);
+    }
+}
+
+/// Loads the rules again whenever a file of theirs changed, until nobody listens.
+fn reload(
+    builtin: bool,
+    folders: &[PathBuf],
+    current: &watch::Sender<Arc<Engine>>,
+    sender: &mpsc::Sender<Msg>,
+) {
+    // A file that is not there yet: the folder itself is what is watched.
+    let watches: Vec<Watch> = folders.iter().map(|folder| Watch::new(&folder.join("rule.yml"))).collect();
+    let mut known = state_of(folders);
+    while !sender.is_closed() {
+        match watches.as_slice() {
+            [only] => only.wait(LOOK_EVERY),
+            _ => thread::sleep(LOOK_EVERY),
+        }
+        if state_of(folders) == known {
+            continue;
+        }
+        thread::sleep(SETTLE);
+        known = state_of(folders);
+        let rules = LoadedRules::load(builtin, folders);
+        current.send_replace(Arc::clone(&rules.engine));
+        if sender.blocking_send(Msg::Rules(rules)).is_err() {
+            return;
+        }
+    }
+}
+
+/// The files below the folders with length and time of change: what differs when one was written.
+fn state_of(folders: &[PathBuf]) -> Vec<(PathBuf, u64, Option<SystemTime>)> {
+    /// Files looked at; more are no folder of rules.
+    const MOST_FILES: usize = 20_000;
+    let mut state = Vec::new();
+    let mut waiting = folders.to_vec();
+    while let Some(path) = waiting.pop() {
+        let Ok(about) = std::fs::metadata(&path) else { continue };
+        if !about.is_dir() {
+            state.push((path, about.len(), about.modified().ok()));
+        } else if let Ok(entries) = std::fs::read_dir(&path) {
+            waiting.extend(entries.flatten().map(|entry| entry.path()));
+        }
+        if state.len() + waiting.len() > MOST_FILES {
+            break;
+        }
+    }
+    state.sort();
+    state
+}
