@@ -10,7 +10,7 @@ use super::{Outcome, Streams, info_output};
 use crate::cli::InfoOutput;
 use crate::error::Result;
 use crate::ingest::{Coverage, FileReport, IngestMessage};
-use crate::model::{EventId, Level, Micros, TimeZoneChoice, format_rfc3339};
+use crate::model::{EventId, Level, LogKind, Micros, TimeZoneChoice, format_rfc3339};
 use crate::store::{Entry, Field, StoreCounts};
 
 /// Groups and verbs that are told apart. Both are what clients put into their requests, so there may be any number.
@@ -259,11 +259,13 @@ impl Counting {
     }
 }
 
-/// Symbols of group and verb, whether there is a resource, and the level, with the number of such rows.
+/// Symbols of group and verb, whether there is a resource, and the level, with the number of such rows of an API
+/// server's log: the others have no audit policy.
 fn kinds_of(entry: &Entry, from: u32) -> HashMap<(u16, bool, u16, Level), u64> {
     let segment = entry.segment();
     let mut kinds: HashMap<(u16, bool, u16, Level), u64> = HashMap::new();
-    for row in (from..segment.rows()).filter(|row| !entry.dropped().get(*row)) {
+    let is_counted = |row: &u32| !entry.dropped().get(*row) && segment.facts(*row).log() == LogKind::Kube;
+    for row in (from..segment.rows()).filter(is_counted) {
         let kind = (
             segment.symbol(Field::ApiGroup, row),
             segment.symbol(Field::Resource, row) != crate::store::EMPTY,
