@@ -27,8 +27,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "model", "error", "notice", "redact", "text", "store", "query", "activity", "identity", "trace",
-            "ingest", "detect",
+            "model", "error", "notice", "redact", "text", "format", "store", "query", "activity", "identity",
+            "trace", "ingest", "detect",
         ],
     ),
     ("ui", &["model", "text", "store", "query", "activity", "identity", "trace", "detect", "ingest", "app"]),

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kauditui::format::{Marks, Reader, Sink, Unreadable};
-use kauditui::model::Event;
+use kauditui::model::{Event, LogKind};
 
 #[derive(Default)]
 struct Counted {
@@ -19,7 +19,8 @@ struct Counted {
 impl Sink for Counted {
     fn event(&mut self, event: &Event<'_>, text: &[u8], _: Marks) {
         assert!(!event.verb.is_empty() || !event.audit_id.is_empty());
-        assert_eq!((text.first(), text.last()), (Some(&b'{'), Some(&b'}')));
+        let is_object = (text.first(), text.last()) == (Some(&b'{'), Some(&b'}'));
+        assert!(is_object || event.log != LogKind::Kube);
         self.events += 1;
         self.without_time += usize::from(event.stage_time.is_none());
     }
@@ -71,10 +72,10 @@ const NATIVE: &[(&str, usize, usize, &[Unreadable])] = &[
     ("afcollins-kube-audit-log-tool/single-event.json", 1, 0, &[]),
     ("articles/000-1.json", 1, 0, &[]),
     ("articles/000-2.json", 1, 0, &[]),
-    ("articles/000-3.json", 0, 0, &[Unreadable::NotAnAuditEvent]),
+    ("articles/000-3.json", 1, 0, &[]),
     ("articles/000-4.json", 1, 1, &[]),
     ("articles/000-5.json", 1, 1, &[]),
-    ("articles/000-6.json", 0, 0, &[Unreadable::NotAnAuditEvent]),
+    ("articles/000-6.json", 1, 1, &[]),
     ("articles/002-1.json", 1, 0, &[]),
     ("articles/003-1.json", 1, 0, &[]),
     ("elastic-integrations/test-audit.log", 2, 0, &[Unreadable::NotAnAuditEvent; 2]),

@@ -501,7 +501,7 @@ impl App {
             if self.revealed {
                 out += &String::from_utf8_lossy(&text);
             } else {
-                out += &redact::masked_json(&text);
+                out += &redact::masked_line(&text);
             }
             out.push('\n');
         }

@@ -514,13 +514,15 @@ impl App {
                 let line = if self.revealed {
                     String::from_utf8_lossy(&raw).into_owned()
                 } else {
-                    redact::masked_json(&raw)
+                    redact::masked_line(&raw)
                 };
                 if what == CopyWhat::Event {
                     return Some(line);
                 }
-                let value: serde_json::Value = serde_json::from_str(&line).ok()?;
-                serde_json::to_string_pretty(&value).ok()
+                match serde_json::from_str::<serde_json::Value>(&line) {
+                    Ok(value) => serde_json::to_string_pretty(&value).ok(),
+                    Err(_) => Some(line),
+                }
             }
             CopyWhat::Value => self.value_under_cursor().map(|(_, value)| value),
             CopyWhat::Object => {

@@ -9,7 +9,7 @@ use super::columns::{Pass, cheapest_first, cost};
 use super::compile::{Compiled, Expr, Test};
 use super::row::{Row, Rows};
 use super::rule::{RuleIndex, RuleInfo};
-use crate::model::Stage;
+use crate::model::{LogKind, Stage};
 use crate::store::{Bitset, Hits, RuleHit, Segment};
 
 /// Engines made so far.
@@ -90,12 +90,14 @@ impl Engine {
 
     /// What the rules match among `rows` of a segment, by row and rule.
     ///
-    /// Only answers count: a record of stage RequestReceived tells what was asked, not what became of it. A request with
-    /// two answers (an `exec` that started and ended) may hit twice; the correlator and the alerts count it once.
+    /// Only answers of an API server count, in whose terms rules are written: a record of stage RequestReceived tells
+    /// what was asked, not what became of it. A request with two answers (an `exec` that started and ended) may hit
+    /// twice; the correlator and the alerts count it once.
     pub fn hits(&self, segment: &Segment, rows: Range<u32>) -> Vec<Hit> {
         let answered = Bitset::from_fn(segment.rows(), |row| {
             let row = row as u32;
-            rows.contains(&row) && segment.facts(row).stage() != Stage::RequestReceived
+            let facts = segment.facts(row);
+            rows.contains(&row) && facts.stage() != Stage::RequestReceived && facts.log() == LogKind::Kube
         });
         let mut hits = Vec::new();
         if answered.is_clear() {

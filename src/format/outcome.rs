@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::model::{Event, Micros};
+use crate::model::{Event, LogKind, Micros};
 
 /// Takes what a [`super::Reader`] finds, in the order of the text.
 pub trait Sink {
@@ -14,6 +14,10 @@ pub trait Sink {
 
     /// A stretch that is no event: part of a line, a line, or the lines of a value that was never completed.
     fn unreadable(&mut self, kind: Unreadable, text: &[u8]);
+
+    /// A line of a controller's log that tells of no change, with its time. `log` is `None` where the line alone does not
+    /// tell which program's it is.
+    fn chatter(&mut self, _log: Option<LogKind>, _time: Option<Micros>) {}
 
     /// An event that [`super::Reader::read_candidates`] passed over, with its stage time.
     fn passed_over(&mut self, _stage_time: Micros) {}

@@ -10,10 +10,12 @@
 //!
 //! The result does not depend on how the lines are divided among calls.
 
+use super::controller::Chatter;
 use super::extent::{Extent, Found, ends_line};
 use super::line_filter::{LineFilter, time_of_whole_event};
 use super::outcome::{Marks, Sink, Unreadable};
-use super::{NoEvent, envelope, kube, legacy, trimmed, whole_object, with_event};
+use super::{NoEvent, envelope, kube, trimmed, whole_object, with_event, with_text_event};
+use crate::model::{Event, LogKind};
 
 /// The longest line, and the longest value spread over lines, that is read: 64 MiB.
 ///
@@ -24,6 +26,9 @@ pub const MAX_LINE: usize = if cfg!(test) { 4 << 20 } else { 64 << 20 };
 #[derive(Default)]
 pub struct Reader {
     pending: Option<Pending>,
+    /// The program whose line was read last, unless it is an API server: plain text behind it (klog, a stack trace) is
+    /// its chatter too. What stands alone begins every chunk of a log, so nothing depends on how it was divided.
+    after: Option<LogKind>,
     /// Bytes looked at for the extent of values: proves, in tests, that work is proportional to the text.
     #[cfg(test)]
     pub(super) examined: usize,
@@ -90,6 +95,7 @@ impl Reader {
             sink.unreadable(Unreadable::TooLong, bare);
         } else if let Some(event) = kube::scan(bare) {
             self.give_up(Unreadable::CutShort, sink);
+            self.after = None;
             sink.event(&event, bare, Marks::default());
         } else {
             self.between_zeros(line, sink);
@@ -121,12 +127,17 @@ impl Reader {
         {
             let alone = with_event(whole, |event, marks| {
                 self.give_up(Unreadable::CutShort, sink);
+                self.after = controller_of(event);
                 sink.event(event, whole, marks);
             });
             match alone {
                 Ok(()) => return,
                 Err(NoEvent::List) => self.give_up(Unreadable::CutShort, sink),
-                Err(NoEvent::Other | NoEvent::Broken) => {}
+                Err(NoEvent::Chatter(chatter)) if chatter.log.is_some() => {
+                    self.give_up(Unreadable::CutShort, sink);
+                    return self.chatter(chatter, sink);
+                }
+                Err(NoEvent::Chatter(_) | NoEvent::Other | NoEvent::Broken) => {}
             }
         }
         match self.pending.take() {
@@ -142,17 +153,28 @@ impl Reader {
             return;
         }
         if let Some(whole) = whole_object(text) {
-            match with_event(whole, |event, marks| sink.event(event, whole, marks)) {
+            let read = with_event(whole, |event, marks| {
+                self.after = controller_of(event);
+                sink.event(event, whole, marks);
+            });
+            match read {
                 Ok(()) => return,
                 Err(NoEvent::List) => return items(whole, sink),
+                Err(NoEvent::Chatter(chatter)) => return self.chatter(chatter, sink),
                 Err(NoEvent::Other) => return sink.unreadable(Unreadable::NotAnAuditEvent, whole),
                 Err(NoEvent::Broken) => {}
             }
         }
-        if text.first() != Some(&b'{')
-            && let Some(event) = legacy::read(text)
-        {
-            return sink.event(&event, text, Marks { replaced: std::str::from_utf8(text).is_err() });
+        if text.first() != Some(&b'{') {
+            let read = with_text_event(text, |event, start, marks| {
+                self.after = controller_of(event);
+                sink.event(event, &text[start..], marks);
+            });
+            match read {
+                Ok(()) => return,
+                Err(NoEvent::Chatter(chatter)) => return self.chatter(chatter, sink),
+                Err(_) => {}
+            }
         }
         self.pieces(line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line), sink);
     }
@@ -182,9 +204,14 @@ impl Reader {
                     let before = &line[gap..start];
                     match with_event(value, |event, marks| {
                         report_beside_event(before, sink);
+                        self.after = controller_of(event);
                         sink.event(event, value, marks);
                     }) {
                         Ok(()) => {}
+                        Err(NoEvent::Chatter(chatter)) => {
+                            report_beside_event(before, sink);
+                            self.chatter(chatter, sink);
+                        }
                         Err(NoEvent::List) => {
                             report_beside_event(before, sink);
                             items(value, sink);
@@ -211,11 +238,17 @@ impl Reader {
                 }
             }
         }
-        if found_event {
-            report_beside_event(&line[gap..], sink);
-        } else {
-            report(kind_of_gap(&line[gap..]), &line[gap..], sink);
+        let rest = &line[gap..];
+        match (kind_of_gap(rest), self.after) {
+            _ if found_event => report_beside_event(rest, sink),
+            (Unreadable::PlainText, Some(log)) => sink.chatter(Some(log), None),
+            (kind, _) => report(kind, rest, sink),
         }
+    }
+
+    fn chatter(&mut self, chatter: Chatter, sink: &mut impl Sink) {
+        self.after = chatter.log.or(self.after);
+        sink.chatter(chatter.log, chatter.time);
     }
 
     /// Makes `text`, which begins an object and does not end it, pending.
@@ -243,9 +276,14 @@ impl Reader {
             Found::More => self.pending = Some(pending),
             Found::End(end) => {
                 let (value, rest) = pending.text.split_at(end);
-                match with_event(value, |event, marks| sink.event(event, value, marks)) {
+                let read = with_event(value, |event, marks| {
+                    self.after = controller_of(event);
+                    sink.event(event, value, marks);
+                });
+                match read {
                     Ok(()) => {}
                     Err(NoEvent::List) => items(value, sink),
+                    Err(NoEvent::Chatter(chatter)) => self.chatter(chatter, sink),
                     Err(NoEvent::Other) => sink.unreadable(Unreadable::NotAnAuditEvent, value),
                     Err(NoEvent::Broken) => sink.unreadable(Unreadable::CutShort, value),
                 }
@@ -282,10 +320,16 @@ impl Reader {
     fn count(&mut self, _bytes: usize) {}
 }
 
+/// The program whose log an event is of, unless it is an API server.
+fn controller_of(event: &Event<'_>) -> Option<LogKind> {
+    (event.log != LogKind::Kube).then_some(event.log)
+}
+
 /// Hands out every item of an `EventList`.
 fn items(list: &[u8], sink: &mut impl Sink) {
     envelope::each_item(list, |item| match with_event(item, |event, marks| sink.event(event, item, marks)) {
         Ok(()) => {}
+        Err(NoEvent::Chatter(chatter)) => sink.chatter(chatter.log, chatter.time),
         Err(NoEvent::Broken) => sink.unreadable(Unreadable::CutShort, item),
         Err(NoEvent::List | NoEvent::Other) => sink.unreadable(Unreadable::NotAnAuditEvent, item),
     });

@@ -8,7 +8,7 @@ use super::report::Tally;
 
 use crate::detect::Engine;
 use crate::format::{LineFilter, Marks, Reader, Sink, Unreadable};
-use crate::model::{Event, Micros, SourceId};
+use crate::model::{Event, LogKind, Micros, SourceId};
 use crate::notice::Notice;
 use crate::store::{Batch, SegmentBuilder};
 
@@ -159,6 +159,17 @@ impl Sink for Gathered {
             detail,
             is_loss: true,
         });
+    }
+
+    fn chatter(&mut self, log: Option<LogKind>, time: Option<Micros>) {
+        match log {
+            Some(log) => self.tally.chatter[log as usize] += 1,
+            None => self.tally.anonymous_chatter += 1,
+        }
+        // A quiet controller's log is no gap.
+        if let Some(time) = time {
+            self.tally.coverage.add((time, time));
+        }
     }
 
     fn passed_over(&mut self, stage_time: Micros) {

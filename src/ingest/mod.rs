@@ -93,6 +93,8 @@ pub struct FileReport {
     pub events: u64,
     /// Lines or parts that could not be read, by kind.
     pub unreadable: Vec<(String, u64)>,
+    /// Lines of controllers' logs that tell of no change, by the name of the log's kind.
+    pub passed_over: Vec<(String, u64)>,
     /// Least stage time.
     pub first: Option<Micros>,
     /// Greatest stage time.

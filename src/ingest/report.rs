@@ -2,7 +2,7 @@
 
 use super::FileReport;
 use crate::format::Unreadable;
-use crate::model::Micros;
+use crate::model::{LogKind, Micros};
 use crate::store::Batch;
 
 /// A stretch without any line that is longer than this is reported.
@@ -95,6 +95,10 @@ pub struct Tally {
     pub events: u64,
     /// Unreadable stretches, by kind.
     pub unreadable: [u64; Unreadable::ALL.len()],
+    /// Lines of controllers' logs that tell of no change, by kind of log.
+    pub chatter: [u64; LogKind::ALL.len()],
+    /// Such lines that do not tell whose they are.
+    pub anonymous_chatter: u64,
     /// When there were lines.
     pub coverage: Coverage,
     /// Greatest stage time of an event that was passed over unread.
@@ -121,8 +125,29 @@ impl Tally {
         for (mine, theirs) in self.unreadable.iter_mut().zip(other.unreadable) {
             *mine += theirs;
         }
+        for (mine, theirs) in self.chatter.iter_mut().zip(other.chatter) {
+            *mine += theirs;
+        }
+        self.anonymous_chatter += other.anonymous_chatter;
         self.coverage.merge(&other.coverage);
         self.newest_skipped = self.newest_skipped.max(other.newest_skipped);
+    }
+
+    /// Lines that were recognised and tell of nothing, by the log that they are of. What does not tell whose it is
+    /// belongs to the file's only known controller, if there is one.
+    fn passed_over(&self) -> Vec<(String, u64)> {
+        let mut counts: Vec<(&str, u64)> = LogKind::ALL
+            .iter()
+            .map(|log| log.name())
+            .zip(self.chatter)
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        match counts.as_mut_slice() {
+            [(_, count)] => *count += self.anonymous_chatter,
+            _ if self.anonymous_chatter > 0 => counts.push(("other", self.anonymous_chatter)),
+            _ => {}
+        }
+        counts.into_iter().map(|(log, count)| (log.to_owned(), count)).collect()
     }
 
     /// The file's report.
@@ -140,6 +165,7 @@ impl Tally {
                 .filter(|(_, count)| *count > 0)
                 .map(|(kind, count)| (kind.name().to_owned(), count))
                 .collect(),
+            passed_over: self.passed_over(),
             first: self.coverage.first(),
             last: self.coverage.last().max(self.newest_skipped),
             gaps: self.coverage.gaps(),
@@ -171,6 +197,21 @@ mod tests {
         coverage.add((6 * MINUTE, 150 * MINUTE));
         assert_eq!(coverage.gaps(), [(150 * MINUTE, 200 * MINUTE)]);
         assert_eq!((coverage.first(), coverage.last()), (Some(0), Some(201 * MINUTE)));
+    }
+
+    #[test]
+    fn lines_without_a_name_belong_to_the_only_controller() {
+        let mut tally = Tally { anonymous_chatter: 2, ..Tally::default() };
+        let passed_over = |tally: &Tally| tally.report(String::new(), 0, 0).passed_over;
+        assert_eq!(passed_over(&tally), [("other".to_owned(), 2)]);
+        tally.chatter[LogKind::Flux as usize] = 5;
+        assert_eq!(passed_over(&tally), [("flux".to_owned(), 7)]);
+        let mut twice = tally.clone();
+        twice.chatter[LogKind::Fleet as usize] = 1;
+        twice.merge(&tally);
+        let counts = [("fleet", 1), ("flux", 10), ("other", 4)].map(|(log, count)| (log.to_owned(), count));
+        assert_eq!(passed_over(&twice), counts);
+        assert!(passed_over(&Tally::default()).is_empty());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod actor;
 mod authorization;
 mod event;
 mod id;
+mod log_kind;
 mod request_uri;
 mod time;
 mod user_agent;
@@ -16,6 +17,7 @@ pub use actor::{ActorKind, actor_kind, service_account};
 pub use authorization::Grant;
 pub use event::{Event, ObjectRef};
 pub use id::{EventId, SourceId};
+pub use log_kind::LogKind;
 pub use request_uri::{command, field_manager, is_dry_run, named_field_manager, parameter, parameters};
 pub use time::{
     Micros, SECOND, TimeZoneChoice, format_clock, format_duration, format_local_offset, format_rfc3339,

@@ -15,7 +15,7 @@ use super::names::matches_resource;
 use super::pattern::Pattern;
 use super::syntax::{Body, Expression};
 use super::text_test::TextTest;
-use crate::model::{Decision, EventId, Level, Micros, SourceId, Stage};
+use crate::model::{Decision, EventId, Level, LogKind, Micros, SourceId, Stage};
 use crate::store::{Bitset, Dictionary, Entry, Field, Segment, Stretch, Texts};
 
 /// Columns in which a bare word is looked for.
@@ -61,6 +61,7 @@ pub(super) enum Test {
     Codes(Vec<bool>),
     Stage(Stage),
     Level(Level),
+    Log(LogKind),
     Decision(Decision),
     Routine,
     /// With the one id that can pass, when it holds no star.
@@ -478,6 +479,7 @@ impl Test {
             }),
             Test::Stage(stage) => Bitset::from_column(facts, |facts| facts.stage() == *stage),
             Test::Level(level) => Bitset::from_column(facts, |facts| facts.level() == *level),
+            Test::Log(log) => Bitset::from_column(facts, |facts| facts.log() == *log),
             Test::Decision(decision) => Bitset::from_column(facts, |facts| facts.decision() == *decision),
             Test::Routine => Bitset::from_column(facts, |facts| facts.is_routine()),
             Test::AuditId(pattern, exact) => {

@@ -57,9 +57,9 @@ pub fn requests_where(
     found
 }
 
-/// The rows of an entry that stand for a request.
+/// The rows of an entry that stand for a request to an API server: what a controller's log tells is no second one.
 pub fn shown(entry: &Entry) -> Bitset {
-    let mut rows = Bitset::all(entry.segment().rows());
+    let mut rows = entry.segment().kube_rows();
     rows.and_not(entry.hidden());
     rows.and_not(entry.dropped());
     rows

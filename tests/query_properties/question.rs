@@ -315,6 +315,7 @@ impl Ask {
             FieldName::Decision => word(record.decision.name()),
             FieldName::Level => word(record.level.name()),
             FieldName::Stage => word(record.stage.name()),
+            FieldName::Log => word("kube"),
             FieldName::Duration => plain(&self.duration(record.stage_time - record.received)),
             FieldName::Since | FieldName::Until | FieldName::At => Some(self.moment(record.stage_time)),
             FieldName::Object => Some(self.object(record)),

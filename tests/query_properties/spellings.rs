@@ -81,6 +81,7 @@ pub fn texts(field: FieldName, record: &Record) -> Vec<String> {
         | FieldName::Decision
         | FieldName::Level
         | FieldName::Stage
+        | FieldName::Log
         | FieldName::Duration
         | FieldName::Since
         | FieldName::Until
