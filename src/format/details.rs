@@ -125,7 +125,7 @@ pub struct Initiator {
 
 /// The commit in a revision: `e719c0e…`, `master/4805b9e…`, `main@sha1:489d0f7…`, `HEAD (8a1cb4a)`. Empty where there is
 /// none: in a tag, a version, or the digest of an image.
-pub(super) fn commit_of(revision: &str) -> &str {
+pub fn commit_of(revision: &str) -> &str {
     let last = match revision.strip_suffix(')') {
         Some(inside) => inside.rsplit('(').next().unwrap_or(""),
         None => revision.rsplit(['/', ':']).next().unwrap_or(""),
@@ -137,7 +137,7 @@ pub(super) fn commit_of(revision: &str) -> &str {
 }
 
 /// A repository's URL without what stands before the host's `@`, unless that is a name alone, as SSH has it.
-pub(super) fn without_credentials(url: &str) -> String {
+pub fn without_credentials(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     match rest[..host_end].rsplit_once('@') {

@@ -30,7 +30,9 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-pub use details::{ControllerDetails, Destination, Initiator, ObjectName, TouchedObject};
+pub use details::{
+    ControllerDetails, Destination, Initiator, ObjectName, TouchedObject, commit_of, without_credentials,
+};
 pub use line_filter::{LineFilter, Literal};
 pub use outcome::{Marks, Sink, Unreadable};
 pub use reader::{MAX_LINE, Reader};

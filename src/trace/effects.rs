@@ -10,7 +10,8 @@ use std::collections::{BTreeSet, HashSet};
 use super::finding::{Certainty, Log};
 use super::relations::controller;
 use super::request::{ObjectKey, Request};
-use crate::model::{ActorKind, EventId, Micros, SECOND, actor_kind};
+use super::trail;
+use crate::model::{ActorKind, EventId, LogKind, Micros, SECOND, actor_kind};
 
 /// How long after a request its effects are looked for: rollouts and namespaces take minutes.
 const WINDOW: Micros = 3600 * SECOND;
@@ -133,6 +134,9 @@ pub struct Effects {
 
 /// What followed from a request, whose bodies must have been read.
 pub fn effects(log: &Log<'_>, request: &Request) -> Effects {
+    if request.log != LogKind::Kube {
+        return Effects { effects: trail::effects(log, request), cut: false };
+    }
     let mut walk = Walk { log, seen: request.id.into_iter().collect(), cut: false, steps_left: MOST_STEPS };
     let effects = walk.of(request, 0);
     Effects { effects, cut: walk.cut }

@@ -28,6 +28,7 @@ pub mod request;
 pub mod select;
 pub mod session;
 pub mod tell;
+pub mod trail;
 pub mod who;
 pub mod yaml;
 
@@ -41,4 +42,5 @@ pub use report::{Report, ReportEvent};
 pub use request::{ObjectKey, Request};
 pub use session::{SESSION_GAP, Session, session_lines, sessions};
 pub use tell::Told;
+pub use trail::{ClockDifference, GitOrigin, clock_differences};
 pub use who::who;

@@ -8,7 +8,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::model::{
-    ActorKind, Decision, EventId, Level, Micros, SourceId, actor_kind, is_dry_run, is_write_verb,
+    ActorKind, Decision, EventId, Level, LogKind, Micros, SourceId, actor_kind, is_dry_run, is_write_verb,
 };
 use crate::store::{Field, Store};
 
@@ -47,6 +47,8 @@ impl fmt::Display for ObjectKey {
 pub struct Request {
     /// The row that stands for the request.
     pub id: Option<EventId>,
+    /// Which program's log it is of: of others than an API server's, it is a line that tells of a change.
+    pub log: LogKind,
     /// The log it was read from.
     pub source: Option<SourceId>,
     /// As the client chose it.
@@ -109,6 +111,7 @@ impl Request {
         };
         Some(Request {
             id: Some(id),
+            log: segment.facts(row).log(),
             source: Some(segment.source()),
             audit_id: segment.audit_id(row),
             time: segment.stage_time(row),
