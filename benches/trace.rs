@@ -2,8 +2,12 @@
 //!
 //! `KAUDITUI_CORPUS` names a folder of logs to ask instead (made by `corpus.py --level full`). No object has a thousand
 //! writes in such a log: of all its patches of deployments a thousand, spread over the log, are read as if they were of
-//! one. Without it the log is made up: a thousand patches of one deployment with bodies of nine KiB, among a hundred
-//! thousand other requests.
+//! one, with the body of the first and another image each. Without it the log is made up: a thousand patches of one
+//! deployment with bodies of nine KiB, among a hundred thousand other requests.
+//!
+//! On two cores of 2026, both kept busy by other programs, the history takes 43 ms in the log that is made up. In a full
+//! log of 1 GiB it takes 122 ms at best and 207 ms in the median, on one core 199 ms and 241 ms; a chain takes 25 to 70 ms.
+//! Unpacking and parsing alone, one write after the other, takes 140 ms there.
 
 #[path = "common/corpus.rs"]
 mod corpus;
@@ -65,6 +69,7 @@ fn gathered(folder: &OsStr) -> impl Iterator<Item = Vec<u8>> {
     let all: usize =
         texts_in(folder).map(|text| lines(&text).iter().filter(|line| is_patch(line)).count()).sum();
     let mut seen = 0;
+    let mut body = None;
     texts_in(folder).map(move |text| {
         let mut gathered = Vec::with_capacity(text.len());
         for line in lines(&text) {
@@ -72,7 +77,7 @@ fn gathered(folder: &OsStr) -> impl Iterator<Item = Vec<u8>> {
                 seen += 1;
                 seen * WRITES / all > (seen - 1) * WRITES / all
             };
-            gathered.extend(if is_chosen { renamed(&line) } else { line });
+            gathered.extend(if is_chosen { renamed(&line, seen, &mut body) } else { line });
         }
         gathered
     })
@@ -87,8 +92,8 @@ fn is_patch(line: &[u8]) -> bool {
         && has(r#""responseObject":{"kind":"Deployment""#)
 }
 
-/// The line as if it were about the one deployment.
-fn renamed(line: &[u8]) -> Vec<u8> {
+/// The line as if it were about the one deployment, whose first `body` only changes its image.
+fn renamed(line: &[u8], number: usize, body: &mut Option<Value>) -> Vec<u8> {
     let mut event: Value = serde_json::from_slice(line).expect("a line of a log");
     for path in ["/objectRef", "/responseObject/metadata"] {
         if let Some(object) = event.pointer_mut(path) {
@@ -97,6 +102,10 @@ fn renamed(line: &[u8]) -> Vec<u8> {
             object["uid"] = json!("00000000-0000-4000-8000-000000000001");
         }
     }
+    let first = body.get_or_insert_with(|| event["responseObject"].clone());
+    first["spec"]["template"]["spec"]["containers"][0]["image"] = json!(format!("web:{number}"));
+    first["metadata"]["resourceVersion"] = json!(number.to_string());
+    event["responseObject"] = first.clone();
     let mut line = event.to_string().into_bytes();
     line.push(b'\n');
     line

@@ -5,6 +5,9 @@
 //! It prints, for each question, the longest turn, that which 99 of 100 do not exceed, and how many turns it took until
 //! the result was whole; then the longest turn and that of 99 in 100 by the processor time of the thread, which other
 //! programs disturb less.
+//!
+//! On two cores of 2026, without link-time optimisation and ahead of all other programs (`nice -n -20`), the longest of
+//! some 800 turns takes 15 ms, 99 of 100 at most 13.3 ms.
 
 #[allow(dead_code, reason = "the other benches use the rest of it")]
 mod common;
