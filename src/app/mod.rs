@@ -542,20 +542,28 @@ impl App {
             || self.tables_have_work()
     }
 
-    /// Goes on filtering until `more` says no. `now` is the moment at which it stops, for the time it took.
+    /// Goes on filtering until `more` says no, but for one step at least. `now` is the moment at which it stops, for the
+    /// time it took.
     pub fn work(&mut self, mut more: impl FnMut() -> bool, now: impl Fn() -> Micros) {
-        if let Some(matches) = &mut self.matches {
-            matches.advance(&self.store, &mut more);
+        let mut goes_on = true;
+        if let Some(matches) = self.matches.as_mut().filter(|matches| !matches.is_complete()) {
+            goes_on = matches.advance(&self.store, &mut more) && more();
         }
-        self.view.advance(&self.store, &mut more);
-        self.histogram.work(&self.store, &mut more);
+        if goes_on && !self.view.is_complete() {
+            goes_on = self.view.advance(&self.store, &mut more) && more();
+        }
+        if goes_on && self.histogram.has_work() {
+            goes_on = self.histogram.work(&self.store, &mut more) && more();
+        }
         if self.view.is_complete()
             && self.matches.as_ref().is_none_or(View::is_complete)
             && let Some(began) = self.filter_began.take()
         {
             self.filter_took = Some((now() - began).max(0));
         }
-        self.work_on_tables(&mut more);
+        if goes_on {
+            self.work_on_tables(&mut more);
+        }
         self.after_view_change();
         self.dirty = true;
     }

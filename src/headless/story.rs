@@ -207,7 +207,7 @@ fn effect_json(log: &Log<'_>, effect: &crate::trace::Effect) -> Value {
         "text": effect.text(),
         "evidence": effect.evidence,
         "names": effect.names,
-        "count": effect.requests.len(),
+        "count": effect.count(),
         "auditIDs": effect.requests.iter().map(|id| audit_id(log, *id)).collect::<Vec<_>>(),
         "effects": effect.effects.iter().map(|effect| effect_json(log, effect)).collect::<Vec<_>>(),
     })

@@ -39,8 +39,9 @@ const MESSAGES_UNDER_WAY: usize = 4;
 const KEYS_UNDER_WAY: usize = 64;
 /// Frames drawn for data are this far apart at least.
 const FRAME_EVERY: Duration = Duration::from_millis(100);
-/// Filtering goes on for this long before the loop looks at keys again.
-const WORK_SLICE: Duration = Duration::from_millis(8);
+/// Filtering goes on until a turn of the loop has taken this long: what a key itself costs leaves less time for it. A step
+/// that was begun is finished, then the frame is drawn, all of which must be done within the 16 ms of a frame.
+pub const WORK_UNTIL: Duration = Duration::from_millis(6);
 /// Data is taken in for this long before the loop looks at keys again.
 const DATA_SLICE: Duration = Duration::from_millis(4);
 /// How often the process's own size is looked up while data comes.
@@ -234,7 +235,7 @@ impl Program {
                     frame_due = None;
                 }
                 () = std::future::ready(()), if has_work => {
-                    self.work();
+                    self.work(Instant::now());
                     frame_due = frame_due.or(Some(self.next_frame()));
                     // Lets timers and signals in, which select! looks at only between two waits.
                     tokio::task::yield_now().await;
@@ -291,13 +292,14 @@ impl Program {
         code
     }
 
-    /// Filters for a slice of time.
-    fn work(&mut self) {
-        let until = Instant::now() + WORK_SLICE;
+    /// Filters for what is left of a turn that began then, but one step at least.
+    fn work(&mut self, began: Instant) {
+        let until = began + WORK_UNTIL;
         self.app.work(|| Instant::now() < until, model::now);
     }
 
     fn take_key(&mut self, event: Option<InputEvent>) -> Option<u8> {
+        let began = Instant::now();
         let msg = match event {
             Some(InputEvent::Key(key)) => Msg::Key(key),
             Some(InputEvent::Paste(text)) => Msg::Paste(text),
@@ -310,9 +312,9 @@ impl Program {
             self.screen.leave();
             return code;
         }
-        // What a key asks for is on screen in the frame that answers it, as far as a slice of work goes.
+        // What a key asks for is on screen in the frame that answers it, as far as the time goes.
         if self.app.has_work() {
-            self.work();
+            self.work(began);
         }
         self.draw();
         None

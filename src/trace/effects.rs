@@ -22,6 +22,9 @@ const HEAL: Micros = 600 * SECOND;
 /// Requests of one answer at most; more are counted.
 const MOST: usize = 20_000;
 
+/// Requests that a binding allowed to one user, of which the first are told and all are counted.
+const MOST_ALLOWED: usize = 1_000;
+
 /// Steps back that are tried at most, to tell which pods were made in place of one that was ended.
 const MOST_STEPS: usize = 64;
 
@@ -82,16 +85,23 @@ pub struct Effect {
     pub certainty: Certainty,
     /// What proves it, or speaks for it.
     pub evidence: String,
-    /// The requests, in time order.
+    /// The requests, in time order: all of them, or those that came first.
     pub requests: Vec<EventId>,
+    /// Further requests, which are only counted.
+    pub further: usize,
     /// What follows from these.
     pub effects: Vec<Effect>,
 }
 
 impl Effect {
+    /// How many requests there are.
+    pub fn count(&self) -> usize {
+        self.requests.len() + self.further
+    }
+
     /// What happened, as a clause: `replicaset-controller create pods ×3: web-1, …`.
     pub fn text(&self) -> String {
-        let count = self.requests.len();
+        let count = self.count();
         let what = match &self.deed {
             Deed::Wrote { actor, verb, what } => format!("{actor} {verb} {what}{}", times(count)),
             Deed::Emptied { namespace, removed } => {
@@ -165,6 +175,7 @@ impl Effect {
             certainty: Certainty::Unknown,
             evidence: evidence.to_owned(),
             requests: Vec::new(),
+            further: 0,
             effects: Vec::new(),
         }
     }
@@ -254,7 +265,7 @@ impl Walk<'_, '_> {
                     .map_or(String::new(), |follow| follow.evidence.clone());
                 let names: BTreeSet<String> = requests
                     .iter()
-                    .filter_map(|id| Request::read(self.log.store, *id))
+                    .filter_map(|id| Request::named(self.log.store, *id))
                     .map(|request| request.object.name)
                     .filter(|name| !name.is_empty())
                     .collect();
@@ -265,6 +276,7 @@ impl Walk<'_, '_> {
                     certainty,
                     evidence,
                     requests,
+                    further: 0,
                     effects,
                 }
             })
@@ -289,6 +301,7 @@ fn merge(effects: &mut Vec<Effect>, new: Effect) {
     match effects.iter_mut().find(|known| known.deed == new.deed) {
         Some(known) => {
             known.requests.extend(new.requests);
+            known.further += new.further;
             known.names.extend(new.names);
             if new.certainty > known.certainty {
                 (known.certainty, known.evidence) = (new.certainty, new.evidence);

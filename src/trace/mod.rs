@@ -22,6 +22,7 @@ pub mod manifest;
 pub mod markdown;
 pub mod patch;
 pub mod path;
+mod read_ahead;
 pub mod relations;
 pub mod report;
 pub mod request;
