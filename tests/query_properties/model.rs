@@ -144,6 +144,16 @@ fn field_passes(field: FieldName, asked: Asked<'_>, row: Row<'_>) -> bool {
             let (from, length) = moment(asked.text());
             (from..from + length).contains(&record.stage_time)
         }
+        FieldName::Alert => {
+            let asked_for = asked.text().to_lowercase();
+            match asked_for.as_str() {
+                "no" | "none" => !row.is_marked,
+                // Every alert there is is of severity high, by one rule.
+                "yes" | "*" | "high" | ">=medium" | ">=high" | "r-2" => row.is_marked,
+                "<high" | "low" | "critical" | "r-1" => false,
+                _ => row.is_marked && asked.is_in("A bad deed"),
+            }
+        }
         FieldName::Mark => row.is_marked == asked.text().eq_ignore_ascii_case("yes"),
         FieldName::Deprecated => asked.is(&record.deprecated),
         FieldName::Text => shown(row).all(|event| {
@@ -206,6 +216,7 @@ pub fn values(field: FieldName, row: Row<'_>) -> Vec<String> {
         | FieldName::Since
         | FieldName::Until
         | FieldName::At
+        | FieldName::Alert
         | FieldName::Mark
         | FieldName::Text => return Vec::new(),
     };

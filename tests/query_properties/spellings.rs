@@ -77,6 +77,7 @@ pub fn texts(field: FieldName, record: &Record) -> Vec<String> {
         FieldName::Code
         | FieldName::Kind
         | FieldName::Is
+        | FieldName::Alert
         | FieldName::Mark
         | FieldName::Decision
         | FieldName::Level

@@ -39,6 +39,7 @@ pub(in crate::trace) fn effects(log: &Log<'_>, request: &Request) -> Vec<Effect>
             certainty,
             evidence: "joined by the rules that lead back from it".to_owned(),
             requests: Vec::new(),
+            further: 0,
             effects: Vec::new(),
         });
         effect.certainty = effect.certainty.max(certainty);
