@@ -339,7 +339,7 @@ fn the_trail_from_a_deletion_to_a_person_is_in_the_logs() {
         wanted.next().expect(verb)
     };
     let (kube, rancher, argo) = (told("kube.jsonl"), told("rancher.log"), told("argocd.log"));
-    assert_eq!((kube.events.len(), rancher.events.len(), argo.events.len()), (15, 6, 17));
+    assert_eq!((kube.events.len(), rancher.events.len(), argo.events.len()), (15, 6, 16));
     let deleted =
         kube.events.iter().find(|event| event.verb == "delete" && event.object == text("/delete/object"));
     assert_eq!(deleted.expect("the deletion").user, text("/delete/user"));

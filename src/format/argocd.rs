@@ -140,28 +140,6 @@ impl Told {
         }
         self
     }
-
-    fn with_verb(mut self, verb: &str) -> Told {
-        self.verb = verb.to_owned();
-        self
-    }
-
-    fn with_code(mut self, code: u16) -> Told {
-        self.code = code;
-        self
-    }
-
-    /// Takes a revision as people are shown it; of an application with several sources, a list.
-    fn with_revisions(mut self, written: &str) -> Told {
-        let mut commits =
-            written.split(',').map(|one| commit_of(one.trim())).filter(|commit| !commit.is_empty());
-        if let Some(first) = commits.next() {
-            self.details.commit = first.to_owned();
-        }
-        self.details.more_commits = commits.map(str::to_owned).collect();
-        written.clone_into(&mut self.details.revision);
-        self
-    }
 }
 
 #[cfg(test)]

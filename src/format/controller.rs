@@ -37,7 +37,7 @@
 //! | `reconcile` | a reconciliation ended well |
 //! | `suspended` | an object is not reconciled, since somebody said so |
 
-use super::details::ControllerDetails;
+use super::details::{ControllerDetails, commit_of};
 use super::fields::{Fields, find_logfmt, read_console, read_logfmt};
 use super::{argocd, fleet, flux, rancher};
 use crate::model::{Event, Level, LogKind, Micros, ObjectRef, Stage};
@@ -88,6 +88,25 @@ impl Told {
     pub(super) const SUCCEEDED: u16 = 200;
     /// Code of an operation that failed.
     pub(super) const FAILED: u16 = 500;
+
+    /// What was done, and the code that says whether it succeeded; 0 where that is not known yet.
+    pub(super) fn with_outcome(mut self, verb: &str, code: u16) -> Told {
+        verb.clone_into(&mut self.verb);
+        self.code = code;
+        self
+    }
+
+    /// Takes a revision as people are shown it; of an application with several sources, a list.
+    pub(super) fn with_revisions(mut self, written: &str) -> Told {
+        let mut commits =
+            written.split(',').map(|one| commit_of(one.trim())).filter(|commit| !commit.is_empty());
+        if let Some(first) = commits.next() {
+            first.clone_into(&mut self.details.commit);
+        }
+        self.details.more_commits = commits.map(str::to_owned).collect();
+        written.clone_into(&mut self.details.revision);
+        self
+    }
 
     /// Borrows the columns.
     pub(super) fn event(&self) -> Event<'_> {

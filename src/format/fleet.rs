@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::controller::Told;
-use super::details::{ControllerDetails, Destination, Initiator, ObjectName, commit_of};
+use super::details::{ControllerDetails, Destination, Initiator, ObjectName, without_credentials};
 use super::fields::Fields;
 use crate::model::{LogKind, ObjectRef, Stage};
 
@@ -50,11 +50,11 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Told> {
     match message.as_ref() {
         "Deployed bundle" => return Some(told.with_outcome("deploy", Told::SUCCEEDED)),
         "New commit from repository" => {
-            return Some(told.with_commit(&new_commit).with_outcome("new-commit", 0));
+            return Some(told.with_revisions(&new_commit).with_outcome("new-commit", 0));
         }
         // Without a commit, nothing has been fetched yet.
         _ if message.starts_with("Reconciling GitRepo") && !new_commit.is_empty() => {
-            return Some(told.with_commit(&new_commit).with_outcome("reconcile", Told::SUCCEEDED));
+            return Some(told.with_revisions(&new_commit).with_outcome("reconcile", Told::SUCCEEDED));
         }
         _ => {}
     }
@@ -105,7 +105,7 @@ fn event(fields: &Fields<'_>, object: &Value, mut told: Told) -> Option<Told> {
     told.details.subject = subject;
     let message = fields.text("msg");
     match (fields.text("reason").as_ref(), fields.text("type").as_ref()) {
-        ("GotNewCommit", _) => Some(told.with_commit(&message).with_outcome("new-commit", 0)),
+        ("GotNewCommit", _) => Some(told.with_revisions(&message).with_outcome("new-commit", 0)),
         (_, "Warning") => Some(told.with_outcome("fail", Told::FAILED)),
         ("Created", _) => {
             told.details.started = told.time;
@@ -140,7 +140,7 @@ fn frame(fields: &Fields<'_>, message: &str) -> Told {
             component,
             operation_id,
             subject,
-            repository: super::details::without_credentials(&fields.first_text(&["repo", "repository"])),
+            repository: without_credentials(&fields.first_text(&["repo", "repository"])),
             // Both spellings occur in one line, with the same value.
             deployment_id: fields.first_text(&["deploymentID", "DeploymentID"]).into_owned(),
             previous_deployment_id: fields.text("appliedDeploymentID").into_owned(),
@@ -188,20 +188,6 @@ fn object_ref(resource: Cow<'static, str>, subject: &ObjectName) -> ObjectRef<'s
         api_group: GROUP.into(),
         api_version: "v1alpha1".into(),
         ..ObjectRef::default()
-    }
-}
-
-impl Told {
-    fn with_outcome(mut self, verb: &str, code: u16) -> Told {
-        verb.clone_into(&mut self.verb);
-        self.code = code;
-        self
-    }
-
-    fn with_commit(mut self, revision: &str) -> Told {
-        revision.clone_into(&mut self.details.revision);
-        commit_of(revision).clone_into(&mut self.details.commit);
-        self
     }
 }
 

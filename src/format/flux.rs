@@ -52,26 +52,26 @@ pub(super) fn read(fields: &Fields<'_>) -> Option<Told> {
             told.details.message.clone_from(&told.reason);
         }
         told.took(length_behind(&message, " after "));
-        return Some(told.ended("fail", Told::FAILED));
+        return Some(told.with_outcome("fail", Told::FAILED));
     }
     if let Some(at) =
         message.find("finished in ").filter(|_| message.to_ascii_lowercase().starts_with("recon"))
     {
         told.took(length_behind(&message[at..], " in "));
-        return Some(told.ended("reconcile", Told::SUCCEEDED));
+        return Some(told.with_outcome("reconcile", Told::SUCCEEDED));
     }
     if message.contains("is suspended") {
-        return Some(told.ended("suspended", 0));
+        return Some(told.with_outcome("suspended", 0));
     }
     if message.starts_with("stored artifact for ") {
         return Some(fetched(told, &message));
     }
     if let Some(action) = helm_action(&message) {
         return Some(match action {
-            (action, true) => told.ended(action, Told::SUCCEEDED),
+            (action, true) => told.with_outcome(action, Told::SUCCEEDED),
             (action, false) => {
                 told.details.started = told.time;
-                told.ended(action, 0)
+                told.with_outcome(action, 0)
             }
         });
     }
@@ -93,11 +93,12 @@ fn applied(fields: &Fields<'_>, mut told: Told, message: &str) -> Option<Told> {
         .map(|(object, result)| touched(object, result))
         .collect();
     // Without an output, the message is all there is.
-    if told.details.objects.is_empty() && !(is_prune && !message.ends_with("completed")) {
+    let says_what = is_prune && !message.ends_with("completed");
+    if told.details.objects.is_empty() && !says_what {
         return None;
     }
     told.took(length_behind(message, " in "));
-    Some(told.ended(if is_prune { "prune" } else { "apply" }, Told::SUCCEEDED))
+    Some(told.with_outcome(if is_prune { "prune" } else { "apply" }, Told::SUCCEEDED))
 }
 
 /// `Deployment/prod/web`, or `deployment.apps/web` in the first versions.
@@ -125,7 +126,7 @@ fn fetched(mut told: Told, message: &str) -> Told {
         commit_of(quoted).clone_into(&mut told.details.commit);
         quoted.clone_into(&mut told.details.revision);
     }
-    told.ended("fetch", Told::SUCCEEDED)
+    told.with_outcome("fetch", Told::SUCCEEDED)
 }
 
 /// What helm-controller does with a release, and whether it is done: `running 'upgrade' action with timeout of 5m0s`,
@@ -239,12 +240,6 @@ impl Told {
         self.details.finished = self.time;
         self.details.started = self.time.zip(length).map(|(end, length)| end.saturating_sub(length));
         self.received = self.details.started;
-    }
-
-    fn ended(mut self, verb: &str, code: u16) -> Told {
-        verb.clone_into(&mut self.verb);
-        self.code = code;
-        self
     }
 }
 

@@ -97,6 +97,10 @@ fn with_controller_event<R>(
 
 /// Reads `text`, a line that is no JSON, and hands the event in it to `take` with the beginning of its own text.
 fn with_text_event<R>(text: &[u8], take: impl FnOnce(&Event<'_>, usize, Marks) -> R) -> Result<R, NoEvent> {
+    // The reader divides a line at zero bytes before it comes here; a line that is asked about by itself is none then.
+    if memchr::memchr(0, text).is_some() {
+        return Err(NoEvent::Other);
+    }
     let start = fields::find_logfmt(text).unwrap_or(0);
     let valid = String::from_utf8_lossy(&text[start..]);
     let marks = Marks { replaced: matches!(valid, Cow::Owned(_)) };

@@ -377,7 +377,12 @@ fn frame_length(text: &[u8]) -> usize {
 /// Whether text that holds no whole object is a piece of an event or of other JSON, or plain text.
 fn kind_of_gap(text: &[u8]) -> Unreadable {
     let holds = |needle: &str| memchr::memmem::find(text, needle.as_bytes()).is_some();
-    let begins = matches!(trimmed(text).first(), Some(b'{' | b'['));
+    // `[pod/web-0/app]` of `kubectl logs --prefix` begins no list.
+    let begins = match trimmed(text) {
+        [b'{', ..] => true,
+        [b'[', rest @ ..] => !rest.trim_ascii_start().first().is_some_and(u8::is_ascii_alphabetic),
+        _ => false,
+    };
     if begins || holds("\"auditID\"") || holds("\"stageTimestamp\"") || holds("\"audit.k8s.io/") {
         Unreadable::CutShort
     } else {

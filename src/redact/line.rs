@@ -16,7 +16,7 @@ use super::{mask_text, pattern, strict};
 
 /// How the forms begin: `time="…` of logrus, `2026-…⇥LEVEL⇥` of zap, and `… AUDIT: id="…` behind a time.
 static BEGINNING: LazyLock<Regex> = LazyLock::new(|| {
-    pattern(r#"^(?:time="|\d{4}-\d\d-\d\dT[0-9:.Z+-]+\t[A-Z]+\t|[^"{}\n]{0,512}\d AUDIT: id=")"#)
+    pattern(r#"^(?:time="|\d{4}-\d\d-\d\dT[0-9:.Z+-]+\t[A-Z]+\t|[^"{}\n]{0,512}[0-9Z] AUDIT: id=")"#)
 });
 
 /// A string as Go quotes it; one that a cut left open goes to the end.
@@ -86,7 +86,9 @@ mod tests {
             let shown = masked(&line).expect("a log line");
             assert!(!shown.contains("aHVudGVyMg"), "{shown}");
             assert!(shown.contains("masked"), "{shown}");
-            assert_eq!(masked(&shown).as_deref(), Some(shown.as_ref()), "masking twice changes nothing");
+            // A manifest leaves one mark of the whole line.
+            let again = masked(&shown);
+            assert!(again.is_none_or(|again| again == shown), "masking twice changes nothing");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::frame;
 use crate::format::controller::Told;
+use crate::format::details::TouchedObject;
 use crate::format::fields::Fields;
 
 /// The reasons of audit records (`util/argo/audit_logger.go`).
@@ -31,11 +32,14 @@ fn by_controller(fields: &Fields<'_>, message: &str) -> Option<Told> {
     let told = || frame(fields, message);
     if let Some(revisions) = message.strip_prefix("Initiated automated sync to ") {
         return Some(
-            told().for_initiator("", true).with_verb("sync").with_revisions(revisions.trim_matches('\'')),
+            told()
+                .for_initiator("", true)
+                .with_outcome("sync", 0)
+                .with_revisions(revisions.trim_matches('\'')),
         );
     }
     if message.starts_with("Updated sync status: ") || message.starts_with("Updated health status: ") {
-        return Some(told().by_controller().with_verb("status"));
+        return Some(told().by_controller().with_outcome("status", 0));
     }
     let operation = message
         .strip_prefix("Sync operation to ")
@@ -44,11 +48,11 @@ fn by_controller(fields: &Fields<'_>, message: &str) -> Option<Told> {
     told.details.finished = told.time;
     // The revision may be empty: then there are two spaces.
     if let Some(revisions) = operation.strip_suffix("succeeded") {
-        return Some(told.with_verb("complete").with_code(Told::SUCCEEDED).with_revisions(revisions.trim()));
+        return Some(told.with_outcome("complete", Told::SUCCEEDED).with_revisions(revisions.trim()));
     }
     let (revisions, why) = operation.split_once("failed")?;
     why.trim_start_matches(':').trim().clone_into(&mut told.details.message);
-    Some(told.with_verb("fail").with_code(Told::FAILED).with_revisions(revisions.trim()))
+    Some(told.with_outcome("fail", Told::FAILED).with_revisions(revisions.trim()))
 }
 
 fn by_person(fields: &Fields<'_>, message: &str) -> Option<Told> {
@@ -64,50 +68,50 @@ fn by_person(fields: &Fields<'_>, message: &str) -> Option<Told> {
     let mut told = frame(fields, message).by_person(user);
     let words: Vec<&str> = deed.split(' ').collect();
     let told = match words.as_slice() {
-        ["initiated", "sync", "locally"] => told.with_verb("override"),
+        ["initiated", "sync", "locally"] => told.with_outcome("override", 0),
         ["initiated", "rollback", "to", history, ..] => {
             told.details.history_id = history.parse().ok();
-            told.with_verb("rollback")
+            told.with_outcome("rollback", 0)
         }
         ["initiated", "sync", "to", ..] | ["initiated", "partial", "sync", "to", ..] => {
             let revision = deed.split_once(" to ").map_or("", |(_, revision)| revision);
-            told.with_verb("sync").with_revisions(revision)
+            told.with_outcome("sync", 0).with_revisions(revision)
         }
-        ["terminated", ..] => told.with_verb("terminate"),
+        ["terminated", ..] => told.with_outcome("terminate", 0),
         ["ran", "action", action, ..] => {
             told.object.subresource = (*action).to_owned().into();
-            told.with_verb("action")
+            told.with_outcome("action", 0)
         }
-        ["created", "token", ..] | ["deleted", "token", ..] => {
+        [word @ ("created" | "deleted"), "token", ..] => {
             told.object.subresource = "token".into();
-            told.with_verb(if words[0] == "created" { "create" } else { "delete" })
+            told.with_outcome(if *word == "created" { "create" } else { "delete" }, 0)
         }
-        ["created", ..] => told.with_verb("create"),
-        ["updated", ..] => told.with_verb("update"),
+        ["created", ..] => told.with_outcome("create", 0),
+        ["updated", ..] => told.with_outcome("update", 0),
         ["patched", "resource", written, ..] => {
             told.details.objects = vec![resource(written, deed, "patched")];
-            told.with_verb("patch")
+            told.with_outcome("patch", 0)
         }
-        ["patched", ..] => told.with_verb("patch"),
+        ["patched", ..] => told.with_outcome("patch", 0),
         ["deleted", "resource", written, ..] => {
             told.details.objects = vec![resource(written, deed, "deleted")];
-            told.with_verb("delete")
+            told.with_outcome("delete", 0)
         }
-        ["deleted", ..] => told.with_verb("delete"),
+        ["deleted", ..] => told.with_outcome("delete", 0),
         _ => return None,
     };
     Some(told)
 }
 
 /// The resource in `patched resource apps/Deployment 'web'`.
-fn resource(written: &str, deed: &str, result: &str) -> crate::format::TouchedObject {
+fn resource(written: &str, deed: &str, result: &str) -> TouchedObject {
     let (group, kind) = written.split_once('/').unwrap_or(("", written));
-    crate::format::TouchedObject {
+    TouchedObject {
         group: group.to_owned(),
         kind: kind.to_owned(),
         name: deed.split('\'').nth(1).unwrap_or_default().to_owned(),
         result: result.to_owned(),
-        ..crate::format::TouchedObject::default()
+        ..TouchedObject::default()
     }
 }
 
@@ -125,5 +129,5 @@ fn retold(fields: &Fields<'_>, message: &str) -> Option<Told> {
     let told = frame(fields, message);
     let told = if user.is_empty() { told.by_controller() } else { told.by_person(&user) };
     let code = if verb == "fail" { Told::FAILED } else { 0 };
-    Some(told.with_verb(verb).with_code(code))
+    Some(told.with_outcome(verb, code))
 }

@@ -73,7 +73,7 @@ pub(super) fn read(fields: &Fields<'_>, message: &str) -> Option<Told> {
         ("Patch", Some(false)) => "auto-sync-off",
         _ => "request",
     };
-    Some(told.with_revisions(&content.text("revision")).with_verb(verb))
+    Some(told.with_revisions(&content.text("revision")).with_outcome(verb, 0))
 }
 
 /// The method, which stands in a field, or at the end of the message.
@@ -103,7 +103,7 @@ fn refused(fields: &Fields<'_>, message: &str, method: &str) -> Option<Told> {
     let code = fields.text("grpc.code");
     let status = http_status(&code)?;
     let error = fields.first_text(&["error", "grpc.error"]);
-    let mut told = frame(fields, &code).by_person("").with_verb("fail").with_code(status);
+    let mut told = frame(fields, &code).by_person("").with_outcome("fail", status);
     let mut parts = error.rsplit_once("permission denied: ").map_or("", |(_, denied)| denied).split(", ");
     if let (Some(_), Some(_), Some(object_name)) = (parts.next(), parts.next(), parts.next()) {
         let (project, name) = object_name.split_once('/').unwrap_or(("", object_name));

@@ -19,7 +19,7 @@ pub(super) fn read(fields: &Fields<'_>, message: &str) -> Option<Told> {
         return finished(fields, message);
     }
     if message.starts_with("Successfully deleted ") && message.ends_with(" resources") {
-        return Some(frame(fields, message).by_controller().with_verb("prune").with_code(Told::SUCCEEDED));
+        return Some(frame(fields, message).by_controller().with_outcome("prune", Told::SUCCEEDED));
     }
     None
 }
@@ -37,7 +37,7 @@ fn began(fields: &Fields<'_>, message: &str, operation: &str) -> Told {
         inside.rsplit_once(' ')
     });
     let (user, automated) = initiator.map_or(("", false), |(user, automated)| (user, automated == "true"));
-    let mut told = frame(fields, message).for_initiator(user, automated).with_verb("begin");
+    let mut told = frame(fields, message).for_initiator(user, automated).with_outcome("begin", 0);
     told = told.with_revisions(member("{Revision:").unwrap_or_default());
     if told.details.revision.is_empty()
         && let Some(revisions) = member("Revisions:[")
@@ -75,9 +75,9 @@ fn object_result(fields: &Fields<'_>, message: &str, result: &str) -> Option<Tol
     }];
     said.clone_into(&mut told.details.message);
     match status {
-        "Synced" => Some(told.with_verb("apply").with_code(Told::SUCCEEDED)),
-        "Pruned" => Some(told.with_verb("prune").with_code(Told::SUCCEEDED)),
-        "SyncFailed" => Some(told.with_verb("fail").with_code(Told::FAILED)),
+        "Synced" => Some(told.with_outcome("apply", Told::SUCCEEDED)),
+        "Pruned" => Some(told.with_outcome("prune", Told::SUCCEEDED)),
+        "SyncFailed" => Some(told.with_outcome("fail", Told::FAILED)),
         _ => None,
     }
 }
@@ -89,7 +89,7 @@ fn finished(fields: &Fields<'_>, message: &str) -> Option<Told> {
         number.checked_mul(SECOND)
     };
     let finish = seconds("finishedAt").or_else(|| fields.moment("finishedAt"))?;
-    let mut told = frame(fields, message).by_controller().with_verb("finish");
+    let mut told = frame(fields, message).by_controller();
     told.details.started = seconds("startedAt").or_else(|| fields.moment("startedAt"));
     told.received = told.details.started;
     told.details.finished = Some(finish);
@@ -101,9 +101,10 @@ fn finished(fields: &Fields<'_>, message: &str) -> Option<Told> {
         _ => String::new(),
     });
     told = told.with_revisions(&revisions.unwrap_or_default());
-    Some(match fields.text("phase").as_ref() {
-        "Succeeded" => told.with_code(Told::SUCCEEDED),
-        "Failed" | "Error" => told.with_code(Told::FAILED),
-        _ => told,
-    })
+    let code = match fields.text("phase").as_ref() {
+        "Succeeded" => Told::SUCCEEDED,
+        "Failed" | "Error" => Told::FAILED,
+        _ => 0,
+    };
+    Some(told.with_outcome("finish", code))
 }
