@@ -6,9 +6,15 @@ use std::sync::Arc;
 
 use super::{App, Effect, LookAt};
 use crate::detect::{AlertBoard, LoadedRules};
-use crate::model::{EventId, Micros};
+use crate::model::{EventId, Micros, SECOND};
 use crate::query::{Alerted, Context, FieldName};
 use crate::store::Hits;
+
+/// Rules with state are asked again after this long: they look at everything that is held.
+const OBSERVE_EVERY: Micros = 2 * SECOND;
+
+/// With fewer records, that takes no time.
+const FEW_RECORDS: u64 = 50_000;
 
 /// What the program knows of alerts.
 #[derive(Debug, Default)]
@@ -21,6 +27,9 @@ pub struct Watch {
     pub(super) for_filters: Arc<Alerted>,
     /// Rows with a part in an alert, in the order of time.
     rows: Vec<(Micros, EventId)>,
+    /// Records that were held when the rules with state were last asked.
+    observed: u64,
+    observed_at: Micros,
     /// Segments that were handed out to be looked at.
     handed_out: BTreeSet<u32>,
 }
@@ -34,6 +43,13 @@ impl Watch {
     /// Rows with a part in an alert, in the order of time.
     pub fn rows(&self) -> &[(Micros, EventId)] {
         &self.rows
+    }
+}
+
+impl Watch {
+    /// Whether rules with state have not seen everything that is held.
+    pub(super) fn is_behind(&self, records: u64) -> bool {
+        self.board.is_some() && self.observed != records
     }
 }
 
@@ -87,6 +103,12 @@ impl App {
     pub(super) fn refresh_alerts(&mut self) {
         let loaded_from = self.is_loading().then(|| self.store.order().first_time()).flatten();
         let Some(board) = &mut self.watch.board else { return };
+        let records = self.store.counts().records;
+        let is_due = records < FEW_RECORDS || self.now - self.watch.observed_at >= OBSERVE_EVERY;
+        if records != self.watch.observed && is_due {
+            (self.watch.observed, self.watch.observed_at) = (records, self.now);
+            board.observe(&self.store, &self.identities);
+        }
         if !board.refresh(&self.store, loaded_from) {
             return;
         }

@@ -525,7 +525,9 @@ impl App {
     /// How often the screen must be drawn anew although nothing happens, in microseconds: while it shows how long
     /// something has been going on.
     pub fn tick_every(&self) -> Option<Micros> {
-        let counting = !self.rate.arrivals.is_empty() || self.time_style == TimeStyle::Relative;
+        let counting = !self.rate.arrivals.is_empty()
+            || self.watch.is_behind(self.store.counts().records)
+            || self.time_style == TimeStyle::Relative;
         counting.then_some(SECOND)
     }
 

@@ -265,7 +265,8 @@ impl Alert {
             );
         }
         self.last = self.last.max(finding.last);
-        self.count += 1;
+        // A correlation is found as often as it holds; a rule with state tells how many requests it is about.
+        self.count += if finding.reason.is_some() { finding.count } else { 1 };
         for event in &finding.events {
             if let Some(segment) = store.segment(*event) {
                 add(&mut self.addresses, segment.string(Field::SourceIp, event.row()));

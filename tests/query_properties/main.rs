@@ -32,7 +32,11 @@ fn alerts(marks: &BTreeSet<EventId>) -> Alerted {
         is_told: true,
     };
     Alerted {
-        rules: vec![rule("r-0", "A pod was seen", 0), rule("r-1", "An odd request", 2), rule("r-2", "A bad deed", 3)],
+        rules: vec![
+            rule("r-0", "A pod was seen", 0),
+            rule("r-1", "An odd request", 2),
+            rule("r-2", "A bad deed", 3),
+        ],
         members: marks.iter().map(|id| (*id, 2)).collect(),
         ..Alerted::default()
     }

@@ -311,7 +311,9 @@ impl Ask {
             FieldName::Code => among(&["*", ">=400", ">400", "<300", "<=200", "400-403", "4xx", "=403"]),
             FieldName::Kind => plain(model::kind(&record.user)),
             FieldName::Is => among(&["write", "read", "failed", "dryrun", "noop", "routine", "NoOp"]),
-            FieldName::Alert => among(&["yes", "no", "high", ">=medium", "<high", "low", "critical", "r-1", "r-2", "bad", "seen"]),
+            FieldName::Alert => among(&[
+                "yes", "no", "high", ">=medium", "<high", "low", "critical", "r-1", "r-2", "bad", "seen",
+            ]),
             FieldName::Mark => among(&["yes", "no", "No"]),
             FieldName::Decision => word(record.decision.name()),
             FieldName::Level => word(record.level.name()),
