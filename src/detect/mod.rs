@@ -34,6 +34,7 @@ mod files;
 mod item;
 mod loaded;
 mod matcher;
+mod mended;
 mod modifiers;
 mod path;
 mod problem;
