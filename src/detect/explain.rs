@@ -82,7 +82,7 @@ impl Telling<'_> {
         match test {
             Test::Item(item) => {
                 let leaves = self.row.leaves(&item.source);
-                let reasons = item.reasons(&leaves, &|test, leaf| self.row.compare(test, leaf));
+                let reasons = item.reasons(&leaves, &|test, leaves| self.row.compare(test, leaves));
                 for (at, pattern) in reasons {
                     let leaf = at.and_then(|at| leaves.get(at));
                     let text = leaf.and_then(|leaf| leaf.written()).unwrap_or_default();

@@ -36,6 +36,7 @@ mod item;
 mod lists;
 mod loaded;
 mod matcher;
+mod mended;
 mod modifiers;
 mod path;
 mod problem;

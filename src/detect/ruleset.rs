@@ -1,6 +1,6 @@
 //! Loading: files to rules, correlations and filters, and what is wrong with them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use rsigma_parser::{
@@ -139,6 +139,11 @@ impl Loading {
     }
 
     fn take_document(&mut self, place: &Place<'_>) {
+        if is_nested_too_deeply(place.text) {
+            let problem = LoadProblem::error(&place.file.path, place.line, "nested too deeply");
+            self.problems.push(problem);
+            return;
+        }
         let SigmaCollection { rules, correlations, filters, errors, .. } = match parse_sigma_yaml(place.text)
         {
             Ok(collection) => collection,
@@ -298,7 +303,16 @@ impl Loading {
             for name in names {
                 let is_known = self.infos.iter().any(|info| called(info, name));
                 if !is_known && !self.skipped_names.contains(name) {
-                    let reason = format!("the filter names rule {name}, which is not loaded");
+                    let is_correlation = |pending: &Pending<CorrelationRule>| {
+                        let CorrelationRule { id, name: own, title, .. } = &pending.document;
+                        [id.as_ref(), own.as_ref(), Some(title)].contains(&Some(name))
+                    };
+                    let reason = match self.correlations.iter().any(is_correlation) {
+                        true => format!(
+                            "{name} is a correlation, which no filter narrows: name the rules that it correlates"
+                        ),
+                        false => format!("the filter names rule {name}, which is not loaded"),
+                    };
                     let problem = LoadProblem::warning(&origin.file, origin.line, reason);
                     self.problems.push(problem.of(&filter.title));
                 }
@@ -310,12 +324,18 @@ impl Loading {
     fn resolve_correlations(&mut self) -> Vec<Correlation> {
         let mut resolved: Vec<Correlation> = self.first_seen();
         let mut waiting = std::mem::take(&mut self.correlations);
+        let mut names = Names::default();
+        self.infos.iter().enumerate().for_each(|(at, info)| names.add(info, at));
         loop {
             let before = waiting.len();
             let mut left = Vec::new();
             for pending in waiting {
-                match Correlation::compile(&pending.document, &|name| self.called(name)) {
-                    Ok(correlation) => self.take_correlation(correlation, &pending, &mut resolved),
+                match Correlation::compile(&pending.document, &|name| names.rule(name)) {
+                    Ok(correlation) => {
+                        if let Some(at) = self.take_correlation(correlation, &pending, &mut resolved) {
+                            names.add(&self.infos[at], at);
+                        }
+                    }
                     Err(Refused::Missing(_)) => left.push(pending),
                     Err(Refused::Invalid(refusal)) => self.refuse(&pending, &refusal),
                 }
@@ -324,13 +344,15 @@ impl Loading {
             if waiting.len() == before {
                 break;
             }
+            // A long chain that is written from its end takes two rounds then, not one for each of its parts.
+            waiting.reverse();
         }
         for pending in waiting {
             // A correlation of other logs' rules is about other logs.
             if pending.document.rules.iter().all(|name| self.skipped_names.contains(name)) {
                 *self.skipped.entry("correlations".to_owned()).or_default() += 1;
             } else if let Err(Refused::Missing(name)) =
-                Correlation::compile(&pending.document, &|name| self.called(name))
+                Correlation::compile(&pending.document, &|name| names.rule(name))
             {
                 let reason =
                     format!("it correlates rule {name}, which is not loaded, or leads back to itself");
@@ -345,22 +367,19 @@ impl Loading {
         resolved
     }
 
-    fn called(&self, name: &str) -> Option<RuleIndex> {
-        self.infos.iter().position(|info| info.is_called(name)).map(|at| RuleIndex(at as u32))
-    }
-
     fn take_correlation(
         &mut self,
         mut correlation: Correlation,
         pending: &Pending<CorrelationRule>,
         resolved: &mut Vec<Correlation>,
-    ) {
+    ) -> Option<usize> {
         let info = RuleInfo::of_correlation(&pending.document, pending.origin.clone(), pending.text.clone());
-        let Some(at) = self.place_for(&info, pending.origin.clone()) else { return };
+        let at = self.place_for(&info, pending.origin.clone())?;
         self.put(at, info, None);
         correlation.rule = RuleIndex(at as u32);
         resolved.retain(|known| known.rule != correlation.rule);
         resolved.push(correlation);
+        Some(at)
     }
 
     fn refuse(&mut self, pending: &Pending<CorrelationRule>, refusal: &Refusal) {
@@ -385,6 +404,45 @@ impl Loading {
         }
         found
     }
+}
+
+/// Rules by what correlations may call them.
+#[derive(Default)]
+struct Names(HashMap<String, RuleIndex>);
+
+impl Names {
+    fn add(&mut self, info: &RuleInfo, at: usize) {
+        for name in [Some(&info.id), info.name.as_ref()].into_iter().flatten() {
+            self.0.entry(name.clone()).or_insert(RuleIndex(at as u32));
+        }
+    }
+
+    fn rule(&self, name: &str) -> Option<RuleIndex> {
+        self.0.get(name).copied()
+    }
+}
+
+/// Whether a document is nested so deeply that parsing it would take minutes or all of the stack: flow collections, for
+/// which the YAML parser's time grows with the square of the depth, and `not not not` in a condition, where the
+/// condition parser's recursion has no end of its own. Brackets within texts are counted as well, but nobody writes
+/// hundreds that are never closed.
+fn is_nested_too_deeply(text: &str) -> bool {
+    const MOST_OPEN: usize = 500;
+    let (mut open, mut nots) = (0usize, 0usize);
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open > MOST_OPEN {
+            return true;
+        }
+    }
+    text.split_ascii_whitespace().any(|word| {
+        nots = if word == "not" { nots + 1 } else { 0 };
+        nots > MOST_OPEN
+    })
 }
 
 /// Whether a rule is about Kubernetes audit logs. Categories say nothing more.

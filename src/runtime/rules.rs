@@ -2,6 +2,7 @@
 //! run again over what is held. [`crate::app`] says what must be looked at; workers of [`crate::ingest`] take the rules
 //! from the channel that is kept here.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -50,9 +51,13 @@ impl Rules {
 
     /// Runs rules over segments on a thread of its own, newest first.
     pub(super) fn look_at(&self, look: LookAt) {
-        let sender = self.sender.clone();
+        let (sender, current) = (self.sender.clone(), self.subscribe());
         let body = move || {
             for (number, segment) in look.segments.into_iter().rev() {
+                // Other rules count by now: nobody waits for what these would say.
+                if current.borrow().number() > look.engine.number() {
+                    return;
+                }
                 let hits = look.engine.look_at(&segment);
                 if sender.blocking_send(Msg::LookedAt(number, hits)).is_err() {
                     return;
@@ -97,18 +102,41 @@ fn state_of(folders: &[PathBuf]) -> Vec<(PathBuf, u64, Option<SystemTime>)> {
     /// Files looked at; more are no folder of rules.
     const MOST_FILES: usize = 20_000;
     let mut state = Vec::new();
+    // Links may lead to a folder several times, or in a circle.
+    let mut seen = HashSet::new();
     let mut waiting = folders.to_vec();
     while let Some(path) = waiting.pop() {
         let Ok(about) = std::fs::metadata(&path) else { continue };
         if !about.is_dir() {
             state.push((path, about.len(), about.modified().ok()));
-        } else if let Ok(entries) = std::fs::read_dir(&path) {
+        } else if std::fs::canonicalize(&path).is_ok_and(|real| seen.insert(real))
+            && let Ok(entries) = std::fs::read_dir(&path)
+        {
             waiting.extend(entries.flatten().map(|entry| entry.path()));
         }
-        if state.len() + waiting.len() > MOST_FILES {
+        if state.len() + seen.len() + waiting.len() > MOST_FILES {
             break;
         }
     }
     state.sort();
     state
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_that_lead_back_are_followed_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("rule.yml"), "title: a\n").expect("a file");
+        for name in ["a", "b", "c"] {
+            std::os::unix::fs::symlink(".", folder.path().join(name)).expect("a link");
+        }
+        let folders = [folder.path().to_owned()];
+        let state = state_of(&folders);
+        assert_eq!(state.len(), 1, "{state:?}");
+        std::fs::write(folder.path().join("rule.yml"), "title: longer\n").expect("a file");
+        assert_ne!(state_of(&folders), state);
+    }
 }

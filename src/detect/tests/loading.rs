@@ -1,11 +1,12 @@
 //! Files with rules of all kinds, good and bad.
 
 use std::fs;
+use std::sync::Arc;
 
 use serde_json::json;
 
 use super::{event, line, matches, rule, segment};
-use crate::detect::{ProblemKind, RuleSet, Severity};
+use crate::detect::{Correlator, ProblemKind, RuleSet, Severity};
 
 fn parse(text: &str) -> (RuleSet, Vec<crate::detect::LoadProblem>) {
     RuleSet::parse("rules/x.yml".as_ref(), text)
@@ -191,4 +192,63 @@ fn equal_tests_of_many_rules_are_one() {
     assert_eq!(engine.hits(&segment(&[event(json!({}))]), 0..1).len(), 2);
     let flags = [line("verb|re: A").replace("id: t", "id: u"), line("verb|re|i: A")];
     assert_eq!(super::engine(&flags.join("---\n")).tests.len(), 2, "flags are part of a pattern");
+}
+
+#[test]
+fn what_would_take_the_stack_is_refused() {
+    let rule = |selection: &str, condition: &str| {
+        format!(
+            "title: T\nlogsource: {{product: kubernetes}}\ndetection:\n    s: {selection}\n    condition: {condition}\n"
+        )
+    };
+    for text in [
+        rule("{verb: get}", &format!("{}s", "not ".repeat(16_000))),
+        rule(&format!("{}x{}", "[".repeat(100_000), "]".repeat(100_000)), "s"),
+        rule(&format!("{}x{}", "{a: ".repeat(50_000), "}".repeat(50_000)), "s"),
+    ] {
+        let (rules, problems) = RuleSet::parse("deep.yml".as_ref(), &text);
+        assert!(rules.rules().is_empty());
+        assert_eq!(problems.len(), 1, "{problems:?}");
+    }
+    let (rules, problems) =
+        RuleSet::parse("brackets.yml".as_ref(), &rule("{verb|re: '\\[\\[\\{'}", "not not s"));
+    assert_eq!((rules.rules().len(), problems.len()), (1, 0), "{problems:?}");
+}
+
+#[test]
+fn thousands_of_filters_narrow_a_rule() {
+    let mut text = super::line("verb: create");
+    for number in 0..3_000 {
+        text += &format!(
+            "\n---\ntitle: F{number}\nlogsource: {{product: kubernetes}}\nfilter:\n    rules: any\n    s: {{user.username: u{number}}}\n    condition: not s\n"
+        );
+    }
+    assert!(super::matches(&text, &event(json!({}))));
+    assert!(!super::matches(&text, &event(json!({"user": {"username": "u2999"}}))));
+}
+
+#[test]
+fn long_chains_of_correlations_may_be_written_from_their_end() {
+    let link = |number: usize| {
+        let before = number - 1;
+        format!(
+            "---\ntitle: C{number}\nid: c{number}\ncorrelation: {{type: event_count, rules: [c{before}], timespan: 5m, condition: {{gte: 1}}}}\n"
+        )
+    };
+    let first = super::line("verb: create").replace("id: t", "id: c0");
+    let text: String = std::iter::once(first + "\n").chain((1..=1_000).rev().map(link)).collect();
+    let engine = Arc::new(super::engine(&text));
+    let segment = super::segment(&[event(json!({}))]);
+    let mut correlator = Correlator::new(Arc::clone(&engine));
+    correlator.take(0, &segment, &engine.hits(&segment, 0..1));
+    assert_eq!(correlator.findings().len(), 1_000, "one event goes through all of them");
+}
+
+#[test]
+fn a_filter_of_a_correlation_is_told_to_do_nothing() {
+    let text = super::line("verb: create")
+        + "\n---\ntitle: C\nid: c\ncorrelation: {type: event_count, rules: [t], timespan: 5m, condition: {gte: 1}}\n---\ntitle: F\nlogsource: {product: kubernetes}\nfilter:\n    rules: [c]\n    s: {verb: get}\n    condition: not s\n";
+    let (_, problems) = RuleSet::parse("filter.yml".as_ref(), &text);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].reason.contains("is a correlation"), "{problems:?}");
 }
