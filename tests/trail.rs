@@ -565,3 +565,46 @@ fn clocks_are_compared_by_what_stands_in_both_logs() {
         assert!(chain.causes[0].evidence.contains("40"), "{}", chain.causes[0].evidence);
     });
 }
+
+#[test]
+fn the_scenario_of_the_three_logs_names_the_application_the_commit_and_the_person_and_only_those() {
+    let truth: Value = serde_json::from_str(include_str!("data/trail/truth.json")).expect("JSON");
+    let text = |path: &str| {
+        truth.pointer(path).and_then(Value::as_str).unwrap_or_else(|| panic!("{path}")).to_owned()
+    };
+    let mut store = Store::new();
+    for (number, lines) in [
+        include_str!("data/trail/argocd.log"),
+        include_str!("data/trail/kube.jsonl"),
+        include_str!("data/trail/rancher.log"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        store.push(*batch(lines, 1 + number as u32));
+    }
+    let mut identities = Identities::default();
+    identities.update(&store);
+    let log = Log { store: &store, identities: &identities, zone: TimeZoneChoice::Utc };
+    let delete = chain(&log, &text("/delete/auditID"));
+    let git = git(&delete);
+    let application = text("/application");
+    assert!(application.ends_with(&git.application), "{git:?}");
+    assert_eq!(
+        (git.commit, git.repository, git.initiator),
+        (text("/commit"), text("/repository"), text("/person"))
+    );
+    let told = kauditui::trace::tell::chain(&log, &delete);
+    let told: String = told.iter().map(|line| format!("{line}\n")).collect();
+    for name in [text("/person"), text("/commit"), text("/repository")] {
+        assert!(told.contains(&name), "{name} is told:\n{told}");
+    }
+    for other in truth["mustNotBeNamed"].as_array().expect("a list") {
+        let other = other.as_str().expect("a name");
+        assert!(!told.contains(other), "{other} has no part in it:\n{told}");
+    }
+    let binding = chain(&log, &text("/roleBinding/auditID"));
+    for name in [text("/roleBinding/person"), text("/roleBinding/user"), text("/roleBinding/address")] {
+        assert!(end(&binding).contains(&name), "{name}: {}", end(&binding));
+    }
+}
