@@ -311,6 +311,10 @@ proptest! {
                 continue;
             }
             for rule in (0..engine.rules().len() as u32).map(RuleIndex) {
+                // Of these, the columns say nothing.
+                if engine.rule(rule).state.is_some() {
+                    continue;
+                }
                 let by_columns = hits.binary_search(&Hit { row, rule }).is_ok();
                 let by_row = engine.matches(rule, &segment, row);
                 prop_assert_eq!(by_columns, by_row, "{}: {}", engine.rule(rule).id, lines[row as usize]);
