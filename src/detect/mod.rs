@@ -21,6 +21,7 @@
 //!   decision was not denied.
 //! - Records of stage RequestReceived are not looked at: the answer tells more. Those of level Metadata have no bodies.
 
+mod ack;
 mod alert;
 mod board;
 mod columns;
@@ -36,6 +37,7 @@ mod item;
 mod loaded;
 mod matcher;
 mod modifiers;
+mod mute;
 mod path;
 mod problem;
 mod readiness;
@@ -49,12 +51,14 @@ mod subject;
 mod tests;
 mod windows;
 
+pub use ack::{Ack, AckKind, Acks, AlertState};
 pub use alert::{Alert, AlertKey, Alerts};
 pub use board::AlertBoard;
 pub use correlator::{Correlator, Finding};
 pub use engine::{Engine, Hit};
 pub use explain::Why;
 pub use loaded::LoadedRules;
+pub use mute::{Mute, MuteScope, mute};
 pub use problem::{LoadProblem, ProblemKind};
 pub use readiness::{Readiness, readiness};
 pub use risk::{Risk, risks};
