@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::App;
+use super::alert_table::{AlertGroup, AlertGrouping};
 use super::detail::Detail;
 use super::rule_table::about_rule;
 use super::sheet::{LineKind, SheetLine};
@@ -36,18 +37,7 @@ impl App {
         lines.extend(self.found_in_words(alert));
         lines.extend(self.event_in_words(alert));
         lines.push(SheetLine::new("seen", self.seen_in_words(alert)));
-        if let Some(risk) = self.alert_table.risk(&alert.subject.user).filter(|risk| risk.score > 0) {
-            let tactics: Vec<&str> = risk.tactics.iter().map(String::as_str).collect();
-            let text = format!(
-                "{} for {}: {} rules, {} tactics within an hour ({})",
-                risk.score,
-                risk.actor,
-                risk.rules,
-                risk.tactics.len(),
-                tactics.join(", ")
-            );
-            lines.push(SheetLine::new("risk", text));
-        }
+        lines.extend(self.risk_in_words(&alert.subject.user));
         lines.extend(labelled("next", next_steps(rule)));
         lines.push(SheetLine::new(
             "keys",
@@ -55,6 +45,42 @@ impl App {
         ));
         lines.extend(about_rule(rule));
         lines
+    }
+
+    /// All that is told of alerts that are put together.
+    pub(super) fn told_of_group(&self, group: &AlertGroup) -> Vec<SheetLine> {
+        let name = if group.value.is_empty() { "none" } else { &group.value };
+        let mut lines = vec![SheetLine::new("group", name).as_kind(LineKind::Strong)];
+        if self.alert_table.grouping == AlertGrouping::User {
+            lines.extend(self.risk_in_words(&group.value));
+        }
+        let (alerts, events) =
+            (text::counted(group.alerts as u64, "alert"), text::counted(group.events, "event"));
+        lines.push(SheetLine::new("sum", format!("{alerts}, {events}")));
+        lines.push(SheetLine::new("keys", "Enter folds and unfolds · B groups by something else"));
+        lines
+    }
+
+    /// What is told where there is no alert.
+    pub(super) fn told_of_nothing(&self) -> Vec<SheetLine> {
+        vec![
+            SheetLine::new("alerts", "medium, high and critical; low and informational is activity: x"),
+            SheetLine::new("rules", ":rules lists them, and which cannot fire on this log"),
+            SheetLine::new("own", "--rules DIR adds Sigma rules and filters of your own"),
+        ]
+    }
+
+    fn risk_in_words(&self, actor: &str) -> Option<SheetLine> {
+        let risk = self.alert_table.risk(actor).filter(|risk| risk.score > 0)?;
+        let tactics: Vec<&str> = risk.tactics.iter().map(String::as_str).collect();
+        let text = format!(
+            "{} for {actor}: {}, {} within an hour ({})",
+            risk.score,
+            text::counted(risk.rules as u64, "rule"),
+            text::counted(risk.tactics.len() as u64, "tactic"),
+            tactics.join(", ")
+        );
+        Some(SheetLine::new("risk", text))
     }
 
     fn state_in_words(&self, alert: &Alert) -> Option<SheetLine> {
@@ -135,7 +161,9 @@ impl App {
         let Some(detail) = Detail::open(&self.store, alert.newest, self.revealed) else {
             return vec![SheetLine::new("note", "its newest event was dropped for memory")];
         };
-        let told = detail.summary.into_iter().map(|line| SheetLine::new(line.label, line.text));
+        // Why the request was allowed is not why the alert fired.
+        let label = |label: &'static str| if label == "why" { "access" } else { label };
+        let told = detail.summary.into_iter().map(|line| SheetLine::new(label(line.label), line.text));
         let mut lines: Vec<SheetLine> = told.collect();
         if let Some(request) = Request::read(&self.store, alert.newest) {
             let behind = who(&self.log(), &request).into_iter().filter(|finding| {
@@ -224,6 +252,7 @@ fn why_in_words(why: &Why) -> String {
     let Why { selection, field, value, pattern } = why;
     match (field.as_str(), value.as_str()) {
         ("", _) => format!("{selection}: the event holds {pattern}"),
+        (field, "") if matches!(pattern.as_str(), "" | "null") => format!("{selection}: {field} is absent"),
         (field, "") => format!("{selection}: {field} {pattern}"),
         (field, value) if value == pattern => format!("{selection}: {field} = {value}"),
         (field, value) => format!("{selection}: {field} = {value} (rule: {pattern})"),

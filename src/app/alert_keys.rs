@@ -1,7 +1,7 @@
 //! What keys do on the alerts screen and on the rules screen, and what keeps both in step.
 
 use super::action::Action;
-use super::alert_table::{AlertLine, AlertTab};
+use super::alert_table::{AlertLine, AlertTab, Told};
 use super::rule_table::RuleLine;
 use super::{App, Focus, Mode, Placement, Screen, menus};
 use crate::detect::{Alert, AlertKey, AlertState, Severity};
@@ -267,17 +267,31 @@ impl App {
     }
 
     fn tell_of_alert(&mut self) {
-        let now = self.selected_alert().map(|alert| (alert.key.clone(), self.watch.version(), self.revealed));
-        if self.alert_table.told == now {
+        let now = match self.alert_table.line() {
+            Some(AlertLine::Heading(group)) => Told::Group(group.clone()),
+            Some(AlertLine::Alert(..)) => self.selected_alert().map_or(Told::Nothing, |alert| Told::Alert {
+                key: alert.key.clone(),
+                last: alert.last,
+                count: alert.count,
+                is_open: self.watch.acks.state(alert).is_open(),
+                revealed: self.revealed,
+            }),
+            None => Told::Nothing,
+        };
+        if self.alert_table.told.as_ref() == Some(&now) {
             return;
         }
-        let lines = self.selected_alert().map(|alert| self.told_of_alert(alert)).unwrap_or_default();
+        let lines = match (&now, self.selected_alert()) {
+            (Told::Group(group), _) => self.told_of_group(group),
+            (_, Some(alert)) => self.told_of_alert(alert),
+            _ => self.told_of_nothing(),
+        };
         let is_same = match (&self.alert_table.told, &now) {
-            (Some((before, ..)), Some((after, ..))) => before == after,
+            (Some(Told::Alert { key: before, .. }), Told::Alert { key: after, .. }) => before == after,
             _ => false,
         };
         self.alert_table.sheet.set(lines, is_same);
-        self.alert_table.told = now;
+        self.alert_table.told = Some(now);
     }
 
     /// What to say where no alert is listed: what was looked at, by what, and what could not be seen.
@@ -288,18 +302,19 @@ impl App {
         let tab = self.alert_table.tab;
         let counts = self.alert_table.counts();
         let mut lines = Vec::new();
-        let records = text::thousands(self.store.counts().requests);
+        let requests = text::counted(self.store.counts().requests, "request");
         lines.push(match tab {
             _ if self.alert_table.hidden() > 0 => {
                 let hidden = text::thousands(self.alert_table.hidden() as u64);
                 format!("None matches the filter, which leaves out {hidden}.")
             }
-            AlertTab::Alerts => format!("No alerts among {records} requests."),
-            AlertTab::Activity => format!("No activity worth a line among {records} requests."),
+            AlertTab::Alerts => format!("No alerts among {requests}."),
+            AlertTab::Activity => format!("No activity worth a line among {requests}."),
             AlertTab::Done => "Nothing was acknowledged or closed; m and X do that.".to_owned(),
         });
         if tab == AlertTab::Alerts && counts[1] + counts[2] > 0 {
-            lines.push(format!("{} kinds of activity, {} dealt with: x shows them.", counts[1], counts[2]));
+            let kinds = text::counted(counts[1] as u64, "kind");
+            lines.push(format!("{kinds} of activity, {} dealt with: x shows them.", counts[2]));
         }
         if let (Some(first), Some(last)) = (self.store.order().first_time(), self.store.order().last_time()) {
             let clock = |time| format_stamp(time, self.zone());
@@ -335,7 +350,7 @@ impl App {
     /// How many rules are in use, and how many of them are blind or broken.
     pub fn rules_in_words(&self) -> String {
         let Some(rules) = &self.watch.rules else { return String::new() };
-        let mut parts = vec![format!("{} rules", rules.engine.rules().len())];
+        let mut parts = vec![text::counted(rules.engine.rules().len() as u64, "rule")];
         let blind = self.rule_table.blind();
         if blind > 0 {
             parts.push(format!("{blind} cannot fire on this log"));

@@ -160,15 +160,23 @@ pub enum AlertLine {
 
 /// What decides which lines there are.
 #[derive(Clone, PartialEq, Debug)]
-pub struct MadeOf {
+struct MadeOf {
     /// Of the alerts and of what was dealt with.
-    pub version: u64,
+    version: u64,
     /// The filter, and how much it has found; `None` without one.
-    pub filter: Option<(String, usize, bool)>,
+    filter: Option<(String, usize, bool)>,
     tab: AlertTab,
     grouping: AlertGrouping,
     sort: usize,
     descending: bool,
+}
+
+/// What the text beside the table is about, with all that it depends on.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Told {
+    Nothing,
+    Group(AlertGroup),
+    Alert { key: AlertKey, last: Micros, count: u64, is_open: bool, revealed: bool },
 }
 
 /// The alerts screen.
@@ -186,8 +194,8 @@ pub struct AlertTable {
     pub cursor: TableCursor,
     /// What is told of the alert under it.
     pub sheet: Sheet,
-    /// Of which alert that is, as of which version, and whether secrets are shown.
-    pub(super) told: Option<(AlertKey, u64, bool)>,
+    /// What that is about.
+    pub(super) told: Option<Told>,
     /// The alert that an input line or a list is about.
     pub(super) dealing: Option<AlertKey>,
     /// The filter file that is shown and not yet written.

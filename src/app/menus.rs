@@ -492,7 +492,7 @@ impl App {
             let own = [
                 item("s", "alert in a sentence", Does::Copy(CopyWhat::Alert)),
                 item("d", "auditIDs of the alert's newest events", Does::Copy(CopyWhat::AuditIds)),
-                item("j", "alert as JSON", Does::Copy(CopyWhat::AlertJson)),
+                item("J", "alert as JSON", Does::Copy(CopyWhat::AlertJson)),
             ];
             items.splice(0..0, own);
         }

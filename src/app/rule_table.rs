@@ -245,12 +245,11 @@ fn told_of_problem(problem: &LoadProblem) -> Vec<SheetLine> {
         0 => problem.file.display().to_string(),
         line => format!("{}:{line}", problem.file.display()),
     };
-    vec![
-        SheetLine::new("state", what).as_kind(LineKind::Strong),
-        SheetLine::new("rule", problem.title.clone().unwrap_or_default()),
-        SheetLine::new("file", place),
-        SheetLine::new("why", problem.reason.clone()),
-    ]
+    let mut lines = vec![SheetLine::new("state", what).as_kind(LineKind::Strong)];
+    lines.extend(problem.title.as_ref().map(|title| SheetLine::new("rule", title.clone())));
+    lines.push(SheetLine::new("file", place));
+    lines.push(SheetLine::new("why", problem.reason.clone()));
+    lines
 }
 
 fn skipped(rules: &LoadedRules) -> Vec<SheetLine> {

@@ -11,7 +11,7 @@ use super::object::ObjectScreen;
 use super::side::Side;
 use super::statistics::{Question, Shape};
 use super::story::Story;
-use super::{App, Effect, Focus, Mode, menus};
+use super::{App, Effect, Focus, Mode, Placement, menus};
 use crate::model::{EventId, parse_user_time};
 use crate::query::{
     Change, Expression, FieldName, Node, Target, View, ViewOptions, absence_of, condition_by_or_as,
@@ -100,6 +100,10 @@ impl App {
         if self.screen != screen {
             self.screen_before = self.screen;
             self.screen = screen;
+            // What filled the screen there is not what one comes here for.
+            if self.placement == Placement::Full {
+                self.placement = Placement::Below;
+            }
         }
         self.opened = false;
         self.focus = Focus::Rows;

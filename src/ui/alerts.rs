@@ -137,20 +137,20 @@ fn draw_heading(app: &App, canvas: &mut Canvas<'_>, area: Area, group: &AlertGro
         (user, AlertGrouping::User) => shorten::user(user, area.width < 110).into_owned(),
         (value, _) => value.to_owned(),
     };
-    let events = text::human_count(group.events);
-    let s = |count: u64| if count == 1 { "" } else { "s" };
     let mut sums = format!(
-        "  {} alert{}, {events} event{}, last {}",
-        group.alerts,
-        s(group.alerts as u64),
-        s(group.events),
+        "  {}, {}, last {}",
+        text::counted(group.alerts as u64, "alert"),
+        text::counted(group.events, "event"),
         format_time(app, group.last, false)
     );
     if table.grouping == AlertGrouping::User
         && let Some(risk) = table.risk(&group.value).filter(|risk| risk.score > 0)
     {
-        sums +=
-            &canvas.words(&format!(" · risk {}: {} tactics within an hour", risk.score, risk.tactics.len()));
+        sums += &canvas.words(&format!(
+            " · risk {}: {} within an hour",
+            risk.score,
+            text::counted(risk.tactics.len() as u64, "tactic")
+        ));
     }
     let parts = [
         (sign, Role::Heading),

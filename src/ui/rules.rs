@@ -14,7 +14,7 @@ use crate::text;
 fn columns(width: u16) -> [Column; 4] {
     let (hits, state) = match width {
         110.. => (9, 48),
-        76.. => (6, 28),
+        76.. => (7, 27),
         50.. => (5, 14),
         _ => (0, 0),
     };
@@ -60,7 +60,7 @@ fn summary(app: &App, rules: &LoadedRules) -> String {
     let can = ready.iter().filter(|ready| ready.is_ready()).count();
     let blind = app.rule_table.blind();
     let mut parts =
-        vec![format!("{} rules", rules.engine.rules().len()), format!("{can} can fire on this log")];
+        vec![text::counted(rules.engine.rules().len() as u64, "rule"), format!("{can} can fire on this log")];
     if blind > 0 {
         parts.push(format!("for {blind} it tells too little"));
     }
@@ -74,7 +74,8 @@ fn summary(app: &App, rules: &LoadedRules) -> String {
     }
     let skipped: usize = rules.skipped.values().sum();
     if skipped > 0 {
-        parts.push(format!("{skipped} are about other logs"));
+        let verb = if skipped == 1 { "is" } else { "are" };
+        parts.push(format!("{skipped} {verb} about other logs"));
     }
     parts.join(" · ")
 }
@@ -103,7 +104,7 @@ fn cells(app: &App, rules: &LoadedRules, line: RuleLine, columns: &[Column]) -> 
                 ("-".to_owned(), Role::Faint),
                 (String::new(), Role::Faint),
                 ("left out".to_owned(), Role::Faint),
-                (format!("{} rules about other logs", text::thousands(count as u64)), Role::Faint),
+                (format!("{} about other logs", text::counted(count as u64, "rule")), Role::Faint),
             ]
         }
         RuleLine::Rule(rule) => {
