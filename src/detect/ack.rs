@@ -216,7 +216,7 @@ mod tests {
             ("", "EOF"),
             ("{\"version\": 2, \"alerts\": []}", "version 2"),
             (&text.replace("2023-11-14T", "yesterday "), "is no time"),
-            (&text[..40], "line 3"),
+            (&text[..40], "EOF while parsing"),
         ] {
             let error = Acks::parse(broken).expect_err("it is broken");
             assert!(error.contains(why), "{error}");
