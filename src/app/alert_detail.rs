@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::App;
-use super::alert_table::{AlertGroup, AlertGrouping};
+use super::alert_order::AlertGrouping;
+use super::alert_table::AlertGroup;
 use super::detail::Detail;
 use super::rule_table::about_rule;
 use super::sheet::{LineKind, SheetLine};

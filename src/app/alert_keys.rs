@@ -1,7 +1,8 @@
 //! What keys do on the alerts screen and on the rules screen, and what keeps both in step.
 
 use super::action::Action;
-use super::alert_table::{AlertLine, AlertTab, Told};
+use super::alert_order::AlertTab;
+use super::alert_table::{AlertLine, Told};
 use super::rule_table::RuleLine;
 use super::{App, Focus, Mode, Placement, Screen, menus};
 use crate::detect::{Alert, AlertKey, AlertState, Severity};
@@ -9,7 +10,6 @@ use crate::model::{EventId, format_stamp};
 use crate::query::{Change, Expression, FieldName, Node, condition_for, with_condition, with_value};
 use crate::redact::holds_mark;
 use crate::text;
-use crate::trace::report::Coverage;
 
 /// The fields that correlations group by and filters know.
 const GROUP_FIELDS: [(&str, FieldName); 9] = [
@@ -320,11 +320,11 @@ impl App {
             let clock = |time| format_stamp(time, self.zone());
             lines.push(format!("Looked at {} to {}.", clock(first), clock(last)));
         }
-        let levels: Vec<String> = Coverage::levels_of(&self.store)
-            .into_iter()
+        let levels = self.rule_table.levels().iter();
+        let levels: Vec<String> = levels
             .map(|(level, count)| {
                 let name = if level.name().is_empty() { "no level" } else { level.name() };
-                format!("{name} {}", text::human_count(count))
+                format!("{name} {}", text::human_count(*count))
             })
             .collect();
         if !levels.is_empty() {

@@ -10,6 +10,7 @@
 pub mod action;
 mod alert_detail;
 mod alert_keys;
+pub mod alert_order;
 pub mod alert_table;
 pub mod alerts;
 mod analysis;

@@ -9,8 +9,10 @@ use super::table::TableCursor;
 use crate::detect::{
     AlertBoard, LoadProblem, LoadedRules, ProblemKind, Readiness, RuleIndex, RuleInfo, readiness,
 };
+use crate::model::Level;
 use crate::store::Store;
 use crate::text;
+use crate::trace::report::Coverage;
 
 /// A line of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,6 +46,8 @@ pub const RULE_SORTS: [RuleSort; 4] =
 #[derive(Debug, Default)]
 struct Ready {
     of: Vec<Readiness>,
+    /// How many records there are of each level.
+    levels: Vec<(Level, u64)>,
     engine: u64,
     records: u64,
     is_final: bool,
@@ -88,6 +92,11 @@ impl RuleTable {
         &self.ready.of
     }
 
+    /// How many records there are of each level, as of when that was worked out.
+    pub fn levels(&self) -> &[(Level, u64)] {
+        &self.ready.levels
+    }
+
     /// How many rules the log tells too little for.
     pub fn blind(&self) -> usize {
         self.ready.of.iter().filter(|ready| ready.is_blind()).count()
@@ -116,6 +125,7 @@ impl RuleTable {
         }
         self.ready = Ready {
             of: readiness(board.engine(), store),
+            levels: Coverage::levels_of(store),
             engine: board.engine().number(),
             records,
             is_final,

@@ -5,7 +5,8 @@ use super::grid::{self, Column};
 use super::shorten;
 use super::theme::Role;
 use super::timeline::format_time;
-use crate::app::alert_table::{AlertGroup, AlertGrouping, AlertLine, AlertTab};
+use crate::app::alert_order::{AlertGrouping, AlertTab};
+use crate::app::alert_table::{AlertGroup, AlertLine};
 use crate::app::geometry::Area;
 use crate::app::sheet::{LABELS, LineKind, Sheet};
 use crate::app::{App, Focus};
@@ -279,7 +280,7 @@ pub fn draw_sheet(app: &App, canvas: &mut Canvas<'_>, area: Area, title: &str, s
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::alert_table::{ALERT_SORTS, AlertSort};
+    use crate::app::alert_order::{ALERT_SORTS, AlertSort};
 
     #[test]
     fn columns_fit_and_every_sort_has_its_own() {
