@@ -369,6 +369,9 @@ fn muted(app: &mut App, scope: &str) -> String {
     text.clone()
 }
 
+/// Keys to an alert, scope of the mute, and who is silent then: first letter of the rule's id, and actor.
+type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 #[test]
 fn a_mute_silences_exactly_what_it_says() {
     let start = || {
@@ -378,8 +381,7 @@ fn a_mute_silences_exactly_what_it_says() {
         app
     };
     let everything = list(&start());
-    // Row of the alert, scope, and who is silent then.
-    let cases: [(&str, &str, &[(&str, &str)]); 6] = [
+    let cases: [Case; 6] = [
         ("g", "g", &[("5", "mallory")]),
         ("g j", "g", &[("1", "carol")]),
         ("g j j", "u", &[("1", "alice")]),

@@ -254,7 +254,8 @@ impl App {
             let is_filtered = filter.is_some();
             let passes =
                 |alert: &Alert| !is_filtered || board.events(alert).iter().any(|id| result.contains(*id));
-            table.settle(board, &self.watch.acks, self.watch.version(), filter, &passes, height);
+            let watched = (&self.watch.acks, self.watch.version(), self.watch.is_behind());
+            table.settle(board, watched, filter, &passes, height);
         }
         self.alert_table = table;
         self.tell_of_alert();

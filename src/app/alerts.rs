@@ -58,6 +58,11 @@ impl Watch {
         self.version
     }
 
+    /// Whether rows are still to be looked at by the rules in use.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.handed_out.is_empty()
+    }
+
     fn count_open(&mut self) {
         self.version += 1;
         let Some(board) = &self.board else { return };

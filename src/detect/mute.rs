@@ -6,8 +6,8 @@ use super::engine::Engine;
 use super::rule::{RuleIndex, RuleInfo};
 use crate::redact::holds_mark;
 
-/// The longest name of a file, without its ending.
-const LONGEST_SLUG: usize = 60;
+/// The most that a file's name has of the rule's title, and of whom it mutes.
+const LONGEST_SLUG: usize = 36;
 
 /// How much is muted.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -52,11 +52,10 @@ pub fn mute(engine: &Engine, alert: &Alert, scope: MuteScope) -> Option<Mute> {
         .filter(|behind| **behind != alert.rule && !engine.rule(**behind).feeds_only)
         .map(|behind| engine.rule(*behind).title.clone())
         .collect();
-    let whom: String =
-        group.iter().map(|(field, value)| format!(" {} {}", word_of(field), said(value))).collect();
+    let whom: String = group.iter().map(|(field, value)| in_words(field, value)).collect();
     let targets: Vec<&RuleInfo> = rules.iter().map(|behind| engine.rule(*behind)).collect();
     Some(Mute {
-        file: format!("mute-{}.yml", slug(&format!("{}{whom}", rule.title))),
+        file: format!("mute-{}.yml", slugs(&rule.title, &whom)),
         text: text(rule, &whom, &targets, &group),
         also,
     })
@@ -100,17 +99,16 @@ fn text(rule: &RuleInfo, whom: &str, targets: &[&RuleInfo], group: &[(String, St
     out + "  condition: not selection\n"
 }
 
-fn word_of(field: &str) -> &str {
-    match field {
-        "user.username" => "by",
-        "objectRef.namespace" => "in",
-        "sourceIP" => "from",
-        _ => "with",
+/// ` by alice`, ` in no namespace`
+fn in_words(field: &str, value: &str) -> String {
+    match (field, value) {
+        ("user.username", "") => " by nobody known".to_owned(),
+        ("objectRef.namespace", "") => " in no namespace".to_owned(),
+        ("user.username", user) => format!(" by {user}"),
+        ("objectRef.namespace", namespace) => format!(" in {namespace}"),
+        ("sourceIP", address) => format!(" from {address}"),
+        (field, value) => format!(" with {field} {value}"),
     }
-}
-
-fn said(value: &str) -> &str {
-    if value.is_empty() { "none" } else { value }
 }
 
 /// A value without the wildcards of Sigma (specification, "Escaping": `\` before `*`, `?` and `\`).
@@ -141,6 +139,14 @@ fn quoted(value: &str) -> String {
 
 fn comment(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+/// What a file is called by: the rule, and whom it mutes.
+fn slugs(title: &str, whom: &str) -> String {
+    match (slug(title), slug(whom)) {
+        (title, whom) if whom.is_empty() => title,
+        (title, whom) => format!("{title}-{whom}"),
+    }
 }
 
 /// Letters, digits and hyphens only.
@@ -191,7 +197,8 @@ mod tests {
     fn hostile_names_are_written_as_they_are_meant() {
         assert_eq!(quoted("a\"b\\c\n\u{2028}é"), "\"a\\\"b\\\\c\\U0000000A\\U00002028\\U000000E9\"");
         assert_eq!(escaped("a*b?c\\"), "a\\*b\\?c\\\\");
-        assert_eq!(slug("A pod: «prod»/web by ../../etc/passwd"), "a-pod-prod-web-by-etc-passwd");
+        assert_eq!(slugs("A pod: «prod»/web", " by ../../etc/passwd"), "a-pod-prod-web-by-etc-passwd");
+        assert_eq!(slugs("A pod", ""), "a-pod");
         assert!(slug(&"x".repeat(500)).len() <= LONGEST_SLUG);
     }
 }
