@@ -48,6 +48,8 @@ Configuration:
   time = \"utc\"           or \"local\", as --utc and --local
   ascii = false          true as --ascii
   rotated = true         false as --no-rotated
+  state = \"FILE\"         as --state; a relative path counts from the configuration file's folder
+  bell = false           true as --bell
   [filters]
   deletions = \"verb:delete,deletecollection\"
                          used by -f @deletions, and never by itself
@@ -89,6 +91,12 @@ pub struct Cli {
     /// Open at the event with this auditID.
     #[arg(long, value_name = "AUDIT_ID", help_heading = DISPLAY)]
     pub at: Option<String>,
+    /// Keep which alerts were acknowledged or closed in FILE; without it they are for this session.
+    #[arg(long, value_name = "FILE", help_heading = CONFIGURATION)]
+    pub state: Option<PathBuf>,
+    /// Ring the terminal's bell for a new alert of high or critical, at most once in ten seconds.
+    #[arg(long, help_heading = DISPLAY)]
+    pub bell: bool,
     /// Show values of secrets and tokens as they are in the log.
     #[arg(long, help_heading = DISPLAY)]
     pub reveal_secrets: bool,
@@ -509,6 +517,10 @@ pub enum ViewName {
     Detail,
     /// Who was active.
     Users,
+    /// What the rules of detection found.
+    Alerts,
+    /// The rules: which can fire on this log, which could not be loaded.
+    Rules,
     /// Ready-made tables, and counts by any fields.
     Statistics,
     /// The history of the object of the event that --at names.
@@ -534,6 +546,8 @@ impl ViewName {
             ViewName::Timeline => "timeline",
             ViewName::Detail => "detail",
             ViewName::Users => "users",
+            ViewName::Alerts => "alerts",
+            ViewName::Rules => "rules",
             ViewName::Statistics => "statistics",
             ViewName::Object => "object",
             ViewName::Chain => "chain",

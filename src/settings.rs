@@ -82,6 +82,10 @@ pub struct Settings {
     pub rules: Vec<PathBuf>,
     /// Whether the rules count that are part of the program.
     pub builtin_rules: bool,
+    /// The file that keeps which alerts were dealt with.
+    pub state: Option<PathBuf>,
+    /// Whether the terminal's bell rings for new alerts.
+    pub bell: bool,
 }
 
 /// Which of its programs this is.
@@ -139,7 +143,10 @@ impl Settings {
                     follow: !cli.no_follow,
                     reveal: cli.reveal_secrets,
                 };
-                parts.merge(task, around)
+                let mut settings = parts.merge(task, around)?;
+                settings.state = cli.state.or(settings.state);
+                settings.bell |= cli.bell;
+                Ok(settings)
             }
             Some(Command::Info(info)) => {
                 let parts = Parts {
@@ -382,6 +389,8 @@ impl Parts {
             reveal: self.reveal,
             rules: self.configuration.rules,
             builtin_rules: !self.configuration.no_builtin_rules,
+            state: config.state,
+            bell: config.bell.unwrap_or(false),
         })
     }
 }

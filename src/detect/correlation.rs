@@ -5,6 +5,7 @@
 //! tools ignore. [`super::windows`] finds where their conditions hold, [`super::correlator`] keeps what they need.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use rsigma_parser::{
     ConditionExpr, ConditionOperator, CorrelationCondition, CorrelationRule, CorrelationType, Quantifier,
@@ -15,7 +16,7 @@ use serde_json::Value;
 use super::compile::{Expr, Refusal};
 use super::field::Source;
 use super::rule::RuleIndex;
-use crate::model::{Micros, SECOND, parse_length};
+use crate::model::{Micros, SECOND, format_duration, parse_length};
 
 /// A correlation of more rules than this is a mistake: each hit of a rule is looked at once for each time it is named.
 const MOST_INPUTS: usize = 256;
@@ -65,6 +66,23 @@ pub(super) enum Condition {
 /// Comparisons that a count must meet, all of them.
 #[derive(Clone, Debug)]
 pub(super) struct Limits(Vec<(ConditionOperator, u64)>);
+
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (operator, limit)) in self.0.iter().enumerate() {
+            let word = match operator {
+                ConditionOperator::Lt => "less than",
+                ConditionOperator::Lte => "at most",
+                ConditionOperator::Gt => "more than",
+                ConditionOperator::Gte => "at least",
+                ConditionOperator::Eq => "exactly",
+                ConditionOperator::Neq => "other than",
+            };
+            write!(f, "{}{word} {limit}", if at > 0 { " and " } else { "" })?;
+        }
+        Ok(())
+    }
+}
 
 impl Limits {
     pub(super) fn hold(&self, count: u64) -> bool {
@@ -160,6 +178,30 @@ impl Correlation {
             condition: Condition::FirstSeen,
             generates: false,
         }))
+    }
+
+    /// What must hold, in words: `at least 10 events within 5m for each user.username`.
+    pub(super) fn words(&self) -> String {
+        let what = match &self.condition {
+            Condition::EventCount(limits) => format!("{limits} events"),
+            Condition::ValueCount { fields, limits } => {
+                let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+                format!("{limits} different {}", names.join(", "))
+            }
+            Condition::Together(_) => "all of its parts".to_owned(),
+            Condition::InOrder => "all of its parts, one after the other".to_owned(),
+            Condition::FirstSeen => {
+                let names: Vec<&str> = self.group_by.iter().map(|field| field.name.as_str()).collect();
+                return format!(
+                    "not seen within {} before: {}",
+                    format_duration(self.span),
+                    names.join(", ")
+                );
+            }
+        };
+        let names: Vec<&str> = self.group_by.iter().map(|field| field.name.as_str()).collect();
+        let each = if names.is_empty() { String::new() } else { format!(" for each {}", names.join(", ")) };
+        format!("{what} within {}{each}", format_duration(self.span))
     }
 
     /// Whether it correlates `rule`.

@@ -44,6 +44,14 @@ impl Engine {
         found.dedup();
         found
     }
+
+    /// What must hold for a correlation, or for what is told the first time only, in words; `None` for other rules.
+    pub fn correlation_in_words(&self, rule: RuleIndex) -> Option<String> {
+        self.correlations
+            .iter()
+            .find(|correlation| correlation.rule == rule)
+            .map(|correlation| correlation.words())
+    }
 }
 
 struct Telling<'t> {

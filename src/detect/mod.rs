@@ -7,6 +7,7 @@
 //!   Identities, Store -> state::findings: what needs to know of other requests -> Finding
 //!   hits and findings -> Alerts: by rule, actor and namespace, each request once
 //!   AlertBoard: all of that for the one store, as data comes and goes
+//!   readiness: which rules can fire on what is held
 //! ```
 //!
 //! Rules are Sigma 2.1 (and same-element blocks of `sigma-version: 3`), parsed by `rsigma-parser` and evaluated here.
@@ -21,6 +22,7 @@
 //!   decision was not denied.
 //! - Records of stage RequestReceived are not looked at: the answer tells more. Those of level Metadata have no bodies.
 
+mod ack;
 mod alert;
 mod board;
 mod columns;
@@ -38,8 +40,10 @@ mod loaded;
 mod matcher;
 mod mended;
 mod modifiers;
+mod mute;
 mod path;
 mod problem;
+mod readiness;
 mod request;
 mod risk;
 mod row;
@@ -51,13 +55,16 @@ mod subject;
 mod tests;
 mod windows;
 
+pub use ack::{Ack, AckKind, Acks, AlertState};
 pub use alert::{Alert, AlertKey, Alerts};
 pub use board::AlertBoard;
 pub use correlator::{Correlator, Finding};
 pub use engine::{Engine, Hit};
 pub use explain::Why;
 pub use loaded::LoadedRules;
+pub use mute::{Mute, MuteScope, mute};
 pub use problem::{LoadProblem, ProblemKind};
+pub use readiness::{Readiness, readiness};
 pub use risk::{Risk, risks};
 pub use rule::{Origin, RuleIndex, RuleInfo, Severity};
 pub use ruleset::RuleSet;

@@ -31,11 +31,22 @@ impl RuleSet {
     /// Loads the program's own rules, when `builtin`, and those in `folders` (or single files), in this order. A rule of
     /// a folder replaces the built-in one of the same id.
     pub fn load(builtin: bool, folders: &[PathBuf]) -> (RuleSet, Vec<LoadProblem>) {
+        RuleSet::load_with(builtin, folders, &[])
+    }
+
+    /// The same, and texts that no file holds, each as if it were the content of the file named beside it.
+    pub fn load_with(
+        builtin: bool,
+        folders: &[PathBuf],
+        texts: &[(PathBuf, String)],
+    ) -> (RuleSet, Vec<LoadProblem>) {
         let mut problems = Vec::new();
         let mut rule_files = if builtin { files::builtin() } else { Vec::new() };
         for folder in folders {
             rule_files.extend(files::in_folder(folder, &mut problems));
         }
+        let held = texts.iter().cloned().map(|(path, text)| RuleFile { path, text, builtin: false });
+        rule_files.extend(held);
         let lists = Lists::read(folders, &mut problems);
         let mut loading = Loading { problems, lists, ..Loading::default() };
         for file in &rule_files {

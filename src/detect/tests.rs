@@ -41,11 +41,15 @@ pub(super) fn batch(events: &[Value], origin: u32) -> Batch {
 
 /// A sealed segment of these lines.
 pub(super) fn segment_of(lines: &str) -> Segment {
+    building(lines).into_segment()
+}
+
+fn building(lines: &str) -> SegmentBuilder {
     let mut building = Building(SegmentBuilder::new(SourceId(0), 0, true));
     let mut reader = Reader::new();
     reader.read(lines.as_bytes(), &mut building);
     reader.finish(&mut building);
-    building.0.into_segment()
+    building.0
 }
 
 /// A pod that alice made with kubectl at `time`, bodies and all, with `changes` merged into it (RFC 7386).

@@ -8,6 +8,7 @@ mod demo;
 mod inputs;
 mod rules;
 mod save;
+mod state;
 
 use std::io::IsTerminal;
 use std::thread;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::app::{App, Config, Effect, Msg};
-use crate::detect::LoadedRules;
+use crate::detect::{Acks, LoadedRules};
 use crate::error::{Error, Result};
 use crate::ingest::{self, Ingest, IngestMessage, IngestOptions};
 use crate::model;
@@ -32,6 +33,7 @@ use crate::ui;
 
 pub use inputs::inputs;
 use rules::Rules;
+use state::Keeper;
 
 /// Messages under way: each may hold a segment.
 const MESSAGES_UNDER_WAY: usize = 4;
@@ -46,6 +48,8 @@ pub const WORK_UNTIL: Duration = Duration::from_millis(6);
 const DATA_SLICE: Duration = Duration::from_millis(4);
 /// How often the process's own size is looked up while data comes.
 const MEMORY_EVERY: Duration = Duration::from_secs(1);
+/// The terminal's bell.
+const BELL: &[u8] = b"\x07";
 /// Exit code when the terminal is gone: 128 and SIGHUP.
 const HUNG_UP: i32 = 129;
 
@@ -59,7 +63,11 @@ pub fn interactive(settings: Settings) -> Result<u8> {
     }
     let found = inputs::found(&settings)?;
     let loaded = LoadedRules::load(settings.builtin_rules, &settings.rules);
-    let config = config_of(&settings, found.greeting, loaded.clone())?;
+    let mut config = config_of(&settings, found.greeting, loaded.clone())?;
+    if let Some(path) = &settings.state {
+        config.acks = state::read(path)?;
+        config.state_file = Some(path.display().to_string());
+    }
     offer_to_oom_killer();
     let cannot = |cause| Error::Io { action: "cannot set up the terminal".to_owned(), cause };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
@@ -89,6 +97,7 @@ pub fn interactive(settings: Settings) -> Result<u8> {
         let (sender, messages) = mpsc::channel(MESSAGES_UNDER_WAY);
         let pipeline = Pipeline::start(found.inputs, options, sender);
         let (save_sender, saved) = mpsc::channel(4);
+        let keeper = Keeper::start(settings.state.as_deref(), save_sender.clone());
         let mut program = Program {
             app: App::new(config, model::now()),
             screen,
@@ -98,6 +107,7 @@ pub fn interactive(settings: Settings) -> Result<u8> {
             messages: Some(messages),
             worker_panics,
             rules,
+            keeper,
             save_sender,
             saved,
             pipeline,
@@ -138,7 +148,16 @@ fn config_of(settings: &Settings, greeting: Option<String>, rules: LoadedRules) 
         arguments,
         greeting,
         rules: Some(rules),
+        rules_folder: folder_of_rules(settings),
+        acks: Acks::default(),
+        state_file: None,
+        bell: settings.bell,
     })
+}
+
+/// The first folder of the user's rules: where mutes belong.
+fn folder_of_rules(settings: &Settings) -> Option<String> {
+    settings.rules.iter().find(|path| path.is_dir()).map(|path| path.display().to_string())
 }
 
 /// The pipeline, which opens its logs on a thread of its own since that may take a while and sends messages.
@@ -200,6 +219,7 @@ struct Program {
     messages: Option<mpsc::Receiver<IngestMessage>>,
     worker_panics: mpsc::Receiver<hooks::WorkerPanic>,
     rules: Rules,
+    keeper: Keeper,
     save_sender: mpsc::Sender<save::Saved>,
     saved: mpsc::Receiver<save::Saved>,
     pipeline: Pipeline,
@@ -283,6 +303,14 @@ impl Program {
                 Effect::LookAt(look) => self.rules.look_at(look),
                 Effect::OpenLog(path) => self.pipeline.open(vec![ingest::Input::Argument(path)]),
                 Effect::CloseLog(source) => self.pipeline.with_running(|ingest| ingest.close(source)),
+                Effect::KeepState { path, content } => {
+                    if !self.keeper.keep(path, content) {
+                        self.app.message = Some(("what was dealt with could not be kept".to_owned(), true));
+                    }
+                }
+                Effect::Mute { folder, file, text, for_session } => {
+                    self.rules.mute(folder, file, text, for_session, self.save_sender.clone());
+                }
                 Effect::StopHistory => self.pipeline.with_running(Ingest::stop_history),
                 Effect::EnoughHistory(source) => {
                     self.pipeline.with_running(|ingest| ingest.enough_history(source));
@@ -387,6 +415,9 @@ impl Program {
     fn draw(&mut self) {
         if !self.app.take_dirty() {
             return;
+        }
+        if self.app.take_bell() {
+            self.or_gone(|screen| screen.send(BELL));
         }
         // The first rows must not wait for a frame that showed none.
         self.last_draw = (!self.app.store.order().is_empty()).then(Instant::now);

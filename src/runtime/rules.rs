@@ -3,13 +3,16 @@
 //! from the channel that is kept here.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 
+use super::save::Saved;
 use crate::app::{LookAt, Msg};
 use crate::detect::{Engine, LoadedRules};
 use crate::source::watch::Watch;
@@ -21,8 +24,30 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// A file that is being written is left this long to be finished.
 const SETTLE: Duration = Duration::from_millis(100);
 
+/// Names that are tried for a file before it is given up.
+const MOST_NAMES: usize = 100;
+
+/// Rules that no file holds: where they came from, and their text.
+type Texts = Vec<(PathBuf, String)>;
+
+/// What rules are loaded from.
+#[derive(Clone)]
+struct From {
+    builtin: bool,
+    folders: Vec<PathBuf>,
+    /// What counts for this session only.
+    texts: Arc<watch::Sender<Texts>>,
+}
+
+impl From {
+    fn load(&self) -> LoadedRules {
+        LoadedRules::load_with(self.builtin, &self.folders, &self.texts.borrow())
+    }
+}
+
 /// The rules in use, and the threads that bring further ones.
 pub(super) struct Rules {
+    from: From,
     current: Arc<watch::Sender<Arc<Engine>>>,
     sender: mpsc::Sender<Msg>,
     /// What comes: [`Msg::Rules`] and [`Msg::LookedAt`].
@@ -35,13 +60,48 @@ impl Rules {
     pub(super) fn start(rules: &LoadedRules, builtin: bool, folders: Vec<PathBuf>) -> Rules {
         let (sender, messages) = mpsc::channel(UNDER_WAY);
         let current = Arc::new(watch::Sender::new(Arc::clone(&rules.engine)));
-        if !folders.is_empty() {
-            let (sender, current) = (sender.clone(), Arc::clone(&current));
-            let body = move || reload(builtin, &folders, &current, &sender);
+        let from = From { builtin, folders, texts: Arc::new(watch::Sender::new(Texts::new())) };
+        if !from.folders.is_empty() {
+            let (from, sender, current) = (from.clone(), sender.clone(), Arc::clone(&current));
+            let body = move || reload(&from, &current, &sender);
             // Without a thread, the rules stay as they are.
             let _ = thread::Builder::new().name("rules".into()).spawn(body);
         }
-        Rules { current, sender, messages }
+        Rules { from, current, sender, messages }
+    }
+
+    /// Writes a filter to a folder, if one is named, and has it count at once where it is `for_session`.
+    pub(super) fn mute(
+        &self,
+        folder: Option<String>,
+        file: String,
+        text: String,
+        for_session: bool,
+        tell: mpsc::Sender<Saved>,
+    ) {
+        let (from, current, sender) = (self.from.clone(), Arc::clone(&self.current), self.sender.clone());
+        let body = move || {
+            if let Some(folder) = &folder {
+                let written = write_new(Path::new(folder), &file, &text).map(|path| match for_session {
+                    true => format!("wrote {path}; it counts now, and later with --rules {folder}"),
+                    false => format!("wrote {path}"),
+                });
+                let is_written = written.is_ok();
+                // Nobody listening means that the program has ended.
+                let _ = tell.blocking_send(written);
+                if !is_written {
+                    return;
+                }
+            }
+            if for_session {
+                from.texts.send_modify(|texts| texts.push((PathBuf::from(file), text)));
+                let rules = from.load();
+                current.send_replace(Arc::clone(&rules.engine));
+                let _ = sender.blocking_send(Msg::Rules(rules));
+            }
+        };
+        // Without a thread nothing is muted, which the list shows.
+        let _ = thread::Builder::new().name("mute".into()).spawn(body);
     }
 
     /// For the workers: the rules that count now and later.
@@ -70,12 +130,8 @@ impl Rules {
 }
 
 /// Loads the rules again whenever a file of theirs changed, until nobody listens.
-fn reload(
-    builtin: bool,
-    folders: &[PathBuf],
-    current: &watch::Sender<Arc<Engine>>,
-    sender: &mpsc::Sender<Msg>,
-) {
+fn reload(from: &From, current: &watch::Sender<Arc<Engine>>, sender: &mpsc::Sender<Msg>) {
+    let folders = &from.folders;
     // A file that is not there yet: the folder itself is what is watched.
     let watches: Vec<Watch> = folders.iter().map(|folder| Watch::new(&folder.join("rule.yml"))).collect();
     let mut known = state_of(folders);
@@ -89,7 +145,7 @@ fn reload(
         }
         thread::sleep(SETTLE);
         known = state_of(folders);
-        let rules = LoadedRules::load(builtin, folders);
+        let rules = from.load();
         current.send_replace(Arc::clone(&rules.engine));
         if sender.blocking_send(Msg::Rules(rules)).is_err() {
             return;
@@ -122,6 +178,27 @@ fn state_of(folders: &[PathBuf]) -> Vec<(PathBuf, u64, Option<SystemTime>)> {
     state
 }
 
+/// Writes a new file; where its name is taken, one with a number. Returns its path.
+fn write_new(folder: &Path, name: &str, text: &str) -> Saved {
+    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, "yml"));
+    for number in 1..=MOST_NAMES {
+        let name = if number == 1 { name.to_owned() } else { format!("{stem}-{number}.{ending}") };
+        let path = folder.join(name);
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(mut file) => {
+                let shown = path.display().to_string();
+                return match file.write_all(text.as_bytes()) {
+                    Ok(()) => Ok(shown),
+                    Err(error) => Err(format!("cannot write {shown}: {error}")),
+                };
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(format!("cannot write to {}: {error}", folder.display())),
+        }
+    }
+    Err(format!("{} holds too many files called {name} already", folder.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,5 +215,16 @@ mod tests {
         assert_eq!(state.len(), 1, "{state:?}");
         std::fs::write(folder.path().join("rule.yml"), "title: longer\n").expect("a file");
         assert_ne!(state_of(&folders), state);
+    }
+
+    #[test]
+    fn what_exists_is_left_as_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = write_new(folder.path(), "mute-x.yml", "one").expect("it is written");
+        let second = write_new(folder.path(), "mute-x.yml", "two").expect("under another name");
+        assert!(first.ends_with("/mute-x.yml") && second.ends_with("/mute-x-2.yml"));
+        let text = |path: &str| std::fs::read_to_string(path).expect("a file");
+        assert_eq!((text(&first), text(&second)), ("one".to_owned(), "two".to_owned()));
+        assert!(write_new(&folder.path().join("missing"), "mute-x.yml", "").is_err());
     }
 }

@@ -20,7 +20,7 @@ const BELOW_HOME: &str = "kauditui/config.toml";
 /// Where the file of all users lies.
 const OF_ALL_USERS: &str = "/etc/kauditui/config.toml";
 /// The keys above the first table.
-const SETTINGS: &[&str] = &["memory", "threads", "time", "ascii", "rotated"];
+const SETTINGS: &[&str] = &["memory", "threads", "time", "ascii", "rotated", "state", "bell"];
 /// The table of named filters.
 const FILTERS: &str = "filters";
 
@@ -37,6 +37,10 @@ pub(super) struct ConfigFile {
     pub ascii: Option<bool>,
     /// Whether a file brings its rotated siblings.
     pub rotated: Option<bool>,
+    /// The file that keeps which alerts were dealt with.
+    pub state: Option<PathBuf>,
+    /// Whether the terminal's bell rings for new alerts.
+    pub bell: Option<bool>,
     /// Names and expressions in the order of the file; each expression is one.
     pub filters: Vec<(String, String)>,
 }
@@ -81,6 +85,8 @@ impl ConfigFile {
                 "time" => config.zone = Some(document.zone(value)?),
                 "ascii" => config.ascii = Some(document.switch("ascii", value)?),
                 "rotated" => config.rotated = Some(document.switch("rotated", value)?),
+                "state" => config.state = Some(document.file("state", value)?),
+                "bell" => config.bell = Some(document.switch("bell", value)?),
                 FILTERS => config.filters = document.filters(value)?,
                 _ => return Err(document.unknown(key)),
             }
@@ -207,6 +213,17 @@ impl Document<'_> {
         switch.ok_or_else(|| {
             self.wrong_type(value, name, "true or false, without quotes", &format!("{name} = true"))
         })
+    }
+
+    /// A path, which counts from the folder of this file where it is relative.
+    fn file(&self, name: &str, value: &Spanned<DeValue<'_>>) -> Result<PathBuf> {
+        let example = format!(r#"{name} = "/var/lib/kauditui/{name}.json""#);
+        match value.get_ref().as_str() {
+            Some(path) if !path.is_empty() => {
+                Ok(self.path.parent().map_or_else(|| PathBuf::from(path), |folder| folder.join(path)))
+            }
+            _ => Err(self.wrong_type(value, name, "a path in quotes", &example)),
+        }
     }
 
     fn filters(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<(String, String)>> {
