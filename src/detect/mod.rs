@@ -6,6 +6,7 @@
 //!   hits -> Correlator (windows over event time, in whatever order hits come) -> Finding
 //!   hits and findings -> Alerts: by rule, actor and namespace, each request once
 //!   AlertBoard: all of that for the one store, as data comes and goes
+//!   readiness: which rules can fire on what is held
 //! ```
 //!
 //! Rules are Sigma 2.1 (and same-element blocks of `sigma-version: 3`), parsed by `rsigma-parser` and evaluated here.
@@ -37,6 +38,7 @@ mod matcher;
 mod modifiers;
 mod path;
 mod problem;
+mod readiness;
 mod request;
 mod risk;
 mod row;
@@ -54,6 +56,7 @@ pub use engine::{Engine, Hit};
 pub use explain::Why;
 pub use loaded::LoadedRules;
 pub use problem::{LoadProblem, ProblemKind};
+pub use readiness::{Readiness, readiness};
 pub use risk::{Risk, risks};
 pub use rule::{Origin, RuleIndex, RuleInfo, Severity};
 pub use ruleset::RuleSet;

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::format::{Marks, Reader, Sink, Unreadable};
 use crate::model::{Event, Micros, SourceId, format_rfc3339};
-use crate::store::{Segment, SegmentBuilder};
+use crate::store::{Batch, Segment, SegmentBuilder};
 
 mod correlations;
 mod evaluating;
@@ -28,13 +28,23 @@ pub(super) fn segment(events: &[Value]) -> Segment {
     segment_of(&lines.join("\n"))
 }
 
+/// These events as they come into a store.
+pub(super) fn batch(events: &[Value]) -> Batch {
+    let lines: Vec<String> = events.iter().map(Value::to_string).collect();
+    building(&lines.join("\n")).finish(0)
+}
+
 /// A sealed segment of these lines.
 pub(super) fn segment_of(lines: &str) -> Segment {
+    building(lines).into_segment()
+}
+
+fn building(lines: &str) -> SegmentBuilder {
     let mut building = Building(SegmentBuilder::new(SourceId(0), 0, true));
     let mut reader = Reader::new();
     reader.read(lines.as_bytes(), &mut building);
     reader.finish(&mut building);
-    building.0.into_segment()
+    building.0
 }
 
 /// A pod that alice made with kubectl at `time`, bodies and all, with `changes` merged into it (RFC 7386).
