@@ -29,7 +29,7 @@ const ALIASES: [(&str, &str); 9] = [
 const ELASTIC: &str = "kubernetes.audit.";
 
 /// Fields that a column holds: name, column, and what of it.
-const COLUMNS: [(&str, Field, View); 22] = [
+const COLUMNS: [(&str, Field, View); 25] = [
     ("verb", Field::Verb, View::Plain),
     ("objectRef.resource", Field::Resource, View::Plain),
     ("objectRef.subresource", Field::Subresource, View::Plain),
@@ -46,6 +46,9 @@ const COLUMNS: [(&str, Field, View); 22] = [
     ("responseStatus.reason", Field::Reason, View::Plain),
     ("annotations.authorization.k8s.io/reason", Field::DecisionReason, View::Plain),
     ("annotations.authentication.kubernetes.io/issued-credential-id", Field::IssuedCredential, View::Plain),
+    ("user.extra.authentication.kubernetes.io/credential-id", Field::Credential, View::Plain),
+    ("user.extra.authentication.kubernetes.io/pod-name", Field::TokenPod, View::Plain),
+    ("user.extra.authentication.kubernetes.io/node-name", Field::TokenNode, View::Plain),
     ("user.kind", Field::User, View::Kind),
     ("impersonatedUser.kind", Field::ImpersonatedUser, View::Kind),
     ("exec.command", Field::RequestUri, View::Command),

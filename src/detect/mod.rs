@@ -36,6 +36,7 @@ mod item;
 mod loaded;
 mod matcher;
 mod modifiers;
+mod needles;
 mod needs;
 mod path;
 mod problem;

@@ -36,10 +36,26 @@ fn load(
 }
 
 #[test]
+fn folders_of_rules_count_from_the_file() {
+    let path = Path::new("/etc/kauditui/config.toml");
+    let config = ConfigFile::parse(path, b"rules = ['rules', '/srv/rules']").unwrap();
+    assert_eq!(config.rules, [PathBuf::from("/etc/kauditui/rules"), PathBuf::from("/srv/rules")]);
+    for (wrong, message) in [
+        ("rules = 'mine'", "c.toml:1:9: rules is a list of folders, not a string"),
+        ("rules = [1]", "c.toml:1:10: each of rules is a path in quotes, not an integer"),
+        ("rules = ['']", "c.toml:1:10: a folder without a name"),
+    ] {
+        let (told, tip) = told(wrong);
+        assert_eq!(told, message);
+        assert!(tip.contains("rules = ["), "{tip}");
+    }
+}
+
+#[test]
 fn every_key_is_understood() {
     let config = parse(
         "\u{feff}memory = '1g' # comment\r\nthreads = 0x1_0\ntime = \"local\"\nascii = true\nrotated = false\n\
-         [filters]\nz-2 = 'user:\"a b\"'\nA_b = \"\"\"\nverb:delete\n\"\"\"\n",
+         rules = ['mine', \"/srv/rules\"]\nbuiltin_rules = false\n[filters]\nz-2 = 'user:\"a b\"'\nA_b = \"\"\"\nverb:delete\n\"\"\"\n",
     );
     let filters = [("z-2", "user:\"a b\""), ("A_b", "verb:delete\n")];
     assert_eq!(
@@ -50,6 +66,8 @@ fn every_key_is_understood() {
             zone: Some(TimeZoneChoice::Local),
             ascii: Some(true),
             rotated: Some(false),
+            rules: vec![PathBuf::from("mine"), PathBuf::from("/srv/rules")],
+            builtin_rules: Some(false),
             filters: filters.map(|(name, text)| (name.to_owned(), text.to_owned())).into(),
         },
         "filters in the order of the file"
