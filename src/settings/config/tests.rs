@@ -138,7 +138,8 @@ fn a_file_that_cannot_be_read_is_an_error_with_a_way_out() {
 
 #[test]
 fn unknown_keys_name_what_is_known_and_near() {
-    let known = "known here are memory, threads, time, ascii, rotated and the table [filters]";
+    let known =
+        "known here are memory, threads, time, ascii, rotated, rules, builtin_rules and the table [filters]";
     for (text, message, tip) in [
         ("ascii = true\n\n  thread = 2", "c.toml:3:3: unknown key 'thread'", "did you mean threads? "),
         ("[filter]\na = 'x'", "c.toml:1:2: unknown key 'filter'", "did you mean filters? "),
