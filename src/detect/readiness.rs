@@ -437,7 +437,7 @@ mod tests {
             condition: selection";
         let without = event(json!({"annotations": null}));
         assert_eq!(
-            ready(reason, &[without.clone()]),
+            ready(reason, std::slice::from_ref(&without)),
             Readiness::NeverSeen { field: "annotations.authorization.k8s.io/reason".into() }
         );
         assert_eq!(ready(reason, &[without, event(json!({}))]), Readiness::CanFire);

@@ -132,11 +132,14 @@ fn written(
     }
 }
 
+/// Requests of a report by their places in it, each with the record that has a part in an alert.
+type Parts = Vec<(usize, EventId)>;
+
 /// The alerts that requests have a part in, the gravest first. Mere activity is left out.
 fn alerts(intake: &Intake, requests: &[EventId]) -> Vec<ReportAlert> {
     let Some(detection) = &intake.detection else { return Vec::new() };
     let engine = &detection.rules.engine;
-    let mut of_rule: BTreeMap<(Reverse<Severity>, RuleIndex), Vec<(usize, EventId)>> = BTreeMap::new();
+    let mut of_rule: BTreeMap<(Reverse<Severity>, RuleIndex), Parts> = BTreeMap::new();
     for (at, request) in requests.iter().enumerate() {
         for record in intake.store.stages(*request) {
             for rule in detection.board.rules_of(record) {
@@ -147,7 +150,7 @@ fn alerts(intake: &Intake, requests: &[EventId]) -> Vec<ReportAlert> {
             }
         }
     }
-    let tell = |((Reverse(severity), rule), records): ((_, RuleIndex), Vec<(usize, EventId)>)| {
+    let tell = |((Reverse(severity), rule), records): ((_, RuleIndex), Parts)| {
         let info = engine.rule(rule);
         let mut events: Vec<usize> = records.iter().map(|(at, _)| *at).collect();
         events.dedup();
