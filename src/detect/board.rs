@@ -130,6 +130,11 @@ impl AlertBoard {
         &self.list
     }
 
+    /// What correlates, as of the last [`AlertBoard::refresh`], by rule and group and time.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
     /// How bad an alert is.
     pub fn severity(&self, alert: &Alert) -> Severity {
         self.engine.rule(alert.rule).severity

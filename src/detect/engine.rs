@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::columns::{Pass, cheapest_first, cost};
 use super::compile::{Compiled, Expr, Test};
-use super::row::{Row, Rows};
+use super::row::Rows;
 use super::rule::{RuleIndex, RuleInfo};
 use crate::model::{LogKind, Stage};
 use crate::store::{Bitset, Hits, RuleHit, Segment};
@@ -114,9 +114,18 @@ impl Engine {
         }
         unsure.sort_unstable();
         let texts = Rows::new(segment);
+        // Rules share tests: each is tried once for a row.
+        let mut tried: Vec<Option<bool>> = vec![None; self.tests.len()];
         for of_row in unsure.chunk_by(|a, b| a.row == b.row) {
             let row = texts.row(of_row[0].row);
-            hits.extend(of_row.iter().filter(|hit| self.matches_row(hit.rule, &row)));
+            tried.fill(None);
+            let mut met = |test: usize| {
+                *tried[test].get_or_insert_with(|| match pass.outcome(test, row.number()) {
+                    Some(outcome) => outcome,
+                    None => row.meets(&self.tests[test]),
+                })
+            };
+            hits.extend(of_row.iter().filter(|hit| self.holds(hit.rule, &mut met)));
         }
         hits.sort_unstable();
         hits
@@ -128,7 +137,11 @@ impl Engine {
         let verdicts =
             Pass::new(segment, &self.tests).verdicts(&compiled.condition, &compiled.selections, among);
         let texts = Rows::new(segment);
-        let unsure = verdicts.unsure.iter().filter(|row| self.matches_row(rule, &texts.row(*row)));
+        let holds = |row: &u32| {
+            let row = texts.row(*row);
+            self.holds(rule, &mut |test| row.meets(&self.tests[test]))
+        };
+        let unsure = verdicts.unsure.iter().filter(holds);
         let mut rows: Vec<u32> = verdicts.sure.iter().chain(unsure).collect();
         rows.sort_unstable();
         rows
@@ -137,12 +150,14 @@ impl Engine {
     /// Whether a rule matches a row, whatever its stage.
     pub fn matches(&self, rule: RuleIndex, segment: &Segment, row: u32) -> bool {
         let rows = Rows::new(segment);
-        self.matches_row(rule, &rows.row(row))
+        let row = rows.row(row);
+        self.holds(rule, &mut |test| row.meets(&self.tests[test]))
     }
 
-    fn matches_row(&self, rule: RuleIndex, row: &Row<'_, '_>) -> bool {
+    /// Whether a rule's condition holds, given which tests are met.
+    fn holds(&self, rule: RuleIndex, met: &mut dyn FnMut(usize) -> bool) -> bool {
         let Some(Some(rule)) = self.rules.get(rule.0 as usize) else { return false };
-        rule.condition.holds(&rule.selections, &mut |test| row.meets(&self.tests[*test]))
+        rule.condition.holds(&rule.selections, &mut |test| met(*test))
     }
 }
 

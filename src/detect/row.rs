@@ -43,6 +43,11 @@ pub(super) struct Row<'r, 's> {
 }
 
 impl Row<'_, '_> {
+    /// Its place in the segment.
+    pub(super) fn number(&self) -> u32 {
+        self.row
+    }
+
     fn text(&self) -> &[u8] {
         // A text that was not kept, or cannot be unpacked, tells nothing; the columns still do.
         let read = || self.rows.texts.borrow_mut().read(self.row).map(<[u8]>::to_vec).unwrap_or_default();

@@ -80,6 +80,7 @@ pub(super) fn options(filter: &Expression) -> QueryOptions<'_> {
         to_terminal: false,
         memory: 1 << 30,
         threads: 2,
+        rules: None,
     }
 }
 
