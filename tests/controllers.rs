@@ -3,15 +3,17 @@
 //!
 //! The samples are read in place, in `$KAUDITUI_SHARED/data/samples` or `../shared/data/samples` beside the checkout.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use kauditui::format::{self, Marks, Reader, Sink, Unreadable};
+use kauditui::format::{self, Format, Marks, Reader, Sink, Unreadable};
 use kauditui::model::{Event, LogKind, Micros, SourceId};
 use kauditui::redact;
 use kauditui::store::{Field, SegmentBuilder};
 use proptest::prelude::*;
 use serde::Deserialize;
+use serde_json::json;
 
 /// What a file must give.
 #[derive(Deserialize)]
@@ -57,10 +59,11 @@ struct Heard {
     unreadable: Vec<String>,
     times: Vec<Option<Micros>>,
     texts: Vec<Vec<u8>>,
+    formats: Vec<String>,
 }
 
 impl Sink for Heard {
-    fn event(&mut self, event: &Event<'_>, text: &[u8], _: Marks) {
+    fn event(&mut self, event: &Event<'_>, text: &[u8], marks: Marks) {
         let details = format::details(event.log, text);
         assert_eq!(details.is_some(), event.log != LogKind::Kube, "every event of a controller has details");
         let object = &event.object;
@@ -74,6 +77,7 @@ impl Sink for Heard {
         });
         self.times.push(event.stage_time);
         self.texts.push(text.to_vec());
+        self.formats.push(Format { log: event.log, wrapping: marks.wrapping }.to_string());
     }
 
     fn chatter(&mut self, log: Option<LogKind>, _: Option<Micros>) {
@@ -143,6 +147,72 @@ fn logs_of_several_programs_may_be_one_file() {
     // klog of an API server is its own affair.
     let klog = b"I1210 13:50:40.352893       1 leaderelection.go:248] attempting to acquire leader lease\n";
     assert_eq!(heard(&[&text[..], klog].concat()).unreadable, ["plain text"]);
+}
+
+/// What is around one line, and how a shipper puts it there.
+type Envelope = (&'static str, fn(&str) -> String);
+
+/// Shippers whose records show for what they are, whatever text is in them.
+const ENVELOPES: [Envelope; 7] = [
+    (" in CRI lines", |line| format!("2026-05-05T00:00:00.123456789Z stdout F {line}")),
+    (" in docker json-file lines", |line| {
+        json!({"log": format!("{line}\n"), "stream": "stderr", "time": "2026-05-05T00:00:00Z"}).to_string()
+    }),
+    (" in journald lines", |line| format!("May 05 00:00:00 node-1 server[12]: {line}")),
+    (" in journald lines", |line| json!({"MESSAGE": line, "_SYSTEMD_UNIT": "rancher.service"}).to_string()),
+    (" in Loki entries", |line| {
+        json!({"labels": {"app": "x"}, "line": line, "timestamp": "2026-05-05T00:00:00Z"}).to_string()
+    }),
+    (" in lines with a pod's name", |line| format!("[pod/server-0/server] {line}")),
+    (" in Fluent Bit records in CRI lines", |line| {
+        format!("2026-05-05T00:00:00Z stdout F {}", json!({"date": 1.5, "log": line}))
+    }),
+];
+
+/// Filebeat's records look like those of any program, unless their message can be a line of a log that is known.
+const FILEBEAT: Envelope = (" in Elasticsearch documents", |line| {
+    json!({"@timestamp": "2026-05-05T00:00:00Z", "message": line}).to_string()
+});
+
+/// Compares what a text in an envelope gave with what it gives bare.
+fn assert_same(wrapped: Heard, bare: &Heard, envelope: &str) {
+    let formats: Vec<String> = bare.formats.iter().map(|format| format!("{format}{envelope}")).collect();
+    assert_eq!(wrapped.formats, formats);
+    assert_eq!(Heard { formats: bare.formats.clone(), ..wrapped }, *bare, "{envelope}");
+}
+
+#[test]
+fn a_line_in_an_envelope_gives_what_it_gives_bare() {
+    let mut kinds = BTreeSet::new();
+    for path in own_files() {
+        let text = fs::read_to_string(&path).expect("a file");
+        // Some are as `kubectl logs --prefix` prints them.
+        let bare = text.lines().filter(|line| !line.starts_with("[pod/"));
+        let text: String = bare.map(|line| format!("{line}\n")).collect();
+        let bare = heard(text.as_bytes());
+        for (name, wrap) in ENVELOPES {
+            let wrapped: String = text.lines().map(|line| wrap(line) + "\n").collect();
+            assert_same(heard(wrapped.as_bytes()), &bare, name);
+        }
+        for line in text.lines().filter(|line| format::stands_alone(line.as_bytes())) {
+            for (name, wrap) in ENVELOPES.into_iter().chain([FILEBEAT]) {
+                let wrapped = wrap(line);
+                assert_same(heard(wrapped.as_bytes()), &heard(line.as_bytes()), name);
+                assert!(format::stands_alone(wrapped.as_bytes()), "{wrapped}");
+                let times = [line, &wrapped].map(|line| format::time_of_line(line.as_bytes()));
+                assert_eq!(times[0], times[1], "{wrapped}");
+            }
+        }
+        kinds.extend(bare.formats);
+    }
+    assert_eq!(kinds.len(), LogKind::ALL.len() - 1, "{kinds:?}");
+}
+
+#[test]
+fn members_of_a_controllers_line_are_no_envelopes() {
+    let line = r#"{"level":"info","ts":"2026-05-04T08:00:00Z","msg":"x","controllerKind":"Kustomization","controllerGroup":"kustomize.toolkit.fluxcd.io","message":"{\"kind\":\"Event\"}"}"#;
+    let found = heard(line.as_bytes());
+    assert_eq!((found.passed_over.get("flux"), found.unreadable.len()), (Some(&1), 0), "{found:?}");
 }
 
 #[test]
@@ -250,8 +320,10 @@ fn survives(text: &[u8]) -> Result<(), TestCaseError> {
         let stands_alone = format::stands_alone(line);
         let alone = heard(line);
         if stands_alone {
-            prop_assert_eq!(alone.events.len() + alone.passed_over.len(), 1);
-            prop_assert!(alone.events.is_empty() || alone.times[0] == format::time_of_line(line));
+            prop_assert!(!(alone.events.is_empty() && alone.passed_over.is_empty()));
+            prop_assert!(alone.unreadable.is_empty());
+            let is_one_event = alone.times.len() == 1 && alone.passed_over.is_empty();
+            prop_assert!(!is_one_event || alone.times[0] == format::time_of_line(line));
         }
         // A mark may be longer than what it stands for, by less than this.
         prop_assert!(redact::masked_line(line).len() <= line.len() * 40 + 80);

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::NoEvent;
+use super::{NoEvent, kube};
 use crate::model::{Decision, Event, Level, LogKind, Micros, ObjectRef, Stage, parse_rfc3339};
 
 /// Reads `text`, one JSON value. Fails on broken JSON, on strings of the event's own that are not UTF-8 and on halves
@@ -361,6 +361,8 @@ struct Annotations<'a> {
     decision: Text<'a>,
     reason: Text<'a>,
     issued_credential: Text<'a>,
+    logged_in: Text<'a>,
+    login_decision: Text<'a>,
     removed_release: Text<'a>,
     deprecated: Text<'a>,
 }
@@ -371,6 +373,8 @@ impl<'de> Shape<'de> for Annotations<'de> {
             "authorization.k8s.io/decision" => take(&mut self.decision, map),
             "authorization.k8s.io/reason" => take(&mut self.reason, map),
             "authentication.kubernetes.io/issued-credential-id" => take(&mut self.issued_credential, map),
+            key if key.as_bytes() == kube::LOGIN_NAME => take(&mut self.logged_in, map),
+            key if key.as_bytes() == kube::LOGIN_DECISION => take(&mut self.login_decision, map),
             "k8s.io/removed-release" => take(&mut self.removed_release, map),
             "k8s.io/deprecated" => take(&mut self.deprecated, map),
             _ => map.next_value::<IgnoredAny>().map(drop),
@@ -465,7 +469,9 @@ impl<'a> Top<'a> {
         }
         let creation = self.metadata.creation.moment();
         let timestamp = self.timestamp.moment();
-        Ok(Event {
+        let is_let_in = self.annotations.login_decision.bytes() == b"allow";
+        let logged_in = self.annotations.logged_in;
+        let mut event = Event {
             log: LogKind::Kube,
             level: Level::parse(self.level.bytes()),
             stage: Stage::parse(self.stage.bytes()),
@@ -494,7 +500,11 @@ impl<'a> Top<'a> {
             object: self.object.object_ref(),
             code: self.status.code.0,
             reason: self.status.reason.or_empty(),
-        })
+        };
+        if is_let_in {
+            kube::log_in(&mut event, logged_in.or_empty());
+        }
+        Ok(event)
     }
 
     /// Enough of an audit event to be one, whoever wrote it (FORMATS.md 2).

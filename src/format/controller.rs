@@ -38,7 +38,7 @@
 //! | `suspended` | an object is not reconciled, since somebody said so |
 
 use super::details::{ControllerDetails, commit_of};
-use super::fields::{Fields, find_logfmt, read_console, read_logfmt};
+use super::fields::{Fields, find_text, read_console, read_logfmt};
 use super::{argocd, fleet, flux, rancher};
 use crate::model::{Event, Level, LogKind, Micros, ObjectRef, Stage};
 
@@ -152,10 +152,9 @@ pub(super) fn read_text(line: &str) -> Option<Line> {
 
 /// The fields of one line of text, and where its own text begins.
 pub(super) fn text_fields(line: &str) -> Option<(usize, Fields<'_>)> {
-    if let Some(start) = find_logfmt(line.as_bytes()) {
-        return Some((start, read_logfmt(line.get(start..)?)?));
-    }
-    Some((0, read_console(line)?))
+    let start = find_text(line.as_bytes())?;
+    let own = line.get(start..)?;
+    Some((start, read_logfmt(own).or_else(|| read_console(own))?))
 }
 
 /// The fields of an event's text.

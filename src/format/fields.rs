@@ -15,7 +15,17 @@ use serde_json::value::RawValue;
 use crate::model::{Micros, parse_rfc3339};
 
 pub(super) use console::read as read_console;
-pub(super) use logfmt::{find as find_logfmt, read as read_logfmt};
+pub(super) use logfmt::read as read_logfmt;
+
+/// How far into a line such a line may begin: behind the name of a pod and a container, or a shipper's time.
+const LONGEST_PREFIX: usize = 512;
+
+/// Where a line of logfmt, or of zap's console, begins in a line of text.
+pub(super) fn find_text(line: &[u8]) -> Option<usize> {
+    let looked_at = &line[..line.len().min(LONGEST_PREFIX)];
+    let (logfmt, console) = (logfmt::find(looked_at), console::find(looked_at));
+    logfmt.into_iter().chain(console).min()
+}
 
 /// A value as it is written.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -180,6 +190,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for Key<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_line_that_begins_first_counts_and_none_that_begins_far_in() {
+        let both = b"pod 2026-04-15T11:09:07Z\tINFO\tran time=\"x\"";
+        assert_eq!((find_text(both), find_text(b"a time=\"x\"")), (Some(4), Some(2)));
+        assert_eq!(find_text(format!("{}time=\"", " ".repeat(LONGEST_PREFIX)).as_bytes()), None);
+    }
 
     #[test]
     fn values_of_json_are_decoded_when_asked_for() {

@@ -245,12 +245,25 @@ fn skip_bodies(cursor: &mut Cursor<'_>) -> Option<()> {
     Some(())
 }
 
+/// Annotations of a login at OpenShift's OAuth server. The request itself is anonymous; what it brought is a name, and
+/// whose it is, only the decision `allow` says: anybody can type a name.
+pub(super) const LOGIN_NAME: &[u8] = b"authentication.openshift.io/username";
+pub(super) const LOGIN_DECISION: &[u8] = b"authentication.openshift.io/decision";
+
+/// Makes who logged in the user of an anonymous request.
+pub(super) fn log_in<'a>(event: &mut Event<'a>, name: Text<'a>) {
+    if !name.is_empty() && matches!(event.user.as_ref(), "" | "system:anonymous") {
+        event.user = name;
+    }
+}
+
 /// A flat map of strings behind its opening brace.
 fn annotations<'a>(cursor: &mut Cursor<'a>, event: &mut Event<'a>) -> Option<()> {
     if cursor.eat(b"}") {
         return Some(());
     }
     let (mut deprecated, mut removed) = (Text::default(), Text::default());
+    let (mut logged_in, mut is_let_in) = (Text::default(), false);
     loop {
         cursor.expect(b"\"")?;
         let key = plain(cursor)?;
@@ -261,12 +274,17 @@ fn annotations<'a>(cursor: &mut Cursor<'a>, event: &mut Event<'a>) -> Option<()>
             b"authentication.kubernetes.io/issued-credential-id" => {
                 event.issued_credential = cursor.string()?
             }
+            LOGIN_NAME => logged_in = cursor.string()?,
+            LOGIN_DECISION => is_let_in = cursor.string()? == "allow",
             b"k8s.io/removed-release" => removed = cursor.string()?,
             b"k8s.io/deprecated" => deprecated = cursor.string()?,
             _ => drop(cursor.raw_string()?),
         }
         if cursor.eat(b"}") {
             event.deprecated = if removed.is_empty() { deprecated } else { removed };
+            if is_let_in {
+                log_in(event, logged_in);
+            }
             return Some(());
         }
         cursor.expect(b",")?;

@@ -3,13 +3,14 @@
 //!
 //! [`Reader`] is the way in for whole logs: it takes lines and hands events and unreadable stretches to a [`Sink`].
 //! Behind it, fastest first: `kube` (exactly what a kube-apiserver writes), `any_order` (any JSON object that is an
-//! event, by serde_json), `legacy` (the old text format), `envelope` (lists of events), `controller` (the logs of what
-//! drives a cluster, each with a module of its own). `extent` finds where JSON values end that are not one a line, and
-//! `cursor` holds the moves they share. A [`LineFilter`] in front of the reader passes over lines that cannot hold what is
-//! asked for. [`details`] tells what a controller's line says beyond its event, and [`fields`] its keys and values.
+//! event, by serde_json), `legacy` (the old text format), `controller` (the logs of what drives a cluster, each with a
+//! module of its own), `envelope` (what shippers wrap around any of these). `extent` finds where JSON values end that are
+//! not one a line, and `cursor`, `members` and `unescape` hold the moves they share. A [`LineFilter`] in front of the
+//! reader passes over lines that cannot hold what is asked for. [`details`] tells what a controller's line says beyond
+//! its event, and [`fields`] its keys and values.
 //!
 //! `source` cuts chunks with the help of [`stands_alone`] and orders files by [`time_of_line`]; discovery asks
-//! [`recognise`]; `ingest` and the command line own a [`Reader`] for each source.
+//! [`recognise`]; [`remains`] tells what a broken event was; `ingest` and the command line own a [`Reader`] for each source.
 
 mod any_order;
 mod argocd;
@@ -24,18 +25,23 @@ mod flux;
 mod kube;
 mod legacy;
 mod line_filter;
+mod members;
 mod outcome;
 mod rancher;
 mod reader;
+mod remains;
 #[cfg(test)]
 mod tests;
+mod unescape;
 
 pub use details::{
     ControllerDetails, Destination, Initiator, ObjectName, TouchedObject, commit_of, without_credentials,
 };
+pub use envelope::{Envelope, Wrapping};
 pub use line_filter::{LineFilter, Literal};
-pub use outcome::{Marks, Sink, Unreadable};
+pub use outcome::{Format, Marks, Sink, Unreadable};
 pub use reader::{MAX_LINE, Reader};
+pub use remains::{Remains, remains};
 
 use std::borrow::Cow;
 
@@ -91,24 +97,20 @@ fn with_controller_event<R>(
 ) -> Result<R, NoEvent> {
     // What is not looked at in search of an audit event need not be UTF-8.
     let valid = String::from_utf8_lossy(text);
-    let marks = Marks { replaced: marks.replaced || matches!(valid, Cow::Owned(_)) };
+    let marks = Marks { replaced: marks.replaced || matches!(valid, Cow::Owned(_)), ..marks };
     taken(controller::read_object(&valid).ok_or(NoEvent::Other)?, marks, take)
 }
 
 /// Reads `text`, a line that is no JSON, and hands the event in it to `take` with the beginning of its own text.
 fn with_text_event<R>(text: &[u8], take: impl FnOnce(&Event<'_>, usize, Marks) -> R) -> Result<R, NoEvent> {
-    // The reader divides a line at zero bytes before it comes here; a line that is asked about by itself is none then.
-    if memchr::memchr(0, text).is_some() {
-        return Err(NoEvent::Other);
-    }
-    let start = fields::find_logfmt(text).unwrap_or(0);
+    let start = fields::find_text(text).unwrap_or(0);
     let valid = String::from_utf8_lossy(&text[start..]);
-    let marks = Marks { replaced: matches!(valid, Cow::Owned(_)) };
+    let marks = Marks { replaced: matches!(valid, Cow::Owned(_)), ..Marks::default() };
     if let Some(line) = controller::read_text(&valid) {
         return taken(line, marks, |event, marks| take(event, start, marks));
     }
     let event = legacy::read(text).ok_or(NoEvent::Other)?;
-    Ok(take(&event, 0, Marks { replaced: std::str::from_utf8(text).is_err() }))
+    Ok(take(&event, 0, Marks { replaced: std::str::from_utf8(text).is_err(), ..Marks::default() }))
 }
 
 fn taken<R>(line: Line, marks: Marks, take: impl FnOnce(&Event<'_>, Marks) -> R) -> Result<R, NoEvent> {
@@ -130,28 +132,49 @@ fn trimmed(line: &[u8]) -> &[u8] {
     line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii()
 }
 
-/// What `line` is by itself: the time of its event, if it has any, or why it is none.
-fn alone(line: &[u8]) -> Result<Option<Micros>, NoEvent> {
-    let time = |event: &Event<'_>| event.stage_time.or(event.received);
-    match whole_object(line).map(|text| with_event(text, |event, _| time(event))) {
-        Some(known @ (Ok(_) | Err(NoEvent::Chatter(_)))) => known,
-        _ => with_text_event(trimmed(line), |event, _, _| time(event)),
+/// Whether `line` is, by itself, an event, certainly a line of a controller's log, or an envelope of whole ones: then a
+/// new chunk of the log may begin with it.
+pub fn stands_alone(line: &[u8]) -> bool {
+    Alone::of(line).is_some_and(|alone| alone.is_certain)
+}
+
+/// The time of the event that `line` is by itself, or of the first one in it: of its stage, or else of the request's
+/// arrival; or that of a line that tells of nothing. `None` where it is neither or has no time.
+pub fn time_of_line(line: &[u8]) -> Option<Micros> {
+    Alone::of(line)?.time
+}
+
+/// What a line is by itself.
+#[derive(Default)]
+struct Alone {
+    /// It has an event, or a line that tells whose it is.
+    is_certain: bool,
+    has_more: bool,
+    time: Option<Micros>,
+}
+
+impl Alone {
+    /// `None` where anything in the line cannot be read by itself.
+    fn of(line: &[u8]) -> Option<Self> {
+        let (mut reader, mut alone) = (Reader::new(), Self::default());
+        reader.read(line, &mut alone);
+        (!alone.has_more && reader.is_idle()).then_some(alone)
     }
 }
 
-/// Whether `line` is, by itself, an event, or certainly a line of a controller's log: then a new chunk of the log may
-/// begin with it.
-pub fn stands_alone(line: &[u8]) -> bool {
-    matches!(alone(line), Ok(_) | Err(NoEvent::Chatter(Chatter { log: Some(_), .. })))
-}
+impl Sink for Alone {
+    fn event(&mut self, event: &Event<'_>, _: &[u8], _: Marks) {
+        self.is_certain = true;
+        self.time = self.time.or(event.stage_time).or(event.received);
+    }
 
-/// The time of the event that `line` is by itself: of its stage, or else of the request's arrival; or that of a line
-/// that tells of nothing. `None` where it is neither or has no time.
-pub fn time_of_line(line: &[u8]) -> Option<Micros> {
-    match alone(line) {
-        Ok(time) => time,
-        Err(NoEvent::Chatter(chatter)) => chatter.time,
-        Err(_) => None,
+    fn chatter(&mut self, log: Option<LogKind>, time: Option<Micros>) {
+        self.is_certain |= log.is_some();
+        self.time = self.time.or(time);
+    }
+
+    fn unreadable(&mut self, _: Unreadable, _: &[u8]) {
+        self.has_more = true;
     }
 }
 

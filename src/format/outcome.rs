@@ -4,12 +4,13 @@
 
 use std::fmt;
 
+use super::envelope::Wrapping;
 use crate::model::{Event, LogKind, Micros};
 
 /// Takes what a [`super::Reader`] finds, in the order of the text.
 pub trait Sink {
-    /// An event. `text` is its own original bytes, without the end of the line; for an item of an `EventList` the
-    /// item's bytes.
+    /// An event. `text` is its own original bytes, without the end of the line; of an
+    /// event in an envelope, what the envelope holds, decoded.
     fn event(&mut self, event: &Event<'_>, text: &[u8], marks: Marks);
 
     /// A stretch that is no event: part of a line, a line, or the lines of a value that was never completed.
@@ -23,11 +24,36 @@ pub trait Sink {
     fn passed_over(&mut self, _stage_time: Micros) {}
 }
 
+/// What an event was read from: whose log, and what that was in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Format {
+    /// Whose log it is.
+    pub log: LogKind,
+    /// What was wrapped around it.
+    pub wrapping: Wrapping,
+}
+
+/// `kube audit in Fluent Bit records in CRI lines`, `argocd log`.
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.log {
+            LogKind::Kube | LogKind::Rancher => "audit",
+            LogKind::ArgoCd | LogKind::Fleet | LogKind::Flux => "log",
+        };
+        write!(f, "{} {what}", self.log)?;
+        self.wrapping.layers().try_for_each(|layer| write!(f, " in {}", layer.name()))
+    }
+}
+
 /// What had to be done to an event to read it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Marks {
     /// Bytes that are not UTF-8, or half a surrogate pair, stand as U+FFFD in the event's strings.
     pub replaced: bool,
+    /// A provider has taken the event apart: its text was written anew from what was left.
+    pub rewritten: bool,
+    /// What was wrapped around it.
+    pub wrapping: Wrapping,
 }
 
 /// Why a stretch of text gave no event.

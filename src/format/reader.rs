@@ -9,13 +9,22 @@
 //!   line before that can begin an object that does better (see [`super::extent`]), so nothing is read a third time.
 //!
 //! The result does not depend on how the lines are divided among calls.
+//!
+//! Lines that are no native events are asked for what is wrapped around an event ([`super::envelope`]); what that holds
+//! is read like a line by itself. Native ones never come that far.
 
 use super::controller::Chatter;
+use super::envelope::{Inner, Parts};
 use super::extent::{Extent, Found, ends_line};
 use super::line_filter::{LineFilter, time_of_whole_event};
 use super::outcome::{Marks, Sink, Unreadable};
-use super::{NoEvent, envelope, kube, trimmed, whole_object, with_event, with_text_event};
+use super::{NoEvent, kube, whole_object, with_event, with_text_event};
 use crate::model::{Event, LogKind};
+
+mod gap;
+mod layers;
+
+use gap::{frame_length, kind_of_gap, report, report_beside_event};
 
 /// The longest line, and the longest value spread over lines, that is read: 64 MiB.
 ///
@@ -29,6 +38,10 @@ pub struct Reader {
     /// The program whose line was read last, unless it is an API server: plain text behind it (klog, a stack trace) is
     /// its chatter too. What stands alone begins every chunk of a log, so nothing depends on how it was divided.
     after: Option<LogKind>,
+    /// Lines that a shipper split.
+    parts: Parts,
+    /// How many layers have been taken off the text being read.
+    depth: usize,
     /// Bytes looked at for the extent of values: proves, in tests, that work is proportional to the text.
     #[cfg(test)]
     pub(super) examined: usize,
@@ -86,6 +99,14 @@ impl Reader {
     /// The log has ended: hands out what a value still open may hold. The reader can be used again.
     pub fn finish(&mut self, sink: &mut impl Sink) {
         self.give_up(Unreadable::CutShort, sink);
+        while let Some((envelope, text)) = self.parts.take_oldest() {
+            self.inside(envelope, Inner::Message(&text), sink);
+        }
+    }
+
+    /// Whether nothing that was read goes on.
+    pub(super) fn is_idle(&self) -> bool {
+        self.pending.is_none() && self.parts.is_empty()
     }
 
     fn line(&mut self, line: &[u8], sink: &mut impl Sink) {
@@ -97,7 +118,7 @@ impl Reader {
             self.give_up(Unreadable::CutShort, sink);
             self.after = None;
             sink.event(&event, bare, Marks::default());
-        } else {
+        } else if !self.take_off(bare, sink) {
             self.between_zeros(line, sink);
         }
     }
@@ -148,7 +169,15 @@ impl Reader {
 
     /// Reads a line, or the rest of one, while nothing is pending.
     fn fresh(&mut self, line: &[u8], sink: &mut impl Sink) {
-        let text = trimmed(line);
+        let mut line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+        // A cut envelope is opened, too: what its event began with is still worth telling.
+        while line.trim_ascii_start().first() == Some(&b'{')
+            && let Some(end) = self.open(line.trim_ascii_start(), sink)
+        {
+            line = &line.trim_ascii_start()[end..];
+            line = line.strip_prefix(b",").unwrap_or(line);
+        }
+        let text = line.trim_ascii();
         if matches!(text, b"" | b"---" | b"...") {
             return;
         }
@@ -159,7 +188,7 @@ impl Reader {
             });
             match read {
                 Ok(()) => return,
-                Err(NoEvent::List) => return items(whole, sink),
+                Err(NoEvent::List) => return self.items(whole, sink),
                 Err(NoEvent::Chatter(chatter)) => return self.chatter(chatter, sink),
                 Err(NoEvent::Other) => return sink.unreadable(Unreadable::NotAnAuditEvent, whole),
                 Err(NoEvent::Broken) => {}
@@ -176,7 +205,7 @@ impl Reader {
                 Err(_) => {}
             }
         }
-        self.pieces(line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line), sink);
+        self.pieces(line, sink);
     }
 
     /// Finds the objects of a line that is no single one. `gap` is where the text begins that belongs to none yet.
@@ -214,7 +243,10 @@ impl Reader {
                         }
                         Err(NoEvent::List) => {
                             report_beside_event(before, sink);
-                            items(value, sink);
+                            self.items(value, sink);
+                        }
+                        Err(NoEvent::Other) if self.open(value, sink).is_some() => {
+                            report_beside_event(before, sink)
                         }
                         Err(NoEvent::Other) if leads => {
                             sink.unreadable(Unreadable::NotAnAuditEvent, value);
@@ -229,11 +261,11 @@ impl Reader {
                     return self.begin(&line[start..]);
                 }
                 Found::More => {
-                    found_event |= swallowed(line, &extent, &mut gap, sink);
+                    found_event |= self.swallowed(line, &extent, &mut gap, sink);
                     break;
                 }
                 Found::Broken(next) => {
-                    found_event |= swallowed(line, &extent, &mut gap, sink);
+                    found_event |= self.swallowed(line, &extent, &mut gap, sink);
                     at = next.max(gap);
                 }
             }
@@ -282,8 +314,9 @@ impl Reader {
                 });
                 match read {
                     Ok(()) => {}
-                    Err(NoEvent::List) => items(value, sink),
+                    Err(NoEvent::List) => self.items(value, sink),
                     Err(NoEvent::Chatter(chatter)) => self.chatter(chatter, sink),
+                    Err(NoEvent::Other) if self.open(value, sink).is_some() => {}
                     Err(NoEvent::Other) => sink.unreadable(Unreadable::NotAnAuditEvent, value),
                     Err(NoEvent::Broken) => sink.unreadable(Unreadable::CutShort, value),
                 }
@@ -293,7 +326,7 @@ impl Reader {
             }
             Found::Broken(next) => {
                 let mut gap = 0;
-                swallowed(&pending.text, &pending.extent, &mut gap, sink);
+                self.swallowed(&pending.text, &pending.extent, &mut gap, sink);
                 // A line that ends inside a string is itself the place of the cut; no other begins on it.
                 let again = if next == pending.text.len() { next } else { gap.max(line_start) };
                 report(Unreadable::CutShort, &pending.text[gap..again], sink);
@@ -307,8 +340,33 @@ impl Reader {
     fn give_up(&mut self, kind: Unreadable, sink: &mut impl Sink) {
         let Some(pending) = self.pending.take() else { return };
         let mut gap = 0;
-        swallowed(&pending.text, &pending.extent, &mut gap, sink);
+        self.swallowed(&pending.text, &pending.extent, &mut gap, sink);
         report(kind, &pending.text[gap..], sink);
+    }
+
+    /// Hands out the events that a broken or unfinished value swallowed; `gap` moves behind the last of them.
+    fn swallowed(&mut self, text: &[u8], extent: &Extent, gap: &mut usize, sink: &mut impl Sink) -> bool {
+        let mut found = false;
+        for range in extent.swallowed(text) {
+            let (before, value) = (*gap..range.start, &text[range.clone()]);
+            let read = with_event(value, |event, marks| {
+                report_beside_event(&text[before.clone()], sink);
+                self.after = controller_of(event);
+                sink.event(event, value, marks);
+            });
+            match read {
+                Ok(()) => {}
+                Err(NoEvent::Chatter(chatter)) if chatter.log.is_some() => {
+                    report_beside_event(&text[before], sink);
+                    self.chatter(chatter, sink);
+                }
+                Err(NoEvent::Other) if self.open(value, sink).is_some() => {}
+                Err(_) => continue,
+            }
+            *gap = range.end;
+            found = true;
+        }
+        found
     }
 
     #[cfg(test)]
@@ -323,71 +381,6 @@ impl Reader {
 /// The program whose log an event is of, unless it is an API server.
 fn controller_of(event: &Event<'_>) -> Option<LogKind> {
     (event.log != LogKind::Kube).then_some(event.log)
-}
-
-/// Hands out every item of an `EventList`.
-fn items(list: &[u8], sink: &mut impl Sink) {
-    envelope::each_item(list, |item| match with_event(item, |event, marks| sink.event(event, item, marks)) {
-        Ok(()) => {}
-        Err(NoEvent::Chatter(chatter)) => sink.chatter(chatter.log, chatter.time),
-        Err(NoEvent::Broken) => sink.unreadable(Unreadable::CutShort, item),
-        Err(NoEvent::List | NoEvent::Other) => sink.unreadable(Unreadable::NotAnAuditEvent, item),
-    });
-}
-
-/// Hands out the events that a broken or unfinished value swallowed; `gap` moves behind the last of them.
-fn swallowed(text: &[u8], extent: &Extent, gap: &mut usize, sink: &mut impl Sink) -> bool {
-    let mut found = false;
-    for range in extent.swallowed(text) {
-        let (before, value) = (*gap..range.start, &text[range.clone()]);
-        let read = with_event(value, |event, marks| {
-            report_beside_event(&text[before], sink);
-            sink.event(event, value, marks);
-        });
-        if read.is_ok() {
-            *gap = range.end;
-            found = true;
-        }
-    }
-    found
-}
-
-/// Reports text on the line of an event, unless it is but a prefix: a host's name, a time.
-fn report_beside_event(text: &[u8], sink: &mut impl Sink) {
-    if kind_of_gap(text) == Unreadable::CutShort {
-        report(Unreadable::CutShort, text, sink);
-    }
-}
-
-/// Reports text that belongs to no event, unless it is but the frame of a list of events, one a line.
-fn report(kind: Unreadable, text: &[u8], sink: &mut impl Sink) {
-    let text = text.trim_ascii();
-    let is_frame = frame_length(text) == text.len();
-    let opens_list = text.last() == Some(&b'[') && memchr::memmem::find(text, b"\"items\"").is_some();
-    if !is_frame && !opens_list {
-        sink.unreadable(kind, text);
-    }
-}
-
-/// How much of `text` is only what stands between and behind the objects of a list.
-fn frame_length(text: &[u8]) -> usize {
-    text.iter().take_while(|b| b.is_ascii_whitespace() || matches!(b, b'[' | b']' | b'}' | b',')).count()
-}
-
-/// Whether text that holds no whole object is a piece of an event or of other JSON, or plain text.
-fn kind_of_gap(text: &[u8]) -> Unreadable {
-    let holds = |needle: &str| memchr::memmem::find(text, needle.as_bytes()).is_some();
-    // `[pod/web-0/app]` of `kubectl logs --prefix` begins no list.
-    let begins = match trimmed(text) {
-        [b'{', ..] => true,
-        [b'[', rest @ ..] => !rest.trim_ascii_start().first().is_some_and(u8::is_ascii_alphabetic),
-        _ => false,
-    };
-    if begins || holds("\"auditID\"") || holds("\"stageTimestamp\"") || holds("\"audit.k8s.io/") {
-        Unreadable::CutShort
-    } else {
-        Unreadable::PlainText
-    }
 }
 
 /// The next brace from `at` on that a quote or the end of the line follows: the beginning of an object.

@@ -397,6 +397,8 @@ prop_compose! {
             (true, "requestReceivedTimestamp", quoted("2026-11-20T21:57:40.404650Z")),
             (true, "stageTimestamp", quoted("2026-11-20T21:57:41.404650Z")),
             (present[0], "annotations", object(&[
+                (present[4], "authentication.openshift.io/decision", quoted(if present[5] { "allow" } else { "deny" })),
+                (present[6], "authentication.openshift.io/username", q(12)),
                 (present[1], "authorization.k8s.io/decision", quoted("allow")),
                 (present[2], "authorization.k8s.io/reason", q(10)),
                 (present[3], "some/other", q(11)),

@@ -58,6 +58,8 @@ pub struct FileInfo {
     pub lines: u64,
     /// Audit events read.
     pub events: u64,
+    /// The same by format, the commonest first.
+    pub formats: Vec<FormatCount>,
     /// Distinct requests. One whose records lie in two files counts for the file that was read first.
     pub requests: u64,
     /// Events that had been read before, from another file.
@@ -78,6 +80,15 @@ pub struct FileInfo {
     /// `first` and `last` as moments.
     #[serde(skip)]
     pub span: Option<(Micros, Micros)>,
+}
+
+/// Events in one format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FormatCount {
+    /// What it is, as [`crate::format::Format`] says it: `kube audit in CRI lines`.
+    pub format: String,
+    /// Events.
+    pub count: u64,
 }
 
 /// How often something could not be read.
@@ -294,6 +305,11 @@ impl FileInfo {
             events: report.events,
             requests: 0,
             duplicates: 0,
+            formats: report
+                .formats
+                .into_iter()
+                .map(|(format, count)| FormatCount { format, count })
+                .collect(),
             unreadable: report
                 .unreadable
                 .into_iter()
@@ -324,11 +340,15 @@ fn total(reports: &[FileReport]) -> FileInfo {
     let mut coverage = Coverage::default();
     let mut unreadable: BTreeMap<&str, u64> = BTreeMap::new();
     let mut passed_over: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut formats: BTreeMap<&str, u64> = BTreeMap::new();
     for report in reports {
         all.text_bytes += report.text_bytes;
         all.stored_bytes += report.stored_bytes;
         all.lines += report.lines;
         all.events += report.events;
+        for (format, count) in &report.formats {
+            *formats.entry(format).or_default() += count;
+        }
         for (kind, count) in &report.unreadable {
             *unreadable.entry(kind).or_default() += count;
         }
@@ -346,7 +366,8 @@ fn total(reports: &[FileReport]) -> FileInfo {
     let owned = |counts: BTreeMap<&str, u64>| -> Vec<(String, u64)> {
         counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
     };
-    (all.unreadable, all.passed_over) = (owned(unreadable), owned(passed_over));
+    (all.unreadable, all.passed_over, all.formats) = (owned(unreadable), owned(passed_over), owned(formats));
+    all.formats.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     (all.first, all.last, all.gaps) = (coverage.first(), coverage.last(), coverage.gaps());
     FileInfo::of(all)
 }

@@ -70,6 +70,13 @@ fn file_lines(file: &FileInfo, zone: TimeZoneChoice, lines: &mut Vec<String>) {
     lines.push(figure("text", &format!("{}{stored}", human_bytes(file.text_bytes))));
     lines.push(figure("lines", &thousands(file.lines)));
     lines.push(figure("events", &thousands(file.events)));
+    for (number, format) in file.formats.iter().enumerate() {
+        let text = match file.formats.len() {
+            1 => format.format.clone(),
+            _ => format!("{} {}", thousands(format.count), format.format),
+        };
+        lines.push(figure(if number == 0 { "format" } else { "" }, &text));
+    }
     lines.push(figure("requests", &thousands(file.requests)));
     lines.push(figure("read twice", &thousands(file.duplicates)));
     let unreadable = match file.unreadable.as_slice() {

@@ -307,6 +307,7 @@ fn info_counts_and_its_json_is_the_documented_one() {
         text_bytes: 100,
         lines: 3,
         events: 2,
+        formats: vec![("kube audit".to_owned(), 2)],
         unreadable: vec![("cut short".to_owned(), 1)],
         passed_over: vec![("argocd".to_owned(), 3)],
         first: Some(noon()),

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::report::Tally;
-
 use crate::detect::Engine;
-use crate::format::{LineFilter, Marks, Reader, Sink, Unreadable};
+use crate::format::{Format, LineFilter, Marks, Reader, Sink, Unreadable, remains};
 use crate::model::{Event, LogKind, Micros, SourceId};
 use crate::notice::Notice;
 use crate::store::{Batch, SegmentBuilder};
@@ -127,15 +126,25 @@ impl Gathered {
 }
 
 /// The beginning of an unreadable stretch, where it cannot be the inside of a Secret's value: a line that was cut in
-/// the middle of a body may begin with anything, and nothing would tell that it is a secret.
+/// the middle of a body may begin with anything, and nothing would tell that it is a secret. Of an event, who did what
+/// is told in any case.
 fn sample(text: &[u8]) -> String {
     let length = text.len();
+    let of_event = remains(text).map(|known| {
+        let parts = [("auditID", known.audit_id), ("user", known.user), ("verb", known.verb)];
+        let told = parts.iter().filter(|(_, value)| !value.is_empty());
+        format!(
+            " of an event ({})",
+            told.map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
+        )
+    });
+    let of_event = of_event.unwrap_or_default();
     let klog = text.len() > 5 && b"IWEF".contains(&text[0]) && text[1..5].iter().all(u8::is_ascii_digit);
     if klog || text.starts_with(b"{\"kind\":") {
         let beginning = String::from_utf8_lossy(&text[..length.min(SAMPLE_BYTES)]).into_owned();
-        return format!("{length} bytes: {}", crate::redact::mask_text(&beginning));
+        return format!("{length} bytes{of_event}: {}", crate::redact::mask_text(&beginning));
     }
-    format!("{length} bytes, not shown: they may be part of a secret")
+    format!("{length} bytes{of_event}, not shown: they may be part of a secret")
 }
 
 impl Sink for Gathered {
@@ -145,6 +154,7 @@ impl Sink for Gathered {
             self.full.push(batch);
         }
         self.tally.events += 1;
+        self.tally.add_format(Format { log: event.log, wrapping: marks.wrapping }, 1);
         self.builder.push(event, text, marks.replaced);
     }
 

@@ -29,7 +29,7 @@ use crate::source::filesystem::{FileSystem, RealFileSystem};
 use crate::source::names::rotated_name;
 use crate::source::resolve::{Brought, LogSource, ResolveOptions, resolve, take_out_brought};
 use crate::source::tail::Tail;
-use crate::source::{backfill, follow, stdin};
+use crate::source::{archive, backfill, follow, stdin};
 use crate::store::Batch;
 use collector::Collector;
 use history::{HistoryFile, Plan, SourceProgress};
@@ -91,6 +91,8 @@ pub struct FileReport {
     pub lines: u64,
     /// Events read from them.
     pub events: u64,
+    /// The same by format, such as `kube audit in CRI lines`, the commonest first.
+    pub formats: Vec<(String, u64)>,
     /// Lines or parts that could not be read, by kind.
     pub unreadable: Vec<(String, u64)>,
     /// Lines of controllers' logs that tell of no change, by the name of the log's kind.
@@ -497,7 +499,7 @@ impl Context<'_> {
 }
 
 fn is_archive(file: &File) -> io::Result<bool> {
-    let mut magic = [0; 2];
-    let count = RealFileSystem.read_at(file, &mut magic, 0)?;
-    Ok(magic[..count] == [0x1f, 0x8b])
+    let mut beginning = [0; archive::MAGIC];
+    let count = RealFileSystem.read_at(file, &mut beginning, 0)?;
+    Ok(archive::is_archive(&beginning[..count]))
 }

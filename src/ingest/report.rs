@@ -1,7 +1,7 @@
 //! What is counted while a file is read: the figures of `info`, gathered by several workers and told once.
 
 use super::FileReport;
-use crate::format::Unreadable;
+use crate::format::{Format, Unreadable};
 use crate::model::{LogKind, Micros};
 use crate::store::Batch;
 
@@ -93,6 +93,8 @@ pub struct Tally {
     pub lines: u64,
     /// Events.
     pub events: u64,
+    /// Events by their format: few kinds, the one that came last first.
+    pub formats: Vec<(Format, u64)>,
     /// Unreadable stretches, by kind.
     pub unreadable: [u64; Unreadable::ALL.len()],
     /// Lines of controllers' logs that tell of no change, by kind of log.
@@ -117,11 +119,24 @@ impl Tally {
         self.lines += u64::from(!is_blank(&text[start..]));
     }
 
+    /// Counts events of this format.
+    pub fn add_format(&mut self, format: Format, count: u64) {
+        match self.formats.iter().position(|(known, _)| *known == format) {
+            Some(0) => {}
+            Some(at) => self.formats.swap(0, at),
+            None => self.formats.insert(0, (format, 0)),
+        }
+        self.formats[0].1 += count;
+    }
+
     /// Adds the counts of another part.
     pub fn merge(&mut self, other: &Tally) {
         self.text_bytes += other.text_bytes;
         self.lines += other.lines;
         self.events += other.events;
+        for (format, count) in &other.formats {
+            self.add_format(*format, *count);
+        }
         for (mine, theirs) in self.unreadable.iter_mut().zip(other.unreadable) {
             *mine += theirs;
         }
@@ -152,6 +167,8 @@ impl Tally {
 
     /// The file's report.
     pub fn report(&self, path: String, origin: u32, stored_bytes: u64) -> FileReport {
+        let mut formats = self.formats.clone();
+        formats.sort_by_key(|(format, count)| (std::cmp::Reverse(*count), *format));
         FileReport {
             path,
             origin,
@@ -159,6 +176,7 @@ impl Tally {
             text_bytes: self.text_bytes,
             lines: self.lines,
             events: self.events,
+            formats: formats.into_iter().map(|(format, count)| (format.to_string(), count)).collect(),
             unreadable: Unreadable::ALL
                 .into_iter()
                 .zip(self.unreadable)
@@ -181,6 +199,7 @@ fn is_blank(line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::{Envelope, Wrapping};
 
     const MINUTE: Micros = 60 * crate::model::SECOND;
 
@@ -212,6 +231,22 @@ mod tests {
         let counts = [("fleet", 1), ("flux", 10), ("other", 4)].map(|(log, count)| (log.to_owned(), count));
         assert_eq!(passed_over(&twice), counts);
         assert!(passed_over(&Tally::default()).is_empty());
+    }
+
+    #[test]
+    fn formats_are_counted_the_commonest_first() {
+        let mut tally = Tally::default();
+        let native = Format::default();
+        let cri = Format { wrapping: Wrapping::of(&[Envelope::Cri]), ..native };
+        for format in [native, cri, native, cri, Format { log: LogKind::ArgoCd, ..cri }, cri] {
+            tally.add_format(format, 1);
+        }
+        let mut all = Tally::default();
+        all.merge(&tally);
+        all.merge(&tally);
+        let formats = all.report(String::new(), 0, 0).formats;
+        let counts = [("kube audit in CRI lines", 6), ("kube audit", 4), ("argocd log in CRI lines", 2)];
+        assert_eq!(formats, counts.map(|(format, count)| (format.to_owned(), count)));
     }
 
     #[test]

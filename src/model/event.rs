@@ -40,7 +40,7 @@ pub struct Event<'a> {
     pub request_uri: Cow<'a, str>,
     /// Kubernetes verb, or the lower-case HTTP method for non-resource URLs.
     pub verb: Cow<'a, str>,
-    /// `user.username`
+    /// `user.username`; of a login at OpenShift's OAuth server that succeeded, who logged in.
     pub user: Cow<'a, str>,
     /// `user.groups` as a JSON array without spaces, `["system:nodes"]`; empty when there are none.
     pub groups: Cow<'a, str>,

@@ -1,4 +1,4 @@
-//! Stored logs as a stream of text: plain, or gzip told by its content and not by its name.
+//! Stored logs as a stream of text: plain, or gzip, zstd, bzip2 or xz, told by their content and not by their names.
 //!
 //! A neighbour of etcd reads history without pushing etcd's pages out of the page cache: [`QuietFile`]. Used by
 //! [`crate::ingest`] for rotated files and by [`super::fingerprint`] to look into them.
@@ -8,7 +8,9 @@ use std::io::{self, BufRead, BufReader, IoSliceMut, Read};
 use std::num::NonZeroU64;
 use std::path::Path;
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::MultiGzDecoder;
+use lzma_rust2::XzReader;
 use rustix::fs::{Advice, fadvise};
 use rustix::io::{ReadWriteFlags, preadv2};
 
@@ -16,6 +18,22 @@ use super::filesystem::open_for_reading;
 
 /// First bytes of every gzip member (RFC 1952, section 2.3.1; 8 is deflate, the only method there is).
 const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
+
+/// First bytes of a zstd frame (RFC 8878, section 3.1.1).
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// First bytes of a bzip2 stream; a digit from 1 to 9, the size of its blocks, follows.
+const BZIP2_MAGIC: [u8; 3] = *b"BZh";
+
+/// First bytes of an xz stream (The .xz File Format, section 2.1.1.1).
+const XZ_MAGIC: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
+
+/// Memory for the dictionary of an xz stream, in KiB: `xz -9` asks for 64 MiB, and a header may ask for 4 GiB. (zstd
+/// has such a limit of its own, 128 MiB.)
+const XZ_MEMORY: u32 = 128 << 10;
+
+/// How many first bytes tell an archive.
+pub const MAGIC: usize = 6;
 
 /// How much is read between two hints to the page cache.
 const ADVISE_EVERY: u64 = 1 << 20;
@@ -27,7 +45,7 @@ const BUFFER: usize = 64 << 10;
 pub struct Damage {
     /// Bytes of text that were unpacked before the damage.
     pub at: u64,
-    /// `UnexpectedEof` when the file is cut short; `InvalidInput` or `InvalidData` when it is corrupt.
+    /// `UnexpectedEof` when the file is cut short; any other kind when it is corrupt, or asks for too much memory.
     pub cause: io::Error,
 }
 
@@ -42,14 +60,52 @@ pub struct Text<R: Read> {
 enum Body<R: Read> {
     Plain(BufReader<R>),
     Gzip(Box<MultiGzDecoder<BufReader<R>>>),
+    Zstd(Box<zstd::stream::read::Decoder<'static, BufReader<R>>>),
+    Bzip2(Box<MultiBzDecoder<BufReader<R>>>),
+    Xz(Box<XzReader<BufReader<R>>>),
+}
+
+/// How a stored log is packed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Packing {
+    Gzip,
+    Zstd,
+    Bzip2,
+    Xz,
+}
+
+impl Packing {
+    fn of(beginning: &[u8]) -> Option<Self> {
+        let is_bzip2 = || {
+            beginning.starts_with(&BZIP2_MAGIC)
+                && matches!(beginning.get(BZIP2_MAGIC.len()), Some(b'1'..=b'9'))
+        };
+        Some(match beginning {
+            _ if beginning.starts_with(&GZIP_MAGIC) => Packing::Gzip,
+            _ if beginning.starts_with(&ZSTD_MAGIC) => Packing::Zstd,
+            _ if beginning.starts_with(&XZ_MAGIC) => Packing::Xz,
+            _ if is_bzip2() => Packing::Bzip2,
+            _ => return None,
+        })
+    }
+}
+
+/// Whether a file that begins like this is an archive. [`MAGIC`] bytes are enough to tell.
+pub fn is_archive(beginning: &[u8]) -> bool {
+    Packing::of(beginning).is_some()
 }
 
 impl<R: Read> Text<R> {
-    /// Looks at the first bytes of `input` and unpacks it if it is gzip (of one or several members).
+    /// Looks at the first bytes of `input` and unpacks it if it is an archive (of one or several members).
     pub fn new(input: R) -> io::Result<Self> {
         let mut input = BufReader::with_capacity(BUFFER, input);
-        let gzip = input.fill_buf()?.starts_with(&GZIP_MAGIC);
-        let body = if gzip { Body::Gzip(Box::new(MultiGzDecoder::new(input))) } else { Body::Plain(input) };
+        let body = match Packing::of(input.fill_buf()?) {
+            None => Body::Plain(input),
+            Some(Packing::Gzip) => Body::Gzip(Box::new(MultiGzDecoder::new(input))),
+            Some(Packing::Zstd) => Body::Zstd(Box::new(zstd::stream::read::Decoder::with_buffer(input)?)),
+            Some(Packing::Bzip2) => Body::Bzip2(Box::new(MultiBzDecoder::new(input))),
+            Some(Packing::Xz) => Body::Xz(Box::new(XzReader::new_mem_limit(input, true, XZ_MEMORY))),
+        };
         Ok(Self { body, read: 0, damage: None })
     }
 
@@ -60,7 +116,7 @@ impl<R: Read> Text<R> {
 
     /// Whether the input is an archive.
     pub fn is_compressed(&self) -> bool {
-        matches!(self.body, Body::Gzip(_))
+        !matches!(self.body, Body::Plain(_))
     }
 
     /// What made the text end early, known once [`Read::read`] has returned 0.
@@ -76,26 +132,32 @@ impl<R: Read> Text<R> {
 
 impl<R: Read> Read for Text<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = match &mut self.body {
-            Body::Plain(input) => input.read(buffer)?,
-            Body::Gzip(_) if self.damage.is_some() => 0,
-            Body::Gzip(decoder) => match decoder.read(buffer) {
-                Ok(count) => count,
-                Err(cause) if is_damage(&cause) => {
-                    self.damage = Some(Damage { at: self.read, cause });
-                    0
-                }
-                Err(error) => return Err(error),
-            },
+        if self.damage.is_some() {
+            return Ok(0);
+        }
+        let unpacked = match &mut self.body {
+            Body::Plain(input) => return input.read(buffer).inspect(|count| self.read += *count as u64),
+            Body::Gzip(decoder) => decoder.read(buffer),
+            Body::Zstd(decoder) => decoder.read(buffer),
+            Body::Bzip2(decoder) => decoder.read(buffer),
+            Body::Xz(decoder) => decoder.read(buffer),
+        };
+        let count = match unpacked {
+            Ok(count) => count,
+            Err(cause) if is_damage(&cause) => {
+                self.damage = Some(Damage { at: self.read, cause });
+                0
+            }
+            Err(error) => return Err(error),
         };
         self.read += count as u64;
         Ok(count)
     }
 }
 
+/// Whether an error is the decoder's own: those of the device below it have a number of the operating system.
 fn is_damage(error: &io::Error) -> bool {
-    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-    matches!(error.kind(), UnexpectedEof | InvalidData | InvalidInput)
+    error.raw_os_error().is_none() && error.kind() != io::ErrorKind::Interrupted
 }
 
 /// A file that is read once, from front to back. With `forget`, what was read is given back to the page cache at
@@ -171,6 +233,20 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    /// A text packed in every way, with a name for each.
+    fn packed(text: &[u8]) -> [(&'static str, Vec<u8>); 4] {
+        let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+        bzip2.write_all(text).unwrap();
+        let mut xz = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(1)).unwrap();
+        xz.write_all(text).unwrap();
+        [
+            ("gzip", gzip(text)),
+            ("zstd", zstd::encode_all(text, 1).unwrap()),
+            ("bzip2", bzip2.finish().unwrap()),
+            ("xz", xz.finish().unwrap()),
+        ]
+    }
+
     fn read(stored: &[u8]) -> (Vec<u8>, Option<Damage>) {
         let mut text = Text::new(stored).unwrap();
         let mut all = Vec::new();
@@ -188,11 +264,44 @@ mod tests {
     fn content_decides_and_members_are_joined() {
         assert_eq!(read(b"plain\n").0, b"plain\n");
         assert_eq!(read(b"").0, b"");
-        let mut two = gzip(b"one\n");
-        two.extend(gzip(b"two\n"));
-        let (text, damage) = read(&two);
-        assert_eq!(text, b"one\ntwo\n");
-        assert!(damage.is_none());
+        assert_eq!(read(b"BZhello\n").0, b"BZhello\n");
+        for ((name, mut two), (_, second)) in packed(b"one\n").into_iter().zip(packed(b"two\n")) {
+            assert!(is_archive(&two[..MAGIC]), "{name}");
+            two.extend(second);
+            let (text, damage) = read(&two);
+            assert_eq!((text.as_slice(), damage.is_none()), (&b"one\ntwo\n"[..], true), "{name}");
+        }
+    }
+
+    #[test]
+    fn whatever_the_packing_a_cut_or_a_flipped_byte_is_damage_and_no_more() {
+        let text = sample();
+        for (name, whole) in packed(&text) {
+            assert_eq!(read(&whole).0, text, "{name}");
+            for length in [MAGIC + 1, 40, whole.len() / 2, whole.len() - 1] {
+                let (cut, damage) = read(&whole[..length]);
+                assert!(text.starts_with(&cut), "{name} cut at {length}");
+                assert!(damage.is_some(), "{name} cut at {length}");
+            }
+            for at in (MAGIC + 1..whole.len()).step_by(whole.len() / 50) {
+                let mut flipped = whole.clone();
+                flipped[at] ^= 0x55;
+                // A header may differ in a byte that says nothing about the text; what must not be is a panic.
+                let (found, damage) = read(&flipped);
+                assert!(damage.is_some() || found.len() <= 2 * text.len(), "{name} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_xz_header_cannot_ask_for_all_memory() {
+        let mut options = lzma_rust2::XzOptions::with_preset(1);
+        options.lzma_options.dict_size = 256 << 20;
+        let mut xz = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+        xz.write_all(b"text").unwrap();
+        let (text, damage) = read(&xz.finish().unwrap());
+        assert!(text.is_empty());
+        assert_eq!(damage.map(|damage| damage.cause.kind()), Some(io::ErrorKind::OutOfMemory));
     }
 
     #[test]

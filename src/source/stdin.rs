@@ -11,7 +11,7 @@ use super::{Change, FileId, TailEvent};
 
 const PIECE: usize = 1 << 20;
 
-/// Reads `input`, plain or gzip, to its end and delivers its lines, then [`TailEvent::End`]. Returns early when
+/// Reads `input`, plain or packed (see [`super::archive`]), to its end and delivers its lines, then [`TailEvent::End`]. Returns early when
 /// `stop` is set or `deliver` says that nobody listens.
 pub fn read(input: impl Read, stop: &AtomicBool, mut deliver: impl FnMut(TailEvent) -> ControlFlow<()>) {
     let path = Path::new("");

@@ -7,12 +7,26 @@ use crate::model::parse_rfc3339;
 /// Columns before the JSON: time, level, logger, caller and message.
 const MOST_COLUMNS: usize = 5;
 
+/// Levels as zap's capital encoder writes them.
+const LEVELS: [&str; 7] = ["DEBUG", "INFO", "WARN", "ERROR", "DPANIC", "PANIC", "FATAL"];
+
+/// Where such a line begins in a line of text.
+pub(super) fn find(line: &[u8]) -> Option<usize> {
+    let (before, behind) = line.split_at(memchr::memchr(b'\t', line)?);
+    let start = before.iter().rposition(|byte| *byte == b' ').map_or(0, |space| space + 1);
+    parse_rfc3339(&before[start..])?;
+    let mut columns = behind[1..].split(|byte| *byte == b'\t');
+    let level = columns.next()?;
+    let is_known = LEVELS.iter().any(|known| known.as_bytes() == level) && columns.next().is_some();
+    is_known.then_some(start)
+}
+
 /// The fields of such a line under the names that the JSON encoder gives them (`ts`, `level`, `logger`, `msg`).
 pub(in crate::format) fn read(line: &str) -> Option<Fields<'_>> {
     let (time, rest) = line.split_once('\t')?;
     parse_rfc3339(time.as_bytes())?;
     let (level, rest) = rest.split_once('\t')?;
-    if !matches!(level, "DEBUG" | "INFO" | "WARN" | "ERROR" | "DPANIC" | "PANIC" | "FATAL") {
+    if !LEVELS.contains(&level) {
         return None;
     }
     let (head, json) = match rest.find("\t{") {
@@ -53,7 +67,14 @@ mod tests {
         let broken = read("2026-04-15T11:09:07Z\tINFO\tlog\tfile.go:1\tmsg\t{\"cut").unwrap();
         assert_eq!((broken.text("msg"), broken.text("rest")), ("msg".into(), "{\"cut".into()));
         for other in ["", "a\tb\tc", "2026-04-15T11:09:07Z\tNOTE\tc", "2026-04-15T11:09:07Z INFO x"] {
-            assert_eq!(read(other), None, "{other}");
+            assert_eq!((read(other), find(other.as_bytes())), (None, None), "{other}");
         }
+    }
+
+    #[test]
+    fn it_begins_behind_a_prefix() {
+        assert_eq!(find(b"2026-04-15T11:09:07Z\tINFO\tx"), Some(0));
+        assert_eq!(find(b"[pod/a/b] 2026-04-15T11:09:07Z\tINFO\tlog\tx"), Some(10));
+        assert_eq!(find(b"x2026-04-15T11:09:07Z\tINFO\tx"), None);
     }
 }

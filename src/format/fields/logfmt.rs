@@ -12,16 +12,12 @@ use crate::format::legacy::unquote;
 /// How every such line begins.
 const BEGINNING: &[u8] = b"time=\"";
 
-/// How far into a line such a line may begin: behind the name of a pod and a container, or a shipper's time.
-const LONGEST_PREFIX: usize = 512;
-
 /// Fields of one line; those behind them are left out.
 const MOST_FIELDS: usize = 1_000;
 
 /// Where a line of logfmt begins in a line of text.
-pub(in crate::format) fn find(line: &[u8]) -> Option<usize> {
-    let looked_at = &line[..line.len().min(LONGEST_PREFIX)];
-    let at = memmem::find(looked_at, BEGINNING)?;
+pub(super) fn find(line: &[u8]) -> Option<usize> {
+    let at = memmem::find(line, BEGINNING)?;
     (at == 0 || line[at - 1].is_ascii_whitespace()).then_some(at)
 }
 
@@ -104,6 +100,5 @@ mod tests {
     fn it_begins_behind_a_prefix_and_not_inside_of_a_word() {
         assert_eq!(find(b"[pod/a/b] time=\"x\""), Some(10));
         assert_eq!(find(b"runtime=\"x\""), None);
-        assert_eq!(find(format!("{}time=\"", " ".repeat(LONGEST_PREFIX)).as_bytes()), None);
     }
 }
