@@ -75,7 +75,7 @@ impl Sink for Heard {
             code: event.code,
             commit: details.map_or_else(String::new, |details| details.commit),
         });
-        self.times.push(event.stage_time);
+        self.times.push(event.stage_time.or(event.received));
         self.texts.push(text.to_vec());
         self.formats.push(Format { log: event.log, wrapping: marks.wrapping }.to_string());
     }
