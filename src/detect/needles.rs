@@ -2,13 +2,25 @@
 //! keys has nothing at that path. Most rules ask for what hardly any row has.
 
 use hashbrown::HashMap;
-use memchr::memmem::Finder;
+use memchr::memmem::{self, Finder};
 
 use super::path::Path;
 use crate::store::{Bitset, Segment, Texts};
 
-/// How characters are written that need not be escaped. Where that happens, a search for a key proves nothing.
+/// How escapes of the first characters of Unicode begin.
 const ESCAPED: &str = "\\u00";
+
+/// Whether a character of which keys are made may be written as an escape, so that a search for a key proves nothing.
+/// An API server escapes control characters, `&`, `<` and `>` (Go's `encoding/json`), which stand in no key that a rule
+/// asks for; only what a client sent may hold others.
+pub(super) fn may_escape_keys(text: &[u8]) -> bool {
+    // Nor does it escape a slash.
+    memmem::find(text, b"\\/").is_some()
+        || memmem::find_iter(text, ESCAPED).any(|at| {
+            let digits = text.get(at + ESCAPED.len()..at + ESCAPED.len() + 2).unwrap_or_default();
+            !matches!(digits, [b'0' | b'1', _] | b"26" | b"3c" | b"3C" | b"3e" | b"3E")
+        })
+}
 
 /// What was searched for, and found, so far.
 struct Known {
@@ -55,7 +67,7 @@ impl<'s> Needles<'s> {
         with
     }
 
-    /// Those of `rows` whose text holds `needle`.
+    /// Those of `rows` whose text holds `needle`; for [`ESCAPED`], in a way that matters.
     fn search(&mut self, needle: &str, rows: &Bitset) -> Bitset {
         let Needles { segment, texts, unpacked, known } = self;
         let count = segment.rows();
@@ -75,7 +87,10 @@ impl<'s> Needles<'s> {
                 None => texts.read(row).ok(),
             };
             // A text that was not kept tells nothing, and so cannot rule anything out.
-            let holds = text.is_none_or(|text| known.finder.find(text).is_some());
+            let holds = text.is_none_or(|text| match needle {
+                ESCAPED => may_escape_keys(text),
+                _ => known.finder.find(text).is_some(),
+            });
             known.found.set(row, holds);
         }
         known.looked_at.or(&new);
@@ -101,4 +116,22 @@ fn unpack(texts: &mut Texts<'_>, rows: u32) -> Option<Unpacked> {
         unpacked.ends.push(unpacked.text.len());
     }
     Some(unpacked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_escapes_that_could_spell_a_key_matter() {
+        for harmless in
+            [r#"{"requestURI":"/a?b=1\u0026c=2"}"#, r"\u003cnil\u003e \u000a \u001F", r"\u20", r"\u00"]
+        {
+            let harmless = harmless.replace("\\\\", "\\");
+            assert_eq!(may_escape_keys(harmless.as_bytes()), harmless.ends_with("u00"), "{harmless}");
+        }
+        for telling in ["{\"\\u0061nnotations\":1}", "\\u002f", "\\u0026\\u006b"] {
+            assert!(may_escape_keys(telling.as_bytes()), "{telling}");
+        }
+    }
 }

@@ -75,7 +75,11 @@ impl Path {
     /// beginning of the key behind the first step, and the end of the last one, are sure.
     pub(super) fn needles(&self) -> impl Iterator<Item = String> {
         let step = |step: &Step| self.keys[step.start..step.end].to_owned();
-        let is_plain = |step: &String| !step.is_empty() && !step.contains(['"', '\\']);
+        // What an API server escapes is not looked for.
+        let is_plain = |step: &String| {
+            let is_written_so = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '&' | '<' | '>');
+            !step.is_empty() && step.chars().all(is_written_so)
+        };
         // The first step may be but a part of the first key.
         let second =
             self.steps.get(1).filter(|_| self.steps.first().is_some_and(|first| is_whole_key(&step(first))));

@@ -13,6 +13,7 @@ use super::document::Document;
 use super::field::{Fact, Source};
 use super::item::{self, Part};
 use super::matcher::{Leaf, Place, lowered};
+use super::needles::may_escape_keys;
 use super::path::Path;
 use crate::model::{Decision, Level, Stage};
 use crate::redact::holds_mark;
@@ -63,13 +64,14 @@ impl Row<'_, '_> {
     /// its sender wrote it.
     fn lacks(&self, path: &Path) -> bool {
         let Some(last) = path.last_step().filter(|_| self.document.get().is_none()) else { return false };
-        if !last.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\')) {
+        if !last
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'&' | b'<' | b'>'))
+        {
             return false;
         }
         let ending = format!("{last}\"");
-        memmem::find(self.text(), ending.as_bytes()).is_none()
-            && memmem::find(self.text(), b"\\u00").is_none()
-            && !(last.contains('/') && memmem::find(self.text(), b"\\/").is_some())
+        memmem::find(self.text(), ending.as_bytes()).is_none() && !may_escape_keys(self.text())
     }
 
     /// Whether a test holds for the row.

@@ -62,7 +62,7 @@ pub fn interactive(settings: Settings) -> Result<u8> {
         return Err(Error::NoTerminal { stream: "standard output" });
     }
     let found = inputs::found(&settings)?;
-    let loaded = LoadedRules::load(settings.builtin_rules, &settings.rules);
+    let loaded = LoadedRules::load(false, &[]);
     let mut config = config_of(&settings, found.greeting, loaded.clone())?;
     if let Some(path) = &settings.state {
         config.acks = state::read(path)?;

@@ -1,4 +1,4 @@
-//! The rules in use: loaded before the first line is read, again whenever a file in one of their folders changes, and
+//! The rules in use: loaded while the first lines are read, again whenever a file in one of their folders changes, and
 //! run again over what is held. [`crate::app`] says what must be looked at; workers of [`crate::ingest`] take the rules
 //! from the channel that is kept here.
 
@@ -55,18 +55,16 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Begins with `rules`. Those of `folders` are loaded again when they change; `builtin` as in
-    /// [`LoadedRules::load`].
+    /// Begins with `rules`, usually none: the rules of `folders`, and those of the program where `builtin`, are loaded
+    /// beside, since the first rows must not wait for them, and again when the folders change.
     pub(super) fn start(rules: &LoadedRules, builtin: bool, folders: Vec<PathBuf>) -> Rules {
         let (sender, messages) = mpsc::channel(UNDER_WAY);
         let current = Arc::new(watch::Sender::new(Arc::clone(&rules.engine)));
         let from = From { builtin, folders, texts: Arc::new(watch::Sender::new(Texts::new())) };
-        if !from.folders.is_empty() {
-            let (from, sender, current) = (from.clone(), sender.clone(), Arc::clone(&current));
-            let body = move || reload(&from, &current, &sender);
-            // Without a thread, the rules stay as they are.
-            let _ = thread::Builder::new().name("rules".into()).spawn(body);
-        }
+        let (own, tell, put) = (from.clone(), sender.clone(), Arc::clone(&current));
+        let body = move || reload(&own, &put, &tell);
+        // Without a thread, the rules stay as they are.
+        let _ = thread::Builder::new().name("rules".into()).spawn(body);
         Rules { from, current, sender, messages }
     }
 
@@ -129,12 +127,20 @@ impl Rules {
     }
 }
 
-/// Loads the rules again whenever a file of theirs changed, until nobody listens.
+/// Loads the rules, and again whenever a file of theirs changed, until nobody listens.
 fn reload(from: &From, current: &watch::Sender<Arc<Engine>>, sender: &mpsc::Sender<Msg>) {
     let folders = &from.folders;
+    let load = || {
+        let rules = from.load();
+        current.send_replace(Arc::clone(&rules.engine));
+        sender.blocking_send(Msg::Rules(rules)).is_ok()
+    };
     // A file that is not there yet: the folder itself is what is watched.
     let watches: Vec<Watch> = folders.iter().map(|folder| Watch::new(&folder.join("rule.yml"))).collect();
     let mut known = state_of(folders);
+    if !load() || folders.is_empty() {
+        return;
+    }
     while !sender.is_closed() {
         match watches.as_slice() {
             [only] => only.wait(LOOK_EVERY),
@@ -145,9 +151,7 @@ fn reload(from: &From, current: &watch::Sender<Arc<Engine>>, sender: &mpsc::Send
         }
         thread::sleep(SETTLE);
         known = state_of(folders);
-        let rules = from.load();
-        current.send_replace(Arc::clone(&rules.engine));
-        if sender.blocking_send(Msg::Rules(rules)).is_err() {
+        if !load() {
             return;
         }
     }
