@@ -245,7 +245,20 @@ fn told_within(memory: u64) -> String {
 
 #[test]
 fn what_was_dropped_for_memory_was_counted_before() {
-    let (all, little) = (objects(&told_within(1 << 30)), objects(&told_within(1)));
+    // Rules with state need what they judge side by side, and tell as much as fits.
+    let rules = LoadedRules::load(true, &[]);
+    let with_state: Vec<&str> = rules
+        .engine
+        .rules()
+        .iter()
+        .filter(|rule| rule.state.is_some())
+        .map(|rule| rule.id.as_str())
+        .collect();
+    let of_rows = |told: String| -> Vec<Value> {
+        let is_of_row = |alert: &Value| !with_state.contains(&alert["id"].as_str().unwrap_or_default());
+        objects(&told).into_iter().filter(is_of_row).collect()
+    };
+    let (all, little) = (of_rows(told_within(1 << 30)), of_rows(told_within(1)));
     assert!(all.len() > 10 && all.len() == little.len());
     for (all, little) in all.iter().zip(&little) {
         for field in ["id", "actor", "namespace", "count", "requests", "first", "last", "findings"] {

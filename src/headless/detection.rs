@@ -52,14 +52,19 @@ impl Detection {
         }
     }
 
-    /// Works out what correlates. Returns whether anything changed.
-    pub(super) fn settle(&mut self, store: &Store) -> bool {
-        // Rules with state look at everything that is held: while lines come, they may take a twentieth of the time.
+    /// Asks the rules with state. They look at everything that is held: while lines come, they may take a twentieth of
+    /// the time.
+    pub(super) fn observe(&mut self, store: &Store) {
         if self.observed.is_none_or(|(when, took)| when.elapsed() >= took * 20) {
             let began = Instant::now();
             self.board.observe(store, &self.identities);
             self.observed = Some((Instant::now(), began.elapsed()));
         }
+    }
+
+    /// Works out what correlates. Returns whether anything changed.
+    pub(super) fn settle(&mut self, store: &Store) -> bool {
+        self.observe(store);
         let changed = self.board.refresh(store, None);
         if changed {
             self.for_filters = Arc::new(self.board.for_filters());

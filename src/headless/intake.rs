@@ -124,8 +124,14 @@ impl Intake {
     }
 
     /// The segment to drop next, when more than `memory` bytes are held.
-    pub(super) fn excess(&self, memory: u64) -> Option<u32> {
+    pub(super) fn excess(&mut self, memory: u64) -> Option<u32> {
+        // What rules with state tell of must be seen before it is dropped.
         let held = self.store.memory_bytes() as u64;
+        if held > memory
+            && let Some(detection) = &mut self.detection
+        {
+            detection.observe(&self.store);
+        }
         (held > memory).then(|| self.store.oldest().map(|(segment, _)| segment)).flatten()
     }
 
