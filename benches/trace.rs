@@ -1,13 +1,19 @@
 //! How long an answer takes: the history of an object with a thousand writes, and a cause chain.
 //!
-//! `KAUDITUI_CORPUS` names a folder of logs to ask instead (made by `corpus.py --level full`); then the object with the
-//! most writes in it is taken. Without it the log is made up: a thousand patches of one deployment with bodies of nine
-//! KiB, among a hundred thousand other requests.
+//! `KAUDITUI_CORPUS` names a folder of logs to ask instead (made by `corpus.py --level full`). No object has a thousand
+//! writes in such a log: of all its patches of deployments a thousand, spread over the log, are read as if they were of
+//! one, with the body of the first and another image each. Without it the log is made up: a thousand patches of one
+//! deployment with bodies of nine KiB, among a hundred thousand other requests.
+//!
+//! On two cores of 2026, both kept busy by other programs, the history takes 43 ms in the log that is made up. In a full
+//! log of 1 GiB it takes 122 ms at best and 207 ms in the median, on one core 199 ms and 241 ms; a chain takes 25 to 70 ms.
+//! Unpacking and parsing alone, one write after the other, takes 140 ms there.
 
 #[path = "common/corpus.rs"]
 mod corpus;
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::sync::LazyLock;
 
 use divan::Bencher;
@@ -16,7 +22,12 @@ use kauditui::model::{EventId, TimeZoneChoice, is_write_verb};
 use kauditui::store::{Field, Store};
 use kauditui::trace::{Chain, History, HistoryOptions, Log, ObjectKey, Request, select};
 
+use serde_json::{Value, json};
+
 use corpus::{store_of, texts_in};
+
+/// Writes of the object that is asked about.
+const WRITES: usize = 1000;
 
 fn main() {
     divan::main();
@@ -36,7 +47,7 @@ thread_local! {
 
 fn read() -> Corpus {
     let store = match std::env::var_os("KAUDITUI_CORPUS") {
-        Some(folder) => store_of(texts_in(folder)),
+        Some(folder) => store_of(gathered(&folder)),
         None => store_of([made_up()]),
     };
     let mut identities = Identities::default();
@@ -49,6 +60,55 @@ fn read() -> Corpus {
     });
     println!("{key}: {} writes, {} records held", writes.len(), store.held_records());
     Corpus { store, identities, key, writes }
+}
+
+/// The logs of a folder, in which so many patches of deployments are of one.
+fn gathered(folder: &OsStr) -> impl Iterator<Item = Vec<u8>> {
+    let lines =
+        |text: &[u8]| text.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let all: usize =
+        texts_in(folder).map(|text| lines(&text).iter().filter(|line| is_patch(line)).count()).sum();
+    let mut seen = 0;
+    let mut body = None;
+    texts_in(folder).map(move |text| {
+        let mut gathered = Vec::with_capacity(text.len());
+        for line in lines(&text) {
+            let is_chosen = is_patch(&line) && {
+                seen += 1;
+                seen * WRITES / all > (seen - 1) * WRITES / all
+            };
+            gathered.extend(if is_chosen { renamed(&line, seen, &mut body) } else { line });
+        }
+        gathered
+    })
+}
+
+/// Whether a line is the answer to a patch of a deployment, with the deployment in it.
+fn is_patch(line: &[u8]) -> bool {
+    let has = |part: &str| memchr::memmem::find(line, part.as_bytes()).is_some();
+    has(r#""stage":"ResponseComplete""#)
+        && has(r#""verb":"patch""#)
+        && has(r#""objectRef":{"resource":"deployments""#)
+        && has(r#""responseObject":{"kind":"Deployment""#)
+}
+
+/// The line as if it were about the one deployment, whose first `body` only changes its image.
+fn renamed(line: &[u8], number: usize, body: &mut Option<Value>) -> Vec<u8> {
+    let mut event: Value = serde_json::from_slice(line).expect("a line of a log");
+    for path in ["/objectRef", "/responseObject/metadata"] {
+        if let Some(object) = event.pointer_mut(path) {
+            object["namespace"] = json!("prod");
+            object["name"] = json!("web");
+            object["uid"] = json!("00000000-0000-4000-8000-000000000001");
+        }
+    }
+    let first = body.get_or_insert_with(|| event["responseObject"].clone());
+    first["spec"]["template"]["spec"]["containers"][0]["image"] = json!(format!("web:{number}"));
+    first["metadata"]["resourceVersion"] = json!(number.to_string());
+    event["responseObject"] = first.clone();
+    let mut line = event.to_string().into_bytes();
+    line.push(b'\n');
+    line
 }
 
 /// The object with the most writes that say what it should be.

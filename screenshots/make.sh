@@ -25,6 +25,7 @@ shot detail 120x36 / 'text:verb:delete name:novelapp' Enter Enter
 shot filter 80x24 / 'text:code:>=400 usr:mal'
 shot completion 120x36 / 'text:code:>=400 user:'
 shot users 120x36 2 'j j'
+shot alerts 120x36 3 'B j j'
 shot statistics 120x36 : 'text:by user,verb' Enter
 shot changes 120x36 : 'text:changes -1h' Enter
 shot facets 120x36 f 'text:user' Enter Down Enter 'text:verb' Enter

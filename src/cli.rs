@@ -9,6 +9,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::error::Error;
 
+mod detection;
+
+use detection::{ALERTS_EXAMPLES, RULES_EXAMPLES};
+pub use detection::{
+    AlertsArgs, AlertsOutput, LeastSeverity, RulesArgs, RulesCheckArgs, RulesCommand, RulesExplainArgs,
+    RulesListArgs, RulesOutput, RulesTestArgs,
+};
+
 const SOURCES: &str = "Sources";
 const FILTER: &str = "Filter and time";
 const DISPLAY: &str = "Display";
@@ -27,6 +35,7 @@ Examples:
   kauditui history -n prod deploy/web audit.log
   kauditui trace AUDIT_ID audit.log
   kauditui rbac --user alice audit.log
+  kauditui alerts --min-severity high audit.log
   kauditui info /var/log/kubernetes/audit/
   kauditui --demo";
 
@@ -35,8 +44,8 @@ A log named like a subcommand is opened as ./info, ./query and so on.
 
 Exit codes:
   0      done
-  1      query or users matched nothing
-  2      wrong usage, cannot start, or one of several sources failed
+  1      query, users or another command that looks for something found nothing; alerts: no alert
+  2      wrong usage, cannot start, or one of several sources failed; rules check: a rule cannot be used
   128+n  stopped by signal n
 
 Configuration:
@@ -48,6 +57,10 @@ Configuration:
   time = \"utc\"           or \"local\", as --utc and --local
   ascii = false          true as --ascii
   rotated = true         false as --no-rotated
+  state = \"FILE\"         as --state; a relative path counts from the configuration file's folder
+  bell = false           true as --bell
+  rules = [\"rules\"]      as --rules, before those of the command line; counted from the file's own folder
+  builtin_rules = true   false as --no-builtin-rules
   [filters]
   deletions = \"verb:delete,deletecollection\"
                          used by -f @deletions, and never by itself
@@ -89,6 +102,12 @@ pub struct Cli {
     /// Open at the event with this auditID.
     #[arg(long, value_name = "AUDIT_ID", help_heading = DISPLAY)]
     pub at: Option<String>,
+    /// Keep which alerts were acknowledged or closed in FILE; without it they are for this session.
+    #[arg(long, value_name = "FILE", help_heading = CONFIGURATION)]
+    pub state: Option<PathBuf>,
+    /// Ring the terminal's bell for a new alert of high or critical, at most once in ten seconds.
+    #[arg(long, help_heading = DISPLAY)]
+    pub bell: bool,
     /// Show values of secrets and tokens as they are in the log.
     #[arg(long, help_heading = DISPLAY)]
     pub reveal_secrets: bool,
@@ -126,6 +145,12 @@ pub enum Command {
     /// Write chosen requests down as an incident timeline in Markdown, with evidence for each.
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Box<ReportArgs>),
+    /// Print what the detection rules found: the gravest first, each with why it was found.
+    #[command(after_help = ALERTS_EXAMPLES)]
+    Alerts(Box<AlertsArgs>),
+    /// List, check, explain and try the detection rules.
+    #[command(after_help = RULES_EXAMPLES, disable_help_subcommand = true)]
+    Rules(Box<RulesArgs>),
 }
 
 const QUERY_EXAMPLES: &str = "\
@@ -509,6 +534,10 @@ pub enum ViewName {
     Detail,
     /// Who was active.
     Users,
+    /// What the rules of detection found.
+    Alerts,
+    /// The rules: which can fire on this log, which could not be loaded.
+    Rules,
     /// Ready-made tables, and counts by any fields.
     Statistics,
     /// The history of the object of the event that --at names.
@@ -534,6 +563,8 @@ impl ViewName {
             ViewName::Timeline => "timeline",
             ViewName::Detail => "detail",
             ViewName::Users => "users",
+            ViewName::Alerts => "alerts",
+            ViewName::Rules => "rules",
             ViewName::Statistics => "statistics",
             ViewName::Object => "object",
             ViewName::Chain => "chain",

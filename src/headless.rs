@@ -1,16 +1,18 @@
 //! The command-line twins of the views: [`query`] prints the rows of the timeline, groups of them, or who was active;
-//! [`info`] counts what the logs hold.
+//! [`alerts`] what the detection rules found, [`rules`] which rules there are; [`info`] counts what the logs hold.
 //!
-//! Both take the messages of [`crate::ingest`] as an iterator that ends when the input does (or when the program is
+//! They take the messages of [`crate::ingest`] as an iterator that ends when the input does (or when the program is
 //! told to stop), keep a [`crate::store::Store`] within the memory budget, and write to the streams they are given.
 //! `command` starts the pipeline and heeds signals; `intake` takes the messages in; `row` is what a row says, `columns`
 //! what it tells in each column, `texts` reads its line and `verdicts` tells ahead whether that
 //! is to be withheld, `story` answers `trace` and, with `history` and `rbac`, the history of an object and what a user may do, `report` writes an incident
-//! down, `sorted` puts rows in order, `printer` prints them; `groups` prints groups and users; `form` has the forms in which all of them are printed; `follow` prints what comes. The JSON
+//! down, `detection` runs the rules, `sorted` puts rows in order, `printer` prints them; `groups` prints groups and users; `form` has the forms in which all of them are printed; `follow` prints what comes. The JSON
 //! is described in `docs/json.md`.
 
+mod alerts;
 mod columns;
 mod command;
+mod detection;
 mod follow;
 mod form;
 mod groups;
@@ -23,6 +25,7 @@ mod query;
 mod rbac;
 mod report;
 mod row;
+pub mod rules;
 mod sorted;
 mod story;
 #[cfg(test)]
@@ -32,10 +35,12 @@ mod verdicts;
 
 use std::io::Write;
 
+pub use alerts::{AlertsOptions, alerts};
 pub use command::run;
 pub use info::{FileInfo, Gap, Info, InfoOptions, LevelCount, LevelsSeen, UnreadableCount, info};
 pub use query::{QueryOptions, query};
 pub use report::{ReportOptions, report};
+pub use rules::RulesOptions;
 pub use story::{StoryOptions, story};
 
 use crate::error::{EXIT_FAILURE, EXIT_NO_MATCH, EXIT_OK, Error};
@@ -47,7 +52,7 @@ const SAMPLE_COLUMNS: usize = 120;
 /// How a command ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Outcome {
-    /// Rows that matched, whether printed or withheld; 1 for `info`, which has no rows.
+    /// Rows that matched, whether printed or withheld, or alerts; 1 for `info`, which has no rows.
     pub matched: u64,
     /// Sources that could not be opened or read.
     pub failed_sources: u64,

@@ -39,7 +39,7 @@
 //! | [`ui`] | its picture |
 //! | [`term`] | all that touches the terminal |
 //! | [`runtime`] | brings them together |
-//! | [`headless`] | `info`, `query` and `users` |
+//! | [`headless`] | `info`, `query`, `alerts` and the other commands |
 //! | [`cli`], [`settings`] | arguments, and what they mean |
 //! | [`notice`], [`error`] | what went wrong without, and with, stopping |
 //!
@@ -124,8 +124,9 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     )?;
     match settings.task {
         Task::Interactive { .. } => runtime::interactive(settings),
-        Task::Info(_) | Task::Query { .. } | Task::Story(_) | Task::Report { .. } => {
-            let inputs = runtime::inputs(&settings)?;
+        _ => {
+            let looks_for_log = settings.task.needs_log() || !settings.sources.is_empty();
+            let inputs = if looks_for_log { runtime::inputs(&settings)? } else { Vec::new() };
             headless::run(&settings, inputs, redact::holds_secret)
         }
     }

@@ -13,6 +13,7 @@
 mod base64;
 mod body;
 mod judged;
+mod line;
 mod mark;
 mod names;
 mod quick;
@@ -21,6 +22,8 @@ mod strict;
 mod tests;
 mod text;
 mod uri;
+
+use std::borrow::Cow;
 
 use regex::Regex;
 use serde_json::Value;
@@ -44,9 +47,19 @@ pub fn mask_event(event: &mut Value) -> usize {
 /// The text of an event as compact JSON with its secret values masked. Keys keep their order, and members that occur
 /// twice at the top occur twice here.
 ///
-/// Text that is no JSON becomes a single mark, a JSON string: nothing tells what it would show.
+/// A line of a log that is text becomes a JSON string, as [`masked_line`] has it. Other text that is no JSON becomes a
+/// single mark: nothing tells what it would show.
 pub fn masked_json(text: &[u8]) -> String {
     mask_line(text).0
+}
+
+/// A line of a log with its secret values masked: in its own form where it is text, as JSON where it is an event.
+pub fn masked_line(text: &[u8]) -> String {
+    let line = String::from_utf8_lossy(text);
+    match line::masked(&line) {
+        Some(masked) => masked.into_owned(),
+        None => masked_json(text),
+    }
 }
 
 /// Whether the text of an event holds anything that [`masked_json`] masks.
@@ -70,6 +83,9 @@ fn is_masked(text: &[u8]) -> bool {
 
 fn mask_line(line: &[u8]) -> (String, usize) {
     let line = String::from_utf8_lossy(line);
+    if let Some(masked) = line::masked(&line) {
+        return (Value::from(masked.as_ref()).to_string(), usize::from(matches!(masked, Cow::Owned(_))));
+    }
     match serde_json::from_str(&line) {
         Ok(strict::Members(members)) => mask_members(&members),
         Err(_) => match strict::parse(&line) {

@@ -18,12 +18,12 @@ use config::ConfigFile;
 pub use filter::read_filter;
 pub use listing::{Column, Listing, Sort};
 pub use memory::{default_memory, parse_memory};
-pub use question::{HistoryQuestion, Question};
+pub use question::{HistoryQuestion, Question, RulesQuestion};
 pub use time_range::{NO_LONGER_WRITTEN, Reference, TimeRange, check_time};
 
 use crate::cli::{
-    Cli, Command, ConfigArgs, DisplayArgs, FilterArgs, HistoryArgs, InfoOutput, QueryArgs, QueryOutput,
-    ResourceArgs, SourceArgs, StageChoice, ViewName,
+    AlertsArgs, AlertsOutput, Cli, Command, ConfigArgs, DisplayArgs, FilterArgs, HistoryArgs, InfoOutput,
+    LeastSeverity, QueryArgs, QueryOutput, ResourceArgs, RulesCommand, SourceArgs, StageChoice, ViewName,
 };
 use crate::error::{Error, Result};
 use crate::model::TimeZoneChoice;
@@ -32,6 +32,10 @@ use crate::trace::HistoryOptions;
 
 /// Threads a machine could sensibly give to reading.
 const MOST_THREADS: usize = 64;
+
+/// The names of the subcommands.
+const COMMANDS: [&str; 9] =
+    ["info", "query", "users", "trace", "history", "rbac", "report", "alerts", "rules"];
 
 /// What settings depend on besides the arguments.
 pub struct Surroundings<'a> {
@@ -82,6 +86,10 @@ pub struct Settings {
     pub rules: Vec<PathBuf>,
     /// Whether the rules count that are part of the program.
     pub builtin_rules: bool,
+    /// The file that keeps which alerts were dealt with.
+    pub state: Option<PathBuf>,
+    /// Whether the terminal's bell rings for new alerts.
+    pub bell: bool,
 }
 
 /// Which of its programs this is.
@@ -118,6 +126,22 @@ pub enum Task {
         /// Requests that are told of at most.
         limit: Option<usize>,
     },
+    /// `kauditui alerts`
+    Alerts {
+        /// Form of the output.
+        output: AlertsOutput,
+        /// What is less grave is left out.
+        least: LeastSeverity,
+    },
+    /// `kauditui rules`
+    Rules(RulesQuestion),
+}
+
+impl Task {
+    /// Whether it looks for a log where none is named.
+    pub fn needs_log(&self) -> bool {
+        !matches!(self, Task::Rules(question) if !matches!(question, RulesQuestion::Test { .. }))
+    }
 }
 
 impl Settings {
@@ -139,7 +163,10 @@ impl Settings {
                     follow: !cli.no_follow,
                     reveal: cli.reveal_secrets,
                 };
-                parts.merge(task, around)
+                let mut settings = parts.merge(task, around)?;
+                settings.state = cli.state.or(settings.state);
+                settings.bell |= cli.bell;
+                Ok(settings)
             }
             Some(Command::Info(info)) => {
                 let parts = Parts {
@@ -243,6 +270,64 @@ impl Settings {
                 };
                 parts.merge(Task::Report { at: report.at, notes: report.note, limit: report.limit }, around)
             }
+            Some(Command::Alerts(alerts)) => alerts_parts(*alerts, around),
+            Some(Command::Rules(rules)) => {
+                let (question, parts) = rules_parts(rules.command);
+                parts.merge(Task::Rules(question), around)
+            }
+        }
+    }
+}
+
+fn alerts_parts(alerts: AlertsArgs, around: &Surroundings<'_>) -> Result<Settings> {
+    if alerts.follow && alerts.output == AlertsOutput::Json {
+        return Err(Error::Usage {
+            message: "an array of JSON ends, and --follow does not".into(),
+            tip: "print an object a line: -o jsonl".into(),
+        });
+    }
+    let parts = Parts {
+        sources: alerts.sources,
+        filter: alerts.filter,
+        display: alerts.display,
+        resources: alerts.resources,
+        configuration: alerts.configuration,
+        follow: alerts.follow,
+        reveal: false,
+    };
+    parts.merge(Task::Alerts { output: alerts.output, least: alerts.min_severity }, around)
+}
+
+/// What `rules` is asked, with what it shares with the other programs.
+fn rules_parts(command: RulesCommand) -> (RulesQuestion, Parts) {
+    let parts = |sources, display, resources, configuration| Parts {
+        sources,
+        filter: FilterArgs::default(),
+        display,
+        resources,
+        configuration,
+        follow: false,
+        reveal: false,
+    };
+    let alone = |configuration| {
+        parts(SourceArgs::default(), DisplayArgs::default(), ResourceArgs::default(), configuration)
+    };
+    match command {
+        RulesCommand::List(list) => {
+            let sources =
+                SourceArgs { sources: list.sources, no_rotated: list.no_rotated, ..SourceArgs::default() };
+            let parts = parts(sources, list.display, list.resources, list.configuration);
+            (RulesQuestion::List { output: list.output }, parts)
+        }
+        RulesCommand::Check(check) => {
+            (RulesQuestion::Check { folders: check.folders }, alone(check.configuration))
+        }
+        RulesCommand::Explain(explain) => {
+            (RulesQuestion::Explain { rule: explain.rule }, alone(explain.configuration))
+        }
+        RulesCommand::Test(test) => {
+            let parts = parts(test.sources, test.display, test.resources, test.configuration);
+            (RulesQuestion::Test { file: test.file }, parts)
         }
     }
 }
@@ -380,8 +465,10 @@ impl Parts {
             memory,
             threads,
             reveal: self.reveal,
-            rules: self.configuration.rules,
-            builtin_rules: !self.configuration.no_builtin_rules,
+            rules: config.rules.into_iter().chain(self.configuration.rules).collect(),
+            builtin_rules: !self.configuration.no_builtin_rules && config.builtin_rules.unwrap_or(true),
+            state: config.state,
+            bell: config.bell.unwrap_or(false),
         })
     }
 }
@@ -399,10 +486,7 @@ fn check_threads(called: &str, threads: usize, written: &str) -> Result<usize> {
 
 /// A subcommand behind an option is read as the name of a file; say so rather than that the file is missing.
 fn check_sources(sources: &[PathBuf], around: &Surroundings<'_>) -> Result<()> {
-    let misplaced = sources
-        .iter()
-        .filter_map(|path| path.to_str())
-        .find(|name| matches!(*name, "info" | "query" | "users" | "trace" | "history" | "rbac" | "report"));
+    let misplaced = sources.iter().filter_map(|path| path.to_str()).find(|name| COMMANDS.contains(name));
     match misplaced {
         Some(name) if !(around.is_file)(Path::new(name)) => Err(Error::Usage {
             message: format!("'{name}' stands where a log is expected"),

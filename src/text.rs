@@ -12,7 +12,7 @@ mod fit;
 mod sanitise;
 mod wrap;
 
-pub use figures::{human_bytes, human_count, thousands};
+pub use figures::{counted, human_bytes, human_count, thousands};
 pub use fit::{fit_end, fit_middle, pad, width};
 pub use sanitise::{Marks, SanitiseOptions, is_hostile, json_escape_hostile, sanitise, sanitise_with};
 pub use wrap::wrap;

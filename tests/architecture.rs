@@ -22,13 +22,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("activity", &["model", "query", "store"]),
     ("identity", &["model", "store"]),
     ("detect", &["model", "redact", "store", "query", "identity"]),
-    ("trace", &["model", "redact", "text", "store", "query", "identity"]),
+    ("trace", &["model", "redact", "text", "format", "store", "query", "identity"]),
     ("ingest", &["model", "error", "notice", "redact", "format", "source", "store", "detect"]),
     (
         "app",
         &[
-            "model", "error", "notice", "redact", "text", "store", "query", "activity", "identity", "trace",
-            "ingest", "detect",
+            "model", "error", "notice", "redact", "text", "format", "store", "query", "activity", "identity",
+            "trace", "ingest", "detect",
         ],
     ),
     ("ui", &["model", "text", "store", "query", "activity", "identity", "trace", "detect", "ingest", "app"]),

@@ -139,10 +139,11 @@ fn compare(
 
 /// The detection rules of a set that ask for nothing that only this program's events have.
 fn comparable(set: &RuleSet) -> Vec<(RuleIndex, SigmaRule)> {
-    let ours = ["any_container", "patched", "secret.keys", "sourceIP"];
+    let ours = ["any_container", "patched", "removed", "secret.keys", "sourceIP"];
     let rules =
         set.rules().iter().zip(0u32..).filter(|(info, _)| !info.is_correlation && info.filters.is_empty());
     rules
+        .filter(|(info, _)| info.state.is_none())
         .filter(|(info, _)| !ours.iter().any(|field| info.text.contains(field)))
         .filter_map(|(info, index)| {
             let rule = parse_sigma_yaml(&info.text).ok()?.rules.into_iter().next()?;

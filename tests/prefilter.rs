@@ -430,6 +430,7 @@ fn answers(
             to_terminal: false,
             memory: 1 << 30,
             threads: 2,
+            rules: None,
         };
         printed(messages, &options)
     });

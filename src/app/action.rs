@@ -49,7 +49,7 @@ pub enum Action {
     Exclude,
     /// Only the value under the cursor.
     Only,
-    /// Show or hide routine traffic.
+    /// Show or hide routine traffic; in the alerts, the next list.
     ToggleRoutine,
     /// Every stage, or one row a request.
     ToggleStages,
@@ -97,7 +97,7 @@ pub enum Action {
     NextSameUser,
     /// Previous by the same user.
     PreviousSameUser,
-    /// Mark the row, or take its mark away.
+    /// Mark the row, or take its mark away; in the alerts, acknowledge.
     Mark,
     /// Only marked rows, or all.
     ToggleMarksOnly,
@@ -117,6 +117,14 @@ pub enum Action {
     ShowTimeline,
     /// The users screen.
     ShowUsers,
+    /// The alerts screen.
+    ShowAlerts,
+    /// The rules screen.
+    ShowRules,
+    /// In the alerts: put them together by something else.
+    GroupAlerts,
+    /// In the alerts: close or mute the one under the cursor.
+    Deal,
     /// The statistics screen.
     ShowStatistics,
     /// The history of one object.
@@ -157,6 +165,10 @@ pub enum Action {
     Notices,
     /// The logs that are open.
     Sources,
+    /// Read another log.
+    OpenLog,
+    /// Drop a log.
+    CloseLog,
     /// Draw everything anew.
     Repaint,
     /// Suspend the program.

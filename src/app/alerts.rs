@@ -1,14 +1,28 @@
-//! Alerts of what is held: keeps the board in step with the store, has rows looked at again when the rules change, and
-//! goes from alert to alert in the timeline. [`crate::detect`] finds them; `screens` shows the list.
+//! Alerts of what is held: keeps the board in step with the store, has rows looked at again when the rules change, goes
+//! from alert to alert in the timeline, and tells of new ones. [`crate::detect`] finds them; `alert_table` lists them,
+//! `alert_keys` is what keys do there, `muting` how they are dealt with.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{App, Effect, LookAt};
-use crate::detect::{AlertBoard, LoadedRules};
-use crate::model::{EventId, Micros};
+use super::{App, Effect, LookAt, Mode};
+use crate::detect::{Acks, AlertBoard, AlertKey, LoadedRules, Severity};
+use crate::model::{EventId, Micros, SECOND};
 use crate::query::{Alerted, Context, FieldName};
 use crate::store::Hits;
+
+/// Rules with state are asked again after this long: they look at everything that is held.
+const OBSERVE_EVERY: Micros = 2 * SECOND;
+
+/// With fewer records, that takes no time.
+const FEW_RECORDS: u64 = 50_000;
+
+/// The bell rings this often at most.
+const BELL_EVERY: Micros = 10 * SECOND;
+/// Live lines lag behind by less than this: what is older comes from history, or from other rules.
+const NEW_WITHIN: Micros = 300 * SECOND;
+/// Alerts that are remembered as told. Nobody reads more.
+const MOST_TOLD: usize = 50_000;
 
 /// What the program knows of alerts.
 #[derive(Debug, Default)]
@@ -21,14 +35,86 @@ pub struct Watch {
     pub(super) for_filters: Arc<Alerted>,
     /// Rows with a part in an alert, in the order of time.
     rows: Vec<(Micros, EventId)>,
+    /// Records that were held when the rules with state were last asked.
+    observed: u64,
+    observed_at: Micros,
     /// Segments that were handed out to be looked at.
     handed_out: BTreeSet<u32>,
+    /// What somebody dealt with.
+    pub acks: Acks,
+    /// Changes with what is listed and with what was dealt with.
+    version: u64,
+    open: usize,
+    /// Alerts of high and up that were told of, or came with history.
+    told: BTreeSet<AlertKey>,
+    bell_is_due: bool,
+    rang: Option<Micros>,
 }
 
 impl Watch {
-    pub(super) fn new(rules: Option<LoadedRules>) -> Watch {
+    pub(super) fn new(rules: Option<LoadedRules>, acks: Acks) -> Watch {
         let board = rules.as_ref().map(|rules| AlertBoard::new(Arc::clone(&rules.engine)));
-        Watch { rules, board, ..Watch::default() }
+        Watch { rules, board, acks, ..Watch::default() }
+    }
+
+    /// How many alerts wait for somebody: of medium and up, neither acknowledged nor closed.
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Changes whenever the alerts do, or what was dealt with.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whether rows are still to be looked at by the rules in use.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.handed_out.is_empty()
+    }
+
+    fn count_open(&mut self) {
+        self.version += 1;
+        let Some(board) = &self.board else { return };
+        let is_open = |alert: &&crate::detect::Alert| {
+            board.severity(alert).is_alert() && self.acks.state(alert).is_open()
+        };
+        self.open = board.list().iter().filter(is_open).count();
+    }
+
+    /// An alert was dealt with: if it happens again, that is new.
+    pub(super) fn dealt_with(&mut self, key: &AlertKey) {
+        self.told.remove(key);
+        self.count_open();
+    }
+
+    /// An alert is open again, which is no news to who did that.
+    pub(super) fn taken_back(&mut self, key: &AlertKey) {
+        self.told.insert(key.clone());
+        self.count_open();
+    }
+
+    /// The worst alert of high and up that was not told of yet, as of now told: its severity and title. `is_live` says
+    /// that it is worth telling.
+    fn news(&mut self, now: Micros, is_live: bool) -> Option<(Severity, String)> {
+        let board = self.board.as_ref()?;
+        let mut news: Option<(Severity, String)> = None;
+        for alert in board.list() {
+            let severity = board.severity(alert);
+            if severity < Severity::High
+                || !self.acks.state(alert).is_open()
+                || self.told.contains(&alert.key)
+            {
+                continue;
+            }
+            if self.told.len() < MOST_TOLD {
+                self.told.insert(alert.key.clone());
+                let is_new = is_live && now - alert.last < NEW_WITHIN;
+                if is_new && news.as_ref().is_none_or(|(worst, _)| severity > *worst) {
+                    news = Some((severity, board.engine().rule(alert.rule).title.clone()));
+                }
+            }
+        }
+        news
     }
 
     /// Rows with a part in an alert, in the order of time.
@@ -37,10 +123,27 @@ impl Watch {
     }
 }
 
+impl Watch {
+    /// Whether rules with state have not seen everything that is held.
+    pub(super) fn has_unobserved(&self, records: u64) -> bool {
+        self.board.is_some() && self.observed != records
+    }
+}
+
 impl App {
     /// From now on these rules count: everything that is held is looked at again.
     pub(super) fn set_rules(&mut self, rules: LoadedRules) -> Vec<Effect> {
-        self.watch = Watch::new(Some(rules));
+        let before = std::mem::take(&mut self.watch);
+        // What filters, marks and acknowledgements know stays until all is looked at again.
+        self.watch = Watch {
+            for_filters: before.for_filters,
+            rows: before.rows,
+            version: before.version + 1,
+            open: before.open,
+            told: before.told,
+            rang: before.rang,
+            ..Watch::new(Some(rules), before.acks)
+        };
         self.watch_data()
     }
 
@@ -87,6 +190,12 @@ impl App {
     pub(super) fn refresh_alerts(&mut self) {
         let loaded_from = self.is_loading().then(|| self.store.order().first_time()).flatten();
         let Some(board) = &mut self.watch.board else { return };
+        let records = self.store.counts().records;
+        let is_due = records < FEW_RECORDS || self.now - self.watch.observed_at >= OBSERVE_EVERY;
+        if records != self.watch.observed && is_due {
+            (self.watch.observed, self.watch.observed_at) = (records, self.now);
+            board.observe(&self.store, &self.identities);
+        }
         if !board.refresh(&self.store, loaded_from) {
             return;
         }
@@ -104,10 +213,31 @@ impl App {
         rows.sort_unstable();
         self.watch.rows = rows;
         self.watch.for_filters = Arc::new(board.for_filters());
+        self.watch.count_open();
+        self.tell_news();
         if Context::matters(&self.filter_bar.effective(), FieldName::Alert) {
             self.restart_views();
         }
         self.data_changed();
+    }
+
+    /// Tells of a new alert, once, without going anywhere.
+    fn tell_news(&mut self) {
+        let is_live = self.is_live() && !self.is_loading();
+        let Some((severity, title)) = self.watch.news(self.now, is_live) else { return };
+        if matches!(self.mode, Mode::Normal) {
+            self.say(format!("new alert: {severity}: {title} (3 shows it)"));
+        }
+        let may_ring = self.watch.rang.is_none_or(|rang| self.now - rang >= BELL_EVERY);
+        if self.config.bell && may_ring {
+            self.watch.rang = Some(self.now);
+            self.watch.bell_is_due = true;
+        }
+    }
+
+    /// Whether the terminal's bell is to ring now.
+    pub fn take_bell(&mut self) -> bool {
+        std::mem::take(&mut self.watch.bell_is_due)
     }
 
     /// Selects the next row with an alert after the selected one, or the one before it.

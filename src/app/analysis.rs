@@ -45,7 +45,8 @@ impl App {
                 story.line().and_then(|line| line.event).or(Some(story.about))
             }
             Screen::Statistics => self.statistics.slow().get(self.statistics.cursor.row).map(|slow| slow.id),
-            Screen::Users => None,
+            Screen::Alerts => self.event_of_alert(),
+            Screen::Users | Screen::Rules => None,
             Screen::Timeline => self.detail.as_ref().map(|detail| detail.id).or(self.timeline.selected()),
         }
     }
@@ -452,6 +453,13 @@ impl App {
                     let story = self.story.iter();
                     story.flat_map(|s| s.lines.iter().filter_map(|l| l.event).chain([s.about])).collect()
                 }
+                Screen::Alerts => {
+                    let board = self.watch.board.as_ref();
+                    board
+                        .zip(self.selected_alert())
+                        .map(|(board, alert)| board.events(alert))
+                        .unwrap_or_default()
+                }
                 _ => self.subject().into_iter().collect(),
             }
         };
@@ -501,7 +509,7 @@ impl App {
             if self.revealed {
                 out += &String::from_utf8_lossy(&text);
             } else {
-                out += &redact::masked_json(&text);
+                out += &redact::masked_line(&text);
             }
             out.push('\n');
         }

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::summary::{self, Line};
 use super::tree::Tree;
-use crate::model::EventId;
+use crate::format;
+use crate::model::{EventId, LogKind};
 use crate::redact;
 use crate::store::Store;
 
@@ -33,21 +34,27 @@ impl Detail {
     /// Opens a record.
     pub fn open(store: &Store, id: EventId, revealed: bool) -> Option<Detail> {
         let segment = store.segment(id)?;
-        let (event, problem) = match segment.text(id.row()) {
-            Ok(text) => parsed(&text, revealed),
-            Err(error) => (Value::Null, Some(format!("its text cannot be unpacked: {error}"))),
+        let (event, details, problem) = match segment.text(id.row()) {
+            Ok(text) => {
+                let (event, problem) = parsed(&text, revealed);
+                (event, format::details(segment.facts(id.row()).log(), &text), problem)
+            }
+            Err(error) => (Value::Null, None, Some(format!("its text cannot be unpacked: {error}"))),
         };
         let ended = store.ending(id).map(|end| store.stage_time(end));
-        let mut summary = summary::summarise(&event, ended);
-        if let Some(problem) = problem {
-            summary = vec![Line { label: "note", text: problem }];
-        }
+        let summary = match (problem, details) {
+            (Some(problem), _) => vec![Line { label: "note", text: problem }],
+            (None, Some(details)) => summary::controller::summarise(segment, id.row(), &details, revealed),
+            (None, None) => summary::summarise(&event, ended),
+        };
+        let tree = Tree::new(&event);
+        let is_kube = segment.facts(id.row()).log() == LogKind::Kube;
         let stages = store.stages(id);
         Some(Detail {
             id,
             stages,
             summary,
-            tree: Tree::new(&event),
+            tree: if is_kube { tree } else { tree.without_targets() },
             cursor: 0,
             scroll: 0,
             search: String::new(),
@@ -93,13 +100,18 @@ impl Detail {
 
 /// The event as a value, masked unless revealed, and what kept it from being one.
 fn parsed(text: &[u8], revealed: bool) -> (Value, Option<String>) {
+    if let Some(mut fields) = format::fields(text) {
+        if !revealed {
+            redact::mask_event(&mut fields);
+        }
+        return (fields, None);
+    }
     let shown = if revealed { String::from_utf8_lossy(text).into_owned() } else { redact::masked_json(text) };
     match serde_json::from_str::<Value>(&shown) {
         Ok(event) if event.is_object() => (event, None),
         // The legacy text format, or a body nested too deeply to be a tree.
         _ => {
-            let line =
-                if revealed { shown } else { redact::mask_text(&String::from_utf8_lossy(text)).into_owned() };
+            let line = if revealed { shown } else { redact::masked_line(text) };
             let legacy = !line.trim_start().starts_with('{');
             let note =
                 if legacy { line } else { "this event cannot be shown as a tree; copy it with y".to_owned() };

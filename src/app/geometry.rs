@@ -92,7 +92,8 @@ pub fn layout(width: u16, height: u16, placement: Placement, opened: bool, scree
     out.status = take(1);
     out.filter = take(1);
     let analysis = matches!(screen, Screen::Object | Screen::Story);
-    if !table_only && !analysis {
+    let detection = matches!(screen, Screen::Alerts | Screen::Rules);
+    if !table_only && !analysis && !detection {
         out.histogram = take(match height {
             0..24 => 2,
             24..40 => 3,
@@ -148,6 +149,26 @@ pub fn layout(width: u16, height: u16, placement: Placement, opened: bool, scree
             out.pane = Area { y: table.y + table.height, height: pane, ..whole };
         }
     }
+    // What is told of an alert or a rule, wherever the detail is wanted.
+    if detection {
+        let pane = (middle * 2 / 5).clamp(6, 24);
+        match placement {
+            Placement::Full => {
+                out.pane = whole;
+                table.height = 0;
+            }
+            Placement::Right if room_right => {
+                let width = width * 2 / 5;
+                table.width -= width;
+                out.pane = Area { x: table.width, width, ..table };
+            }
+            Placement::Below | Placement::Right if !table_only => {
+                table.height -= pane;
+                out.pane = Area { y: table.y + table.height, height: pane, ..whole };
+            }
+            _ => {}
+        }
+    }
     if table.height > 0 {
         out.heading = Area { height: 1, ..table };
         out.rows = Area { y: table.y + 1, height: table.height - 1, ..table };
@@ -169,8 +190,8 @@ mod tests {
             for height in 1..90 {
                 for placement in [Placement::Below, Placement::Right, Placement::Full, Placement::Off] {
                     for opened in [false, true] {
-                        for screen in Screen::ALL.map(|(_, screen)| screen).into_iter().chain([Screen::Story])
-                        {
+                        let others = [Screen::Story, Screen::Rules];
+                        for screen in Screen::ALL.map(|(_, screen)| screen).into_iter().chain(others) {
                             check(width, height, placement, opened, screen);
                         }
                     }
@@ -193,9 +214,10 @@ mod tests {
             "{width}x{height} {placement:?} {opened}: {l:?}"
         );
         assert!(parts.iter().all(|a| a.x + a.width <= width && a.y + a.height <= height));
-        assert!(l.rows.height > 0 || l.detail.height > 0);
-        assert!(!opened || l.detail.height > 1 || l.rows.height > 0);
-        assert!(screen == Screen::Timeline || (l.rows.height > 0 && l.detail.height == 0));
+        let is_text = placement == Placement::Full && matches!(screen, Screen::Alerts | Screen::Rules);
+        assert!(l.rows.height > 0 || l.detail.height > 0 || (is_text && l.pane.height > 1));
+        assert!(!opened || l.detail.height > 1 || l.rows.height > 0 || is_text);
+        assert!(screen == Screen::Timeline || is_text || (l.rows.height > 0 && l.detail.height == 0));
     }
 
     #[test]

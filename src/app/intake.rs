@@ -3,7 +3,7 @@
 
 use super::{App, Effect, STALE, SourceState};
 use crate::ingest::IngestMessage;
-use crate::model::{Micros, parse_user_time};
+use crate::model::{Micros, SourceId, parse_user_time};
 use crate::notice::Notice;
 
 impl App {
@@ -18,6 +18,16 @@ impl App {
                     description,
                 };
                 self.sources.insert(state.description.id, state);
+                Vec::new()
+            }
+            IngestMessage::Available(path) => {
+                self.say(format!("{} can be read now", path.display()));
+                vec![Effect::OpenLog(path)]
+            }
+            // Lines that were under way when their log was closed.
+            IngestMessage::Live(batch) | IngestMessage::History(batch)
+                if self.closed.contains(&batch.segment.source()) =>
+            {
                 Vec::new()
             }
             IngestMessage::Failed(error) => {
@@ -92,6 +102,27 @@ impl App {
                 Vec::new()
             }
         }
+    }
+
+    /// Closes the log of this name or path: what was read from it is dropped.
+    pub(super) fn close_log(&mut self, name: &str) -> Vec<Effect> {
+        let is_called =
+            |source: &&SourceState| source.description.name == name || source.description.path == name;
+        let found: Vec<SourceId> =
+            self.sources.values().filter(is_called).map(|source| source.description.id).collect();
+        let [id] = found.as_slice() else {
+            let names: Vec<&str> = self.sources.values().map(|s| s.description.path.as_str()).collect();
+            let which = if found.is_empty() { "no log is called" } else { "several logs are called" };
+            self.say_wrong(format!("{which} {name}: {}", names.join(", ")));
+            return Vec::new();
+        };
+        self.closed.insert(*id);
+        self.sources.remove(id);
+        let records = self.store.remove_source(*id);
+        self.say(format!("{name} is closed: {} records were dropped", crate::text::thousands(records)));
+        let mut effects = self.after_data();
+        effects.push(Effect::CloseLog(*id));
+        effects
     }
 
     /// History that is older than all that is held is not taken in when memory is full: it would be dropped at once.

@@ -8,7 +8,8 @@ use super::action::Action;
 use super::filter_bar::insert;
 use super::keymap::{KEYMAP, Section};
 use super::{App, Effect, Screen};
-use crate::model::{EventId, format_rfc3339};
+use crate::detect::{Alert, Mute, MuteScope, mute};
+use crate::model::{EventId, Micros, SourceId, format_duration, format_rfc3339};
 use crate::query::Expression;
 use crate::redact;
 use crate::store::Field;
@@ -25,6 +26,12 @@ pub enum PromptKind {
     Search,
     /// The path of a file to save to.
     Save,
+    /// A note on an alert that is acknowledged.
+    Acknowledge,
+    /// A note on an alert that is closed as a false positive.
+    FalsePositive,
+    /// The folder that a mute is written to.
+    MuteFolder,
 }
 
 /// An input line.
@@ -49,6 +56,9 @@ impl Prompt {
             PromptKind::Command => ":",
             PromptKind::Search => "find in this event: ",
             PromptKind::Save => "save to (.md report, .jsonl lines): ",
+            PromptKind::Acknowledge => "acknowledge, with a note if any (Esc leaves it): ",
+            PromptKind::FalsePositive => "close as false positive, with a note if any: ",
+            PromptKind::MuteFolder => "folder of rules to write it to (empty: this session only): ",
         }
     }
 
@@ -76,6 +86,10 @@ pub enum MenuKind {
     Conditions,
     /// Named filters.
     Filters,
+    /// What can be done about an alert.
+    Deal,
+    /// The filter file that mutes an alert.
+    Mute,
 }
 
 /// What may be copied.
@@ -101,6 +115,12 @@ pub enum CopyWhat {
     Analysis,
     /// The object as it was, as YAML.
     Manifest,
+    /// The alert in a sentence.
+    Alert,
+    /// auditIDs of the alert's newest events.
+    AuditIds,
+    /// The alert as JSON.
+    AlertJson,
 }
 
 /// What choosing an entry does.
@@ -112,6 +132,12 @@ pub(super) enum Does {
     Copy(CopyWhat),
     /// Puts the named filter at this place in force.
     UseFilter(usize),
+    /// Asks for a note and closes the alert in question.
+    CloseAlert,
+    /// Shows the filter that mutes so much.
+    ShowMute(MuteScope),
+    /// Writes the filter that is shown.
+    WriteMute,
 }
 
 /// One entry of a list.
@@ -165,7 +191,7 @@ impl Menu {
     pub(super) fn select_letter(&mut self, letter: char) -> bool {
         let wanted = letter.to_string();
         match self.shown.iter().position(|item| item.key == wanted && item.does != Does::Nothing) {
-            Some(at) if self.kind == MenuKind::Copy => {
+            Some(at) if matches!(self.kind, MenuKind::Copy | MenuKind::Deal) => {
                 self.cursor = at;
                 true
             }
@@ -220,6 +246,35 @@ pub(super) fn named_filters(filters: &[(String, Expression)]) -> Menu {
         .map(|(at, (name, filter))| item(name, format!("{name}: {filter}"), Does::UseFilter(at)))
         .collect();
     Menu::new(MenuKind::Filters, "Named filters", items)
+}
+
+/// What can be done about an alert.
+pub(super) fn deal_menu(app: &App, alert: &Alert) -> Menu {
+    let mut items = vec![item("f", "close as a false positive", Does::CloseAlert)];
+    let Some(board) = &app.watch.board else { return Menu::new(MenuKind::Deal, "Alert", items) };
+    let scopes = [
+        ("g", MuteScope::Group, "mute this group: the rule for what makes this alert one"),
+        ("u", MuteScope::Actor, "mute the rule for this user"),
+        ("n", MuteScope::Namespace, "mute the rule in this namespace"),
+        ("r", MuteScope::Rule, "mute the rule"),
+    ];
+    items.push(heading("by a Sigma filter, which is shown before it is written"));
+    for (key, scope, text) in scopes {
+        let Some(mute) = mute(board.engine(), alert, scope) else { continue };
+        let also = match mute.also.as_slice() {
+            [] => String::new(),
+            also => format!("; also quiets: {}", also.join(", ")),
+        };
+        items.push(item(key, format!("{text}{also}"), Does::ShowMute(scope)));
+    }
+    Menu::new(MenuKind::Deal, "Alert", items)
+}
+
+/// The text of the filter that is about to be written.
+pub(super) fn mute_menu(mute: &Mute, folder: Option<&str>) -> Menu {
+    let place = folder.map_or_else(|| mute.file.clone(), |folder| format!("{folder}/{}", mute.file));
+    let lines = mute.text.lines().map(|line| item("", line, Does::WriteMute));
+    Menu::new(MenuKind::Mute, &place, lines.collect())
 }
 
 /// Every command with its key.
@@ -365,7 +420,15 @@ impl App {
                 (true, false) => "read; following".to_owned(),
                 (true, true) => "read to its end".to_owned(),
             };
-            items.push(item("", state, Does::Nothing));
+            let (records, newest) = self.held_of(described.id);
+            let lag = match newest {
+                Some(newest) if !source.ended => {
+                    format!("; newest event {} ago", format_duration((self.now - newest).max(0)))
+                }
+                _ => String::new(),
+            };
+            let held = format!("{state}; {} records held{lag}", text::thousands(records));
+            items.push(item("", held, Does::Nothing));
             for file in &source.files {
                 let window = match (file.first, file.last) {
                     (Some(first), Some(last)) => {
@@ -385,7 +448,17 @@ impl App {
         if items.is_empty() {
             items.push(item("", "no log is open", Does::Nothing));
         }
+        items.push(item("", ":open FILE reads another log, :close NAME drops one", Does::Nothing));
         Menu::new(MenuKind::Sources, "Logs", items)
+    }
+
+    /// Records held of a log, and the time of its newest one.
+    fn held_of(&self, source: SourceId) -> (u64, Option<Micros>) {
+        let of_source = self.store.entries().filter(|(_, entry)| entry.segment().source() == source);
+        of_source.fold((0, None), |(records, newest), (_, entry)| {
+            let held = u64::from(entry.segment().rows() - entry.dropped().count());
+            (records + held, newest.max(Some(entry.segment().max_time())))
+        })
     }
 
     pub(super) fn marks_menu(&self) -> Menu {
@@ -433,6 +506,14 @@ impl App {
             6,
             item("b", "roles for what its user was refused, as YAML", Does::Copy(CopyWhat::Roles)),
         );
+        if self.screen == Screen::Alerts {
+            let own = [
+                item("s", "alert in a sentence", Does::Copy(CopyWhat::Alert)),
+                item("d", "auditIDs of the alert's newest events", Does::Copy(CopyWhat::AuditIds)),
+                item("J", "alert as JSON", Does::Copy(CopyWhat::AlertJson)),
+            ];
+            items.splice(0..0, own);
+        }
         if matches!(self.screen, Screen::Object | Screen::Story) {
             items.insert(
                 0,
@@ -459,7 +540,8 @@ impl App {
         };
         // What a log holds must not work on the terminal it is pasted into. Line ends of our own indentation stay.
         let keep_lines =
-            matches!(what, CopyWhat::Pretty | CopyWhat::Kubectl | CopyWhat::Analysis | CopyWhat::Manifest);
+            matches!(what, CopyWhat::Pretty | CopyWhat::Kubectl | CopyWhat::Analysis | CopyWhat::Manifest)
+                || matches!(what, CopyWhat::AuditIds | CopyWhat::AlertJson);
         let options = text::SanitiseOptions { keep_lines, ..Default::default() };
         let safe = text::sanitise_with(&copied, options).into_owned();
         let masked = match what {
@@ -485,6 +567,9 @@ impl App {
             CopyWhat::Analysis => return self.analysis_text(),
             CopyWhat::Manifest => return self.manifest_text(),
             CopyWhat::Roles => return self.roles_text(),
+            CopyWhat::Alert => return self.selected_alert().map(|alert| self.alert_in_words(alert)),
+            CopyWhat::AuditIds => return self.selected_alert().map(|alert| self.audit_ids(alert).join("\n")),
+            CopyWhat::AlertJson => return self.alert_json(self.selected_alert()?),
             _ => {}
         }
         let id = id?;
@@ -496,13 +581,15 @@ impl App {
                 let line = if self.revealed {
                     String::from_utf8_lossy(&raw).into_owned()
                 } else {
-                    redact::masked_json(&raw)
+                    redact::masked_line(&raw)
                 };
                 if what == CopyWhat::Event {
                     return Some(line);
                 }
-                let value: serde_json::Value = serde_json::from_str(&line).ok()?;
-                serde_json::to_string_pretty(&value).ok()
+                match serde_json::from_str::<serde_json::Value>(&line) {
+                    Ok(value) => serde_json::to_string_pretty(&value).ok(),
+                    Err(_) => Some(line),
+                }
             }
             CopyWhat::Value => self.value_under_cursor().map(|(_, value)| value),
             CopyWhat::Object => {
@@ -516,6 +603,7 @@ impl App {
                 crate::trace::kubectl(&request, None, self.revealed).map(|line| line.to_string())
             }
             CopyWhat::Command | CopyWhat::Analysis | CopyWhat::Manifest | CopyWhat::Roles => None,
+            CopyWhat::Alert | CopyWhat::AuditIds | CopyWhat::AlertJson => None,
         }
     }
 
@@ -546,6 +634,8 @@ impl App {
             Screen::Timeline if self.opened => Some("detail"),
             Screen::Timeline => None,
             Screen::Users => Some("users"),
+            Screen::Alerts => Some("alerts"),
+            Screen::Rules => Some("rules"),
             Screen::Statistics => Some("statistics"),
             Screen::Object => Some("object"),
             // Which analysis it is depends on the event.

@@ -5,9 +5,13 @@
 //! `keymap` is the one table of keys and commands; `timeline` keeps the selected row where it is while data comes and
 //! goes; `histogram` shows and sets stretches of time; `filter_bar` edits the filter as one types, `filtering` is all that changes it; `detail`, `tree` and `summary` show one event; `menus` are the
 //! lists that open over the screen; `screens` are the tables beside the timeline (`users`, `statistics`, `facets`, and `suggestions` while a filter is
-//! typed), each a question of its own (`side`) with a cursor that keeps its row (`table`); `intake` takes in data within the memory budget; `perform` is what each action does; `reasons` says why a result is empty.
+//! typed), each a question of its own (`side`) with a cursor that keeps its row (`table`); `alerts` watches over what detection finds, `alert_table` and `rule_table` list it, each with a text beside (`sheet`); `intake` takes in data within the memory budget; `perform` is what each action does; `reasons` says why a result is empty.
 
 pub mod action;
+mod alert_detail;
+mod alert_keys;
+pub mod alert_order;
+pub mod alert_table;
 pub mod alerts;
 mod analysis;
 pub mod detail;
@@ -19,10 +23,13 @@ pub mod histogram;
 mod intake;
 pub mod keymap;
 mod menus;
+mod muting;
 pub mod object;
 mod perform;
 pub mod reasons;
+pub mod rule_table;
 mod screens;
+pub mod sheet;
 pub mod side;
 pub mod statistics;
 pub mod story;
@@ -34,11 +41,12 @@ pub mod tree;
 pub mod users;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent};
 
-use crate::detect::{Engine, LoadedRules};
+use crate::detect::{Acks, Engine, LoadedRules};
 use crate::identity::Identities;
 use crate::ingest::{FileReport, IngestMessage, SourceDescription};
 use crate::model::{EventId, Micros, SECOND, SourceId, TimeZoneChoice};
@@ -47,6 +55,7 @@ use crate::query::{Context, Expression, FieldName, Plan, View, ViewOptions, narr
 use crate::store::{Hits, Segment, Store};
 use crate::trace::report::Draft;
 use action::Action;
+use alert_table::AlertTable;
 use alerts::Watch;
 use analysis::Unusual;
 use detail::Detail;
@@ -57,6 +66,7 @@ use histogram::Histogram;
 use keymap::Key;
 pub use menus::{CopyWhat, Menu, MenuItem, MenuKind, Prompt, PromptKind};
 use object::ObjectScreen;
+use rule_table::RuleTable;
 use screens::CameFrom;
 pub use screens::Screen;
 use statistics::Statistics;
@@ -91,7 +101,7 @@ pub struct Config {
     pub memory_limit: usize,
     /// Record to open at.
     pub at: Option<String>,
-    /// View to open: `timeline`, `detail`, `users`, `statistics`, `notices`, `sources`, `help`.
+    /// View to open: `timeline`, `detail`, `users`, `alerts`, `statistics`, `rules`, `notices`, `sources`, `help`.
     pub view: Option<String>,
     /// Sources as they are written on the command line, to print the command that reopens a view.
     pub arguments: Vec<String>,
@@ -99,6 +109,14 @@ pub struct Config {
     pub greeting: Option<String>,
     /// The rules of detection; none without them.
     pub rules: Option<LoadedRules>,
+    /// The folder of the user's own rules, where mutes are written.
+    pub rules_folder: Option<String>,
+    /// What was dealt with in earlier sessions.
+    pub acks: Acks,
+    /// The file that keeps what is dealt with; without one it is for this session.
+    pub state_file: Option<String>,
+    /// Ring the terminal's bell for a new alert of high and up.
+    pub bell: bool,
 }
 
 impl Default for Config {
@@ -118,6 +136,10 @@ impl Default for Config {
             arguments: Vec::new(),
             greeting: None,
             rules: None,
+            rules_folder: None,
+            acks: Acks::default(),
+            state_file: None,
+            bell: false,
         }
     }
 }
@@ -165,8 +187,30 @@ pub enum Effect {
         /// What is written.
         content: SaveContent,
     },
+    /// Write what was dealt with to this file, whole or not at all.
+    KeepState {
+        /// Its path.
+        path: String,
+        /// All of its content.
+        content: String,
+    },
+    /// Keep a Sigma filter.
+    Mute {
+        /// The folder that it is written to; without one nothing is written.
+        folder: Option<String>,
+        /// Name of its file. What exists is left as it is, and another name chosen.
+        file: String,
+        /// Its text.
+        text: String,
+        /// Whether it is to count from now on although no folder of rules holds it.
+        for_session: bool,
+    },
     /// Run these rules over these segments, and tell what they match.
     LookAt(LookAt),
+    /// Read this log, too.
+    OpenLog(PathBuf),
+    /// Read no more of this log.
+    CloseLog(SourceId),
     /// Older history is not wanted any more: memory is full.
     StopHistory,
     /// Older history of this log is not wanted: it lies before `--since`.
@@ -315,6 +359,10 @@ pub struct App {
     pub users: Users,
     /// The statistics screen.
     pub statistics: Statistics,
+    /// The alerts screen.
+    pub alert_table: AlertTable,
+    /// The rules screen.
+    pub rule_table: RuleTable,
     /// The object screen.
     pub object: ObjectScreen,
     /// The answer on the analysis screen.
@@ -373,6 +421,8 @@ pub struct App {
     unusual: Unusual,
     /// Another range was set since.
     range_is_own: bool,
+    /// Logs that were closed.
+    closed: BTreeSet<SourceId>,
     /// The filter that the view shows; everything where matches are only marked.
     shown_filter: Expression,
     filter_began: Option<Micros>,
@@ -401,10 +451,12 @@ impl App {
             screen: Screen::default(),
             users: Users::default(),
             statistics: Statistics::default(),
+            alert_table: AlertTable::default(),
+            rule_table: RuleTable::default(),
             object: ObjectScreen::default(),
             story: None,
             identities: Identities::default(),
-            watch: Watch::new(config.rules.clone()),
+            watch: Watch::new(config.rules.clone(), config.acks.clone()),
             notes: BTreeMap::new(),
             suggestions: Suggestions::default(),
             screen_before: Screen::default(),
@@ -430,6 +482,7 @@ impl App {
             now,
             started_range: None,
             range_is_own: false,
+            closed: BTreeSet::new(),
             range_is_open: config.since.is_some() || config.until.is_some(),
             shown_filter: Expression::default(),
             filter_began: None,
@@ -453,6 +506,8 @@ impl App {
                 self.focus = Focus::Detail;
             }
             Some("users") => self.screen = Screen::Users,
+            Some("alerts") => self.screen = Screen::Alerts,
+            Some("rules") => self.screen = Screen::Rules,
             Some("statistics") => self.screen = Screen::Statistics,
             Some("notices") => self.mode = Mode::Menu(self.notices_menu()),
             Some("sources") => self.mode = Mode::Menu(self.sources_menu()),
@@ -517,7 +572,9 @@ impl App {
     /// How often the screen must be drawn anew although nothing happens, in microseconds: while it shows how long
     /// something has been going on.
     pub fn tick_every(&self) -> Option<Micros> {
-        let counting = !self.rate.arrivals.is_empty() || self.time_style == TimeStyle::Relative;
+        let counting = !self.rate.arrivals.is_empty()
+            || self.watch.has_unobserved(self.store.counts().records)
+            || self.time_style == TimeStyle::Relative;
         counting.then_some(SECOND)
     }
 
@@ -534,20 +591,28 @@ impl App {
             || self.tables_have_work()
     }
 
-    /// Goes on filtering until `more` says no. `now` is the moment at which it stops, for the time it took.
+    /// Goes on filtering until `more` says no, but for one step at least. `now` is the moment at which it stops, for the
+    /// time it took.
     pub fn work(&mut self, mut more: impl FnMut() -> bool, now: impl Fn() -> Micros) {
-        if let Some(matches) = &mut self.matches {
-            matches.advance(&self.store, &mut more);
+        let mut goes_on = true;
+        if let Some(matches) = self.matches.as_mut().filter(|matches| !matches.is_complete()) {
+            goes_on = matches.advance(&self.store, &mut more) && more();
         }
-        self.view.advance(&self.store, &mut more);
-        self.histogram.work(&self.store, &mut more);
+        if goes_on && !self.view.is_complete() {
+            goes_on = self.view.advance(&self.store, &mut more) && more();
+        }
+        if goes_on && self.histogram.has_work() {
+            goes_on = self.histogram.work(&self.store, &mut more) && more();
+        }
         if self.view.is_complete()
             && self.matches.as_ref().is_none_or(View::is_complete)
             && let Some(began) = self.filter_began.take()
         {
             self.filter_took = Some((now() - began).max(0));
         }
-        self.work_on_tables(&mut more);
+        if goes_on {
+            self.work_on_tables(&mut more);
+        }
         self.after_view_change();
         self.dirty = true;
     }
@@ -644,6 +709,7 @@ impl App {
         self.refresh_detail();
         self.settle_tables();
         self.settle_analysis();
+        self.settle_alerts();
         self.settle_histogram();
     }
 

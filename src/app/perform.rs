@@ -7,6 +7,7 @@ use super::action::Action;
 use super::detail::Detail;
 use super::keymap::Key;
 use super::{App, Effect, Focus, Menu, MenuKind, Mode, Prompt, PromptKind, Screen, TimeStyle, menus};
+use crate::detect::AckKind;
 use crate::model::{EventId, TimeZoneChoice, is_mutating_subresource, is_write_verb, parse_user_time};
 use crate::query::{Change, Target, has_values, parse, parse_target};
 use crate::store::{Field, Segment};
@@ -20,6 +21,9 @@ impl App {
             self.after_view_change();
             return Vec::new();
         }
+        if self.screen == Screen::Alerts && action == Action::Mark {
+            return self.acknowledge_or_take_back();
+        }
         if self.screen != Screen::Timeline && self.perform_in_table(action) {
             self.after_view_change();
             return Vec::new();
@@ -28,6 +32,12 @@ impl App {
         match action {
             Action::ShowTimeline => self.switch_to(Screen::Timeline),
             Action::ShowUsers => self.switch_to(Screen::Users),
+            Action::ShowAlerts => self.show_alerts(),
+            Action::ShowRules => {
+                self.remember_way();
+                self.show(Screen::Rules);
+            }
+            Action::GroupAlerts | Action::Deal => self.say("this is for the alerts: 3".into()),
             Action::ShowStatistics => self.switch_to(Screen::Statistics),
             Action::ShowObject => {
                 self.refresh_object();
@@ -36,6 +46,10 @@ impl App {
             Action::History | Action::Chain | Action::Access | Action::Session => self.analyse(action),
             Action::StepForward | Action::StepBack => self.step(action == Action::StepForward),
             Action::Save => self.begin_save(),
+            Action::OpenLog => self.say("write the log behind it: :open /path/to/audit.log".into()),
+            Action::CloseLog => {
+                self.say("write the log behind it, as :sources calls it: :close audit.log".into())
+            }
             Action::Note => self.say("write the note behind it: :note what was found here".into()),
             Action::PreviousScreen => self.switch_to(self.screen_before),
             Action::Facets => self.open_facets(None),
@@ -396,6 +410,11 @@ impl App {
             }
             PromptKind::Command => return self.command(text),
             PromptKind::Save => return self.save(text),
+            PromptKind::Acknowledge => return self.acknowledge(AckKind::Acknowledged, text),
+            PromptKind::FalsePositive => return self.acknowledge(AckKind::FalsePositive, text),
+            PromptKind::MuteFolder => {
+                return self.mute_in(Some(text.to_owned()).filter(|text| !text.is_empty()));
+            }
         }
         Vec::new()
     }
@@ -443,6 +462,11 @@ impl App {
                 Err(problem) => self.say_wrong(format!("filter: {}", problem.message)),
             },
             "time" | "goto" if !rest.is_empty() => self.go_to_time(rest),
+            "open" if !rest.trim().is_empty() => {
+                self.say(format!("opening {}", rest.trim()));
+                return vec![Effect::OpenLog(rest.trim().into())];
+            }
+            "close" if !rest.trim().is_empty() => return self.close_log(rest.trim()),
             "by" => self.group_by(rest),
             "note" if !rest.trim().is_empty() => self.note(rest.trim()),
             "changes" => self.changes_since(rest.trim()),
@@ -505,6 +529,15 @@ impl App {
                 Vec::new()
             }
             menus::Does::Copy(what) => self.copy(*what),
+            menus::Does::CloseAlert => {
+                self.mode = Mode::Prompt(Prompt::new(PromptKind::FalsePositive));
+                Vec::new()
+            }
+            menus::Does::ShowMute(scope) => {
+                self.show_mute(*scope);
+                Vec::new()
+            }
+            menus::Does::WriteMute => self.write_mute(),
             menus::Does::UseFilter(at) => {
                 if let Some((_, filter)) = self.config.named_filters.get(*at) {
                     self.set_filter(filter.clone());

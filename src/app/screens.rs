@@ -11,7 +11,7 @@ use super::object::ObjectScreen;
 use super::side::Side;
 use super::statistics::{Question, Shape};
 use super::story::Story;
-use super::{App, Effect, Focus, Mode, menus};
+use super::{App, Effect, Focus, Mode, Placement, menus};
 use crate::model::{EventId, parse_user_time};
 use crate::query::{
     Change, Expression, FieldName, Node, Target, View, ViewOptions, absence_of, condition_by_or_as,
@@ -28,6 +28,10 @@ pub enum Screen {
     Timeline,
     /// Who was active.
     Users,
+    /// What the rules of detection found.
+    Alerts,
+    /// The rules themselves.
+    Rules,
     /// Counts by any fields.
     Statistics,
     /// The history of one object.
@@ -38,14 +42,21 @@ pub enum Screen {
 
 impl Screen {
     /// All of them with their keys.
-    pub const ALL: [(char, Screen); 4] =
-        [('1', Screen::Timeline), ('2', Screen::Users), ('4', Screen::Object), ('5', Screen::Statistics)];
+    pub const ALL: [(char, Screen); 5] = [
+        ('1', Screen::Timeline),
+        ('2', Screen::Users),
+        ('3', Screen::Alerts),
+        ('4', Screen::Object),
+        ('5', Screen::Statistics),
+    ];
 
     /// What it is called.
     pub fn name(self) -> &'static str {
         match self {
             Screen::Timeline => "Timeline",
             Screen::Users => "Users",
+            Screen::Alerts => "Alerts",
+            Screen::Rules => "Rules",
             Screen::Statistics => "Statistics",
             Screen::Object => "Object",
             Screen::Story => "Analysis",
@@ -89,6 +100,10 @@ impl App {
         if self.screen != screen {
             self.screen_before = self.screen;
             self.screen = screen;
+            // What filled the screen there is not what one comes here for.
+            if self.placement == Placement::Full {
+                self.placement = Placement::Below;
+            }
         }
         self.opened = false;
         self.focus = Focus::Rows;
@@ -109,11 +124,15 @@ impl App {
 
     /// Shows the rows behind a line of a table; [`Self::come_up`] leads back.
     fn go_down(&mut self, filter: Expression, wanted: &[Node]) {
-        self.remember_way();
         // What a table counted is shown, also where it is left out as routine otherwise.
-        if self.screen == Screen::Statistics && self.statistics.question.shape == Shape::Changes {
-            self.fold_routine = false;
-        }
+        let unfolds = self.screen == Screen::Statistics && self.statistics.question.shape == Shape::Changes;
+        self.go_down_to(filter, wanted, unfolds);
+    }
+
+    /// Shows the rows that pass a filter, and routine ones among them where it `unfolds`; [`Self::come_up`] leads back.
+    pub(super) fn go_down_to(&mut self, filter: Expression, wanted: &[Node], unfolds: bool) {
+        self.remember_way();
+        self.fold_routine &= !unfolds;
         self.show(Screen::Timeline);
         // A condition that the row stands for may be there and switched off.
         let off = self.filter_bar.off().iter().filter(|off| !wanted.contains(off)).cloned().collect();
@@ -195,6 +214,7 @@ impl App {
                 }
             }
             (_, Screen::Object | Screen::Story) => return self.perform_in_analysis(action, rows),
+            (_, Screen::Alerts | Screen::Rules) => return self.perform_in_alerts(action, rows),
             (_, Screen::Users) if rows != 0 => self.users.move_by(rows),
             (_, Screen::Statistics) if rows != 0 => self.statistics.move_by(rows),
             (Action::ColumnLeft | Action::ColumnRight, Screen::Users) => {
@@ -261,7 +281,8 @@ impl App {
     /// The field and value that `+`, `-` and `=` act on in a table.
     pub(super) fn value_in_table(&self) -> Option<(FieldName, String)> {
         match self.screen {
-            Screen::Timeline | Screen::Object | Screen::Story => None,
+            Screen::Timeline | Screen::Object | Screen::Story | Screen::Rules => None,
+            Screen::Alerts => self.alert_table.value(self.watch.board.as_ref()?),
             Screen::Users => self.users.selected().map(|actor| (FieldName::User, actor.name.to_string())),
             Screen::Statistics => self.statistics.value(),
         }
@@ -271,7 +292,7 @@ impl App {
     pub(super) fn ask_for_screen(&mut self) {
         let (filter, options, context) = (self.filter_bar.effective(), self.view_options(), self.context());
         match self.screen {
-            Screen::Timeline | Screen::Object | Screen::Story => {}
+            Screen::Timeline | Screen::Object | Screen::Story | Screen::Alerts | Screen::Rules => {}
             Screen::Users => self.users.open_profile(&self.store, &filter, &options, &context),
             Screen::Statistics => self.statistics.ask(&self.store, &filter, &options, &context),
         }
@@ -284,7 +305,7 @@ impl App {
     pub(super) fn settle_tables(&mut self) {
         let height = usize::from(self.layout.rows.height);
         match self.screen {
-            Screen::Timeline | Screen::Object | Screen::Story => {}
+            Screen::Timeline | Screen::Object | Screen::Story | Screen::Alerts | Screen::Rules => {}
             Screen::Users => self.users.settle(height),
             Screen::Statistics => self.statistics.settle(&self.store, height.saturating_sub(1)),
         }
@@ -300,7 +321,7 @@ impl App {
     /// Whether tables have something left to be counted.
     pub(super) fn tables_have_work(&self) -> bool {
         let on_screen = match self.screen {
-            Screen::Timeline | Screen::Object | Screen::Story => false,
+            Screen::Timeline | Screen::Object | Screen::Story | Screen::Alerts | Screen::Rules => false,
             Screen::Users => self.users.has_work(&self.store, self.result()),
             Screen::Statistics => self.statistics.has_work(&self.store),
         };
@@ -320,7 +341,7 @@ impl App {
         let context = self.context();
         let view = self.matches.as_ref().unwrap_or(&self.view);
         match self.screen {
-            Screen::Timeline | Screen::Object | Screen::Story => {}
+            Screen::Timeline | Screen::Object | Screen::Story | Screen::Alerts | Screen::Rules => {}
             Screen::Users => self.users.work(&self.store, view, &context, &mut more),
             Screen::Statistics => self.statistics.work(&self.store, &context, &mut more),
         }

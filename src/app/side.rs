@@ -58,9 +58,12 @@ impl Side {
             || self.groupings.iter().any(|grouping| grouping.is_behind(store, &self.view))
     }
 
-    /// Goes on until `more` says no.
+    /// Goes on until `more` says no, but for one step at least.
     pub fn work(&mut self, store: &Store, context: &Context, mut more: impl FnMut() -> bool) {
-        self.view.advance(store, &mut more);
+        let goes_on = self.view.is_complete() || (self.view.advance(store, &mut more) && more());
+        if !goes_on {
+            return;
+        }
         for grouping in &mut self.groupings {
             grouping.update(store, &self.view, context, &mut more);
         }

@@ -15,6 +15,10 @@ use crate::store::Store;
 /// Values that are looked through at most, the most frequent first.
 const MOST: usize = 2_000;
 
+/// Values that only hold the typed letters somewhere: so many of the most frequent are put in order by how well they fit,
+/// which takes some microseconds each.
+const MOST_SCORED: usize = 200;
+
 /// Values that are counted at most: those that come first where a field has another value in nearly every row.
 const MOST_COUNTED: usize = 20_000;
 
@@ -74,7 +78,7 @@ impl Suggestions {
                     expression,
                     options.clone(),
                     context,
-                    vec![by(*field).at_most(MOST_COUNTED)],
+                    vec![by(*field).at_most(MOST_COUNTED).only_counted()],
                 );
                 self.side = Some((*field, side));
             }
@@ -166,8 +170,8 @@ impl Suggestions {
     }
 }
 
-/// Values that the typed letters fit: known words, then those of the rows, the best fitting first, then the most
-/// frequent.
+/// Values that the typed letters fit: those that begin with them, the most frequent first, then those that hold them, the
+/// best fitting first.
 fn values(field: FieldName, typed: &str, grouping: Option<&Grouping>) -> Vec<Suggestion> {
     let matcher = SkimMatcherV2::default();
     let mut offered: Vec<Suggestion> = fixed_values(field)
@@ -188,13 +192,20 @@ fn values(field: FieldName, typed: &str, grouping: Option<&Grouping>) -> Vec<Sug
         }
     }
     let beginning = typed.to_lowercase();
+    let mut others = 0;
     let mut scored: Vec<(i64, Suggestion)> = offered
         .into_iter()
         .filter_map(|offer| {
             // What begins as typed is meant more often than what only holds the letters somewhere.
-            let begins = offer.text.to_lowercase().starts_with(&beginning);
+            if offer.text.to_lowercase().starts_with(&beginning) {
+                return Some((i64::MAX, offer));
+            }
+            if others == MOST_SCORED {
+                return None;
+            }
             let score = matcher.fuzzy_match(&offer.text, typed)?;
-            Some((if typed.is_empty() { 0 } else { score + i64::from(begins) * 1000 }, offer))
+            others += 1;
+            Some((score, offer))
         })
         .collect();
     scored.sort_by_key(|(score, offer)| (std::cmp::Reverse(*score), std::cmp::Reverse(offer.count)));

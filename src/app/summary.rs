@@ -3,6 +3,8 @@
 //! Written from the parsed event, masked already unless secrets are revealed. What a client only claims (its agent,
 //! forwarded addresses) is called a claim.
 
+pub mod controller;
+
 use std::borrow::Cow;
 
 use serde_json::Value;

@@ -50,6 +50,12 @@ impl Tree {
         tree
     }
 
+    /// The same without what of the filter language asks for each value: the keys are those of another program.
+    pub fn without_targets(mut self) -> Tree {
+        self.lines.iter_mut().for_each(|line| line.target = None);
+        self
+    }
+
     fn add(&mut self, key: &str, value: &Value, path: &mut Vec<Step>, depth: usize) {
         if self.lines.len() >= MOST_LINES {
             return;

@@ -7,7 +7,7 @@ use super::correlator::Finding;
 use super::engine::{Engine, Hit};
 use super::request::request_key;
 use super::rule::RuleIndex;
-use super::subject::Subject;
+use super::subject::{Subject, shortened};
 use crate::model::{EventId, Micros};
 use crate::store::{Field, Segment, Store};
 
@@ -20,8 +20,12 @@ const MOST_KEPT: usize = 400_000;
 /// Requests that every alert keeps, however many alerts there are.
 const FEWEST_REQUESTS: usize = 8;
 
-/// Alerts kept. More different ones are no alerts but noise; how many were left out is told.
+/// Alerts kept: the worst, and of equally bad ones the newest, so that a flood of small ones, which anybody can cause by
+/// asking for namespaces that are not there, hides none that matters. How many hits were left out is told.
 const MOST_ALERTS: usize = 20_000;
+
+/// Beyond the limit by this much, the least are dropped at once: cheaper than one by one.
+const SLACK: usize = MOST_ALERTS / 4;
 
 /// Namespaces and addresses told of one alert: the first in alphabetical order.
 const MOST_VALUES: usize = 32;
@@ -94,14 +98,10 @@ impl Alerts {
     /// Takes in the hits in segment `number`. Hits of rules that only feed correlations are no alerts. Taking a request
     /// again, another stage of it or the same line from another file, changes nothing.
     pub fn take(&mut self, number: u32, segment: &Segment, hits: &[Hit]) {
-        for hit in hits.iter().filter(|hit| !self.engine.rule(hit.rule).feeds_only) {
-            let actor = segment.string(Field::User, hit.row).to_owned();
-            let namespace = segment.string(Field::Namespace, hit.row).to_owned();
-            let key = (hit.rule, actor, namespace);
-            if self.groups.len() >= MOST_ALERTS && !self.groups.contains_key(&key) {
-                self.left_out += 1;
-                continue;
-            }
+        let engine = Arc::clone(&self.engine);
+        for hit in hits.iter().filter(|hit| !engine.rule(hit.rule).feeds_only) {
+            let text = |field| shortened(segment.string(field, hit.row).to_owned());
+            let key = (hit.rule, text(Field::User), text(Field::Namespace));
             let seen = (segment.stage_time(hit.row), EventId::new(number, hit.row));
             let requests = self.groups.entry(key).or_default();
             let before = requests.by_key.len();
@@ -110,12 +110,36 @@ impl Alerts {
                 requests.trim(self.limit);
             }
             self.kept = self.kept + requests.by_key.len() - before;
+            if self.groups.len() > MOST_ALERTS + SLACK {
+                self.leave_out_the_least();
+            }
         }
         while self.kept > MOST_KEPT && self.limit > FEWEST_REQUESTS {
             self.limit /= 2;
             self.groups.values_mut().for_each(|requests| requests.trim(self.limit));
             self.kept = self.groups.values().map(|requests| requests.by_key.len()).sum();
         }
+    }
+
+    fn leave_out_the_least(&mut self) {
+        let engine = Arc::clone(&self.engine);
+        let worth = |((rule, ..), requests): (&(RuleIndex, String, String), &Requests)| {
+            (engine.rule(*rule).severity, requests.subject.as_ref().map(|(last, _)| *last))
+        };
+        let mut worths: Vec<_> = self.groups.iter().map(worth).collect();
+        let excess = worths.len().saturating_sub(MOST_ALERTS);
+        let (_, least_kept, _) = worths.select_nth_unstable(excess);
+        let least_kept = *least_kept;
+        let mut left_out = 0;
+        self.groups.retain(|key, requests| {
+            let is_kept = worth((key, requests)) >= least_kept;
+            if !is_kept {
+                left_out += requests.count();
+            }
+            is_kept
+        });
+        self.left_out += left_out;
+        self.kept = self.groups.values().map(|requests| requests.by_key.len()).sum();
     }
 
     /// The alerts, with what correlations found, by rule, actor and namespace. `store` tells what the events of the
@@ -148,8 +172,8 @@ impl Alerts {
         alerts
     }
 
-    /// The events of an alert in the order of time: of many requests, the newest; of a correlation, the first hundred
-    /// of each time that it was found.
+    /// The events of an alert in the order of time: of many requests, the newest; of a correlation, a hundred of
+    /// each time that it was found.
     pub fn events(&self, alert: &Alert) -> Vec<EventId> {
         let key = (alert.rule, alert.key.actor.clone(), alert.key.namespace.clone());
         if let Some(requests) = self.groups.get(&key).filter(|_| alert.findings.is_empty()) {
@@ -186,6 +210,7 @@ impl Alerts {
             actor.len()
                 + namespace.len()
                 + addresses
+                + requests.subject.as_ref().map_or(0, |(_, subject)| subject.memory_bytes())
                 + size_of::<Requests>()
                 + requests.by_key.capacity() * 40
         };
@@ -215,8 +240,12 @@ impl Requests {
         self.dropped = Some((count + excess as u64, first.min(known)));
     }
 
+    fn count(&self) -> u64 {
+        self.by_key.len() as u64 + self.dropped.map_or(0, |(count, _)| count)
+    }
+
     fn alert(&self, key: AlertKey, rule: RuleIndex) -> Alert {
-        let (dropped, first_dropped) = self.dropped.unwrap_or((0, Micros::MAX));
+        let (_, first_dropped) = self.dropped.unwrap_or((0, Micros::MAX));
         let nothing = (first_dropped, EventId::new(0, 0));
         let first = self.by_key.values().min().unwrap_or(&nothing).0;
         let newest = self.by_key.values().max().unwrap_or(&nothing);
@@ -225,7 +254,7 @@ impl Requests {
             rule,
             first: first.min(first_dropped),
             last: newest.0,
-            count: self.by_key.len() as u64 + dropped,
+            count: self.count(),
             newest: newest.1,
             subject: self.subject.as_ref().map(|(_, subject)| subject.clone()).unwrap_or_default(),
             addresses: self.addresses.clone(),
@@ -265,7 +294,8 @@ impl Alert {
             );
         }
         self.last = self.last.max(finding.last);
-        self.count += 1;
+        // A correlation is found as often as it holds; a rule with state tells how many requests it is about.
+        self.count += if finding.reason.is_some() { finding.count } else { 1 };
         for event in &finding.events {
             if let Some(segment) = store.segment(*event) {
                 add(&mut self.addresses, segment.string(Field::SourceIp, event.row()));

@@ -9,6 +9,8 @@ use super::alert::{Alert, Alerts};
 use super::correlator::{Correlator, Finding};
 use super::engine::{Engine, Hit};
 use super::rule::{RuleIndex, RuleInfo, Severity};
+use super::state;
+use crate::identity::Identities;
 use crate::model::{EventId, Micros};
 use crate::query::{AlertRule, Alerted};
 use crate::store::{Bitset, RuleHit, Store};
@@ -24,6 +26,8 @@ pub struct AlertBoard {
     /// Of each segment that is held, its hits.
     hits: BTreeMap<u32, Arc<Vec<RuleHit>>>,
     findings: Vec<Finding>,
+    /// What rules with state found.
+    of_state: Vec<Finding>,
     /// The events that correlations found something by.
     members: BTreeSet<(EventId, RuleIndex)>,
     list: Vec<Alert>,
@@ -40,6 +44,7 @@ impl AlertBoard {
             taken: HashMap::new(),
             hits: BTreeMap::new(),
             findings: Vec::new(),
+            of_state: Vec::new(),
             members: BTreeSet::new(),
             list: Vec::new(),
             is_stale: true,
@@ -90,6 +95,16 @@ impl AlertBoard {
         unseen
     }
 
+    /// Works out what the rules with state find, from an index of identities that has taken in the store.
+    pub fn observe(&mut self, store: &Store, identities: &Identities) {
+        let now = state::findings(&self.engine, identities, store);
+        let now = state::remembered(&self.of_state, now, store);
+        if now != self.of_state {
+            self.of_state = now;
+            self.is_stale = true;
+        }
+    }
+
     /// Works out what correlates and lists the alerts, where something came since the last time. `loaded_from` is the
     /// moment before which history is still to come, if any is. Returns whether anything changed.
     pub fn refresh(&mut self, store: &Store, loaded_from: Option<Micros>) -> bool {
@@ -99,6 +114,7 @@ impl AlertBoard {
         self.is_stale = false;
         self.loaded_from = loaded_from;
         self.findings = self.correlator.findings();
+        self.findings.extend_from_slice(&self.of_state);
         self.members = self
             .findings
             .iter()
@@ -112,6 +128,11 @@ impl AlertBoard {
     /// All alerts and activity as of the last [`AlertBoard::refresh`], by rule, actor and namespace.
     pub fn list(&self) -> &[Alert] {
         &self.list
+    }
+
+    /// What correlates, as of the last [`AlertBoard::refresh`], by rule and group and time.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     /// How bad an alert is.

@@ -3,10 +3,13 @@
 //! A test of a column is tried once for each distinct string, not for each row. What only a row's text can tell stays
 //! unsure; [`super::engine`] reads the texts of just those rows.
 
-use super::compile::{Expr, Test};
+use rsigma_parser::ArrayQuantifier;
+
+use super::compile::{Block, Expr, Test};
 use super::field::{Fact, Source, View};
 use super::item::Item;
 use super::matcher::Leaf;
+use super::needles::Needles;
 use super::row::known_fact;
 use crate::model::Level;
 use crate::redact::holds_mark;
@@ -66,12 +69,21 @@ pub(super) struct Pass<'p> {
     segment: &'p Segment,
     tests: &'p [Test],
     known: Vec<Known>,
-    metadata: Option<Bitset>,
+    needles: Needles<'p>,
+    /// The rows that may have bodies.
+    bodies: Option<Bitset>,
 }
 
 impl<'p> Pass<'p> {
     pub(super) fn new(segment: &'p Segment, tests: &'p [Test]) -> Pass<'p> {
-        Pass { segment, tests, known: tests.iter().map(|_| Known::default()).collect(), metadata: None }
+        let known = tests.iter().map(|_| Known::default()).collect();
+        Pass { segment, tests, known, needles: Needles::new(segment), bodies: None }
+    }
+
+    /// What a test comes to for a row, where it was found out for all rows.
+    pub(super) fn outcome(&self, test: usize, row: u32) -> Option<bool> {
+        let all = self.known[test].all.as_ref()?;
+        (!all.unsure.get(row)).then(|| all.sure.get(row))
     }
 
     /// Which of the rows in `within` an expression holds for.
@@ -155,9 +167,16 @@ impl<'p> Pass<'p> {
                     self.whole_column(item, *field, *view)
                 }
                 Source::Fact(fact, _) => self.whole_fact(item, *fact),
-                source if source.is_in_bodies() => self.only_with_bodies(item),
-                _ => Verdicts { sure: Bitset::none(rows), unsure: Bitset::all(rows) },
+                source => {
+                    let absent = item.holds(&[], &|_, _| false);
+                    return self.in_texts(source, absent, within);
+                }
             },
+            Test::Block(Block { source, quantifier, .. }) => {
+                // What holds of the members of an array that is not there.
+                let absent = matches!(quantifier, ArrayQuantifier::None | ArrayQuantifier::AllOrEmpty);
+                return self.in_texts(source, absent, within);
+            }
             _ => Verdicts { sure: Bitset::none(rows), unsure: Bitset::all(rows) },
         };
         let verdicts = all.within(within);
@@ -228,19 +247,31 @@ impl<'p> Pass<'p> {
         verdicts
     }
 
-    /// A record of level Metadata has no bodies: what a test makes of an absent field is all there is to know.
-    fn only_with_bodies(&mut self, item: &Item) -> Verdicts {
-        let segment = self.segment;
-        let metadata = self.metadata.get_or_insert_with(|| {
-            Bitset::from_column(segment.all_facts(), |facts| facts.level() == Level::Metadata)
-        });
-        let mut unsure = metadata.clone();
-        unsure.invert();
-        let sure = match item.holds(&[], &|_, _| false) {
-            true => metadata.clone(),
-            false => Bitset::none(segment.rows()),
-        };
+    /// A test of what only texts hold. `absent` is what it comes to for rows that cannot have the field: records of level
+    /// Metadata have no bodies, and a text without a part of the field's path does not lead there.
+    fn in_texts(&mut self, source: &Source, absent: bool, within: &Bitset) -> Verdicts {
+        let mut unsure = within.clone();
+        if source.is_in_bodies() {
+            unsure.and(self.rows_with_bodies());
+        }
+        if let Source::Text(path) | Source::Containers(path) = source {
+            unsure = self.needles.rows_with(path, &unsure);
+        }
+        let mut sure = Bitset::none(within.len());
+        if absent {
+            sure = within.clone();
+            sure.and_not(&unsure);
+        }
         Verdicts { sure, unsure }
+    }
+
+    fn rows_with_bodies(&mut self) -> &Bitset {
+        let segment = self.segment;
+        self.bodies.get_or_insert_with(|| {
+            let mut rows = Bitset::from_column(segment.all_facts(), |facts| facts.level() == Level::Metadata);
+            rows.invert();
+            rows
+        })
     }
 }
 

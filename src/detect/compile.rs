@@ -103,7 +103,15 @@ impl Compiled {
         let shift = self.selections.len();
         let named = filter.selections.iter().map(|(own, expr)| (format!("{name}: {own}"), expr.clone()));
         self.selections.extend(named);
-        self.condition = Expr::All(vec![self.condition, filter.condition.clone().shifted(shift)]);
+        let filter = filter.condition.clone().shifted(shift);
+        // Side by side, not one in another: evaluating is a recursion, and there may be thousands of filters.
+        self.condition = match self.condition {
+            Expr::All(mut parts) => {
+                parts.push(filter);
+                Expr::All(parts)
+            }
+            own => Expr::All(vec![own, filter]),
+        };
         self
     }
 }

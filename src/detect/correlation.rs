@@ -5,6 +5,7 @@
 //! tools ignore. [`super::windows`] finds where their conditions hold, [`super::correlator`] keeps what they need.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use rsigma_parser::{
     ConditionExpr, ConditionOperator, CorrelationCondition, CorrelationRule, CorrelationType, Quantifier,
@@ -15,7 +16,10 @@ use serde_json::Value;
 use super::compile::{Expr, Refusal};
 use super::field::Source;
 use super::rule::RuleIndex;
-use crate::model::{Micros, SECOND, parse_length};
+use crate::model::{Micros, SECOND, format_duration, parse_length};
+
+/// A correlation of more rules than this is a mistake: each hit of a rule is looked at once for each time it is named.
+const MOST_INPUTS: usize = 256;
 
 /// How long something is remembered for `first_seen` when the rule does not say.
 const USUAL_HISTORY: Micros = 7 * 24 * 3600 * SECOND;
@@ -63,6 +67,23 @@ pub(super) enum Condition {
 #[derive(Clone, Debug)]
 pub(super) struct Limits(Vec<(ConditionOperator, u64)>);
 
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (operator, limit)) in self.0.iter().enumerate() {
+            let word = match operator {
+                ConditionOperator::Lt => "less than",
+                ConditionOperator::Lte => "at most",
+                ConditionOperator::Gt => "more than",
+                ConditionOperator::Gte => "at least",
+                ConditionOperator::Eq => "exactly",
+                ConditionOperator::Neq => "other than",
+            };
+            write!(f, "{}{word} {limit}", if at > 0 { " and " } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
 impl Limits {
     pub(super) fn hold(&self, count: u64) -> bool {
         self.0.iter().all(|(operator, limit)| match operator {
@@ -105,11 +126,15 @@ impl Correlation {
         if rule.rules.is_empty() {
             return Err(Refusal::new("rules", "it correlates no rules").into());
         }
+        if rule.rules.len() > MOST_INPUTS {
+            let reason = format!("it correlates more than {MOST_INPUTS} rules");
+            return Err(Refusal::new("rules", reason).into());
+        }
         let find = |name: &String| called(name).ok_or_else(|| Refused::Missing(name.clone()));
         let inputs: Vec<RuleIndex> = rule.rules.iter().map(find).collect::<Result<_, _>>()?;
         let named = |name: &String| GroupField {
             name: name.clone(),
-            sources: rule.rules.iter().map(|input| Source::of(field_in(rule, name, input))).collect(),
+            sources: rule.rules.iter().map(|input| Source::of(field_in(rule, name, input, called))).collect(),
         };
         let span = i64::try_from(rule.timespan.seconds).ok().and_then(|seconds| seconds.checked_mul(SECOND));
         Ok(Correlation {
@@ -155,16 +180,50 @@ impl Correlation {
         }))
     }
 
+    /// What must hold, in words: `at least 10 events within 5m for each user.username`.
+    pub(super) fn words(&self) -> String {
+        let what = match &self.condition {
+            Condition::EventCount(limits) => format!("{limits} events"),
+            Condition::ValueCount { fields, limits } => {
+                let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
+                format!("{limits} different {}", names.join(", "))
+            }
+            Condition::Together(_) => "all of its parts".to_owned(),
+            Condition::InOrder => "all of its parts, one after the other".to_owned(),
+            Condition::FirstSeen => {
+                let names: Vec<&str> = self.group_by.iter().map(|field| field.name.as_str()).collect();
+                return format!(
+                    "not seen within {} before: {}",
+                    format_duration(self.span),
+                    names.join(", ")
+                );
+            }
+        };
+        let names: Vec<&str> = self.group_by.iter().map(|field| field.name.as_str()).collect();
+        let each = if names.is_empty() { String::new() } else { format!(" for each {}", names.join(", ")) };
+        format!("{what} within {}{each}", format_duration(self.span))
+    }
+
     /// Whether it correlates `rule`.
     pub(super) fn feeds_on(&self, rule: RuleIndex) -> bool {
         self.inputs.contains(&rule)
     }
 }
 
-/// What the field `name` is called in the events of `input` (`aliases`).
-fn field_in<'r>(rule: &'r CorrelationRule, name: &'r str, input: &str) -> &'r str {
+/// What the field `name` is called in the events of `input` (`aliases`). Both may name the rule by id or by name.
+fn field_in<'r>(
+    rule: &'r CorrelationRule,
+    name: &'r str,
+    input: &str,
+    called: &dyn Fn(&str) -> Option<RuleIndex>,
+) -> &'r str {
     let alias = rule.aliases.iter().find(|alias| alias.alias == name);
-    alias.and_then(|alias| alias.mapping.get(input)).map_or(name, String::as_str)
+    let of_input = alias.and_then(|alias| {
+        let meant = called(input);
+        let by_other_name = || alias.mapping.iter().find(|(rule, _)| called(rule) == meant);
+        alias.mapping.get(input).or_else(|| by_other_name().map(|(_, field)| field))
+    });
+    of_input.map_or(name, String::as_str)
 }
 
 fn condition(rule: &CorrelationRule, named: &dyn Fn(&String) -> GroupField) -> Result<Condition, Refusal> {
@@ -237,6 +296,10 @@ fn over_inputs(written: &ConditionExpr, inputs: &[String]) -> Result<Expr<usize>
         ConditionExpr::Selector { quantifier, pattern } => {
             let chosen = (0..inputs.len()).filter(|at| pattern.matches_detection_name(&inputs[*at]));
             let chosen: Vec<Expr<usize>> = chosen.map(Expr::Test).collect();
+            if chosen.is_empty() {
+                let reason = "the condition names what no rule in rules is";
+                return Err(Refusal::new("condition:", reason));
+            }
             match quantifier {
                 Quantifier::Any => Expr::Any(chosen),
                 Quantifier::All => Expr::All(chosen),

@@ -4,14 +4,17 @@
 //! hits alone. The memory is bounded: of each correlation the newest events are kept, and how many were forgotten is
 //! told.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::correlation::{Condition, Correlation, GroupField};
 use super::engine::{Engine, Hit};
+use super::matcher::Leaf;
 use super::request::request_key;
 use super::row::{Row, Rows};
 use super::rule::RuleIndex;
+use super::subject::shortened;
 use super::windows::{Episode, Point, episodes, normalise};
 use crate::model::{EventId, Micros};
 use crate::store::{Segment, hash_bytes, mix};
@@ -22,8 +25,12 @@ const MOST_POINTS: usize = 65_536;
 /// Beyond the limit by this much, the oldest are dropped at once: cheaper than one by one.
 const SLACK: usize = MOST_POINTS / 4;
 
-/// Events named by a finding, the first ones.
+/// Events named by a finding: half of them the first ones, half the last.
 const MOST_EVENTS: usize = 100;
+
+/// Findings of one correlation, the newest. Where a correlation holds for each of ten thousands of addresses, more of
+/// them tell no more.
+const MOST_FINDINGS: usize = 2_000;
 
 /// A correlation that holds.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,10 +47,12 @@ pub struct Finding {
     pub reached: Micros,
     /// The greatest count that was reached, or how many events there were.
     pub count: u64,
-    /// Its events in the order of time, the first hundred.
+    /// Its events in the order of time: of more than a hundred, the first and the last fifty.
     pub events: Vec<EventId>,
     /// For what was seen for the first time: sure only once everything since then is loaded.
     pub sure_since: Option<Micros>,
+    /// What was known of other requests, where that is why; see [`super::state`].
+    pub reason: Option<String>,
 }
 
 /// The values of `group-by`.
@@ -52,8 +61,8 @@ type GroupKey = Vec<String>;
 #[derive(Debug, Default)]
 struct Group {
     points: Vec<Point>,
-    /// Whether the points are in order, each request once.
-    is_normal: bool,
+    /// So many of the points, from the first on, are in order, each request once.
+    normal: usize,
     /// What was found the last time; `None` once points came or went.
     found: Option<Vec<Finding>>,
 }
@@ -73,6 +82,8 @@ pub struct Correlator {
     /// By rule, whether it tells what is seen for the first time.
     tells_new: Vec<bool>,
     forgotten: u64,
+    /// Findings that were too many the last time.
+    left_out: u64,
 }
 
 impl Correlator {
@@ -85,7 +96,7 @@ impl Correlator {
                 tells_new[correlation.rule.0 as usize] = true;
             }
         }
-        Correlator { engine, states, tells_new, forgotten: 0 }
+        Correlator { engine, states, tells_new, forgotten: 0, left_out: 0 }
     }
 
     /// Takes in the hits in segment `number`. Taking the same ones again changes nothing.
@@ -101,12 +112,16 @@ impl Correlator {
                 for (input, _) in correlation.inputs.iter().enumerate().filter(|(_, rule)| **rule == hit.rule)
                 {
                     let row = rows.row(hit.row);
-                    let key = correlation.group_by.iter().map(|field| value_of(&row, field, input)).collect();
+                    let key = correlation.group_by.iter();
+                    let key = key.map(|field| value_of(&row, field, input).unwrap_or_default()).collect();
+                    let Some(value) = counted(correlation, |field| value_of(&row, field, input)) else {
+                        continue;
+                    };
                     let point = Point {
                         time: segment.stage_time(hit.row),
                         request: request_key(number, segment, hit.row),
                         input: input as u16,
-                        value: counted(correlation, &row, input),
+                        value,
                         event: EventId::new(number, hit.row),
                     };
                     state.add(key, point);
@@ -120,6 +135,7 @@ impl Correlator {
     pub fn findings(&mut self) -> Vec<Finding> {
         let engine = Arc::clone(&self.engine);
         let mut findings: Vec<Finding> = Vec::new();
+        self.left_out = 0;
         // A correlation stands behind those that it correlates.
         for (correlation, state) in engine.correlations.iter().zip(&mut self.states) {
             self.forgotten += state.trim(0);
@@ -128,39 +144,55 @@ impl Correlator {
                 let found = episodes(correlation, points);
                 found.iter().map(|episode| finding(correlation, key, points, episode)).collect()
             };
+            let mut own: Vec<Cow<'_, Finding>> = Vec::new();
             for (key, group) in &mut state.groups {
                 group.normalise();
                 match derived.remove(key) {
                     None => {
                         let found = group.found.get_or_insert_with(|| of_group(key, &group.points));
-                        findings.extend_from_slice(found);
+                        own.extend(found.iter().map(Cow::Borrowed));
                     }
                     Some(mut points) => {
                         points.extend(&group.points);
-                        normalise(&mut points);
-                        findings.extend(of_group(key, &points));
+                        normalise(&mut points, 0);
+                        own.extend(of_group(key, &points).into_iter().map(Cow::Owned));
                     }
                 }
             }
             for (key, mut points) in derived {
-                normalise(&mut points);
-                findings.extend(of_group(&key, &points));
+                normalise(&mut points, 0);
+                own.extend(of_group(&key, &points).into_iter().map(Cow::Owned));
             }
+            if own.len() > MOST_FINDINGS {
+                let newest = |a: &Cow<'_, Finding>, b: &Cow<'_, Finding>| {
+                    (b.last, b.first, &b.group).cmp(&(a.last, a.first, &a.group))
+                };
+                own.select_nth_unstable_by(MOST_FINDINGS, newest);
+                self.left_out += (own.len() - MOST_FINDINGS) as u64;
+                own.truncate(MOST_FINDINGS);
+            }
+            findings.extend(own.into_iter().map(Cow::into_owned));
         }
         findings.sort_by(|a, b| (a.rule, &a.group, a.first).cmp(&(b.rule, &b.group, b.first)));
         findings
     }
 
-    /// How many events were dropped because too many were to be remembered: what they had a part in may be missing.
+    /// How many events were dropped because too many were to be remembered, so that what they had a part in may be
+    /// missing, and how many findings were too many the last time.
     pub fn forgotten(&self) -> u64 {
-        self.forgotten
+        self.forgotten + self.left_out
     }
 
     /// Bytes held on the heap, about.
     pub fn memory_bytes(&self) -> usize {
         let group = |(key, group): (&GroupKey, &Group)| {
             let key: usize = key.iter().map(|value| value.capacity() + size_of::<String>()).sum();
-            key + group.points.capacity() * size_of::<Point>() + size_of::<(GroupKey, Group)>()
+            let found = |found: &Finding| {
+                let values = found.group.iter().map(|(name, value)| name.len() + value.len());
+                size_of::<Finding>() + found.events.capacity() * size_of::<EventId>() + values.sum::<usize>()
+            };
+            let found: usize = group.found.iter().flatten().map(found).sum();
+            key + found + group.points.capacity() * size_of::<Point>() + size_of::<(GroupKey, Group)>()
         };
         self.states.iter().map(|state| state.groups.iter().map(group).sum::<usize>()).sum()
     }
@@ -170,7 +202,6 @@ impl State {
     fn add(&mut self, key: GroupKey, point: Point) {
         let group = self.groups.entry(key).or_default();
         group.points.push(point);
-        group.is_normal = false;
         group.found = None;
         self.points += 1;
     }
@@ -197,9 +228,9 @@ impl State {
         let (_, oldest_kept, _) = times.select_nth_unstable(excess);
         let oldest_kept = *oldest_kept;
         self.groups.retain(|_, group| {
-            let before = group.points.len();
             group.points.retain(|point| (point.time, point.request) >= oldest_kept);
-            if group.points.len() < before {
+            if group.points.len() < group.normal {
+                group.normal = group.points.len();
                 group.found = None;
             }
             !group.points.is_empty()
@@ -213,23 +244,28 @@ impl State {
 
 impl Group {
     fn normalise(&mut self) {
-        if !self.is_normal {
-            normalise(&mut self.points);
-            self.is_normal = true;
+        if self.normal < self.points.len() {
+            normalise(&mut self.points, self.normal);
+            self.normal = self.points.len();
         }
     }
 }
 
-/// The value of a field in a row; several are joined, none is the empty text.
-fn value_of(row: &Row<'_, '_>, field: &GroupField, input: usize) -> String {
-    let Some(source) = field.sources.get(input) else { return String::new() };
-    let leaves = row.leaves(source);
-    leaves.iter().filter_map(|leaf| leaf.written()).collect::<Vec<_>>().join(",")
+/// The value of a field in a row; several are joined. `None` where there is none.
+fn value_of(row: &Row<'_, '_>, field: &GroupField, input: usize) -> Option<String> {
+    let leaves = row.leaves(field.sources.get(input)?);
+    let texts: Vec<Cow<'_, str>> = leaves.iter().filter_map(Leaf::written).collect();
+    (!texts.is_empty()).then(|| shortened(texts.join(",")))
 }
 
-fn counted(correlation: &Correlation, row: &Row<'_, '_>, input: usize) -> u64 {
-    let Condition::ValueCount { fields, .. } = &correlation.condition else { return 0 };
-    fields.iter().fold(0, |hash, field| mix(hash, hash_bytes(value_of(row, field, input).as_bytes())))
+/// Hash of the values that a correlation counts, 0 where it counts none; `None` for an event without any of the fields,
+/// which adds nothing to the count (specification, "value_count").
+fn counted(correlation: &Correlation, value: impl Fn(&GroupField) -> Option<String>) -> Option<u64> {
+    let Condition::ValueCount { fields, .. } = &correlation.condition else { return Some(0) };
+    let values: Vec<Option<String>> = fields.iter().map(value).collect();
+    let hash =
+        |hash, value: &Option<String>| mix(hash, hash_bytes(value.as_deref().unwrap_or_default().as_bytes()));
+    values.iter().any(Option::is_some).then(|| values.iter().fold(0, hash))
 }
 
 /// What other correlations found, as events of the one that correlates them.
@@ -240,15 +276,11 @@ fn derived(correlation: &Correlation, findings: &[Finding]) -> HashMap<GroupKey,
             // A correlation has the fields that it groups by, and no others.
             let value = |field: &GroupField| {
                 let known = finding.group.iter().find(|(name, _)| *name == field.name);
-                known.map_or(String::new(), |(_, value)| value.clone())
+                known.map(|(_, value)| value.clone())
             };
-            let key: GroupKey = correlation.group_by.iter().map(value).collect();
-            let value = match &correlation.condition {
-                Condition::ValueCount { fields, .. } => {
-                    fields.iter().fold(0, |hash, field| mix(hash, hash_bytes(value(field).as_bytes())))
-                }
-                _ => 0,
-            };
+            let key: GroupKey =
+                correlation.group_by.iter().map(|field| value(field).unwrap_or_default()).collect();
+            let Some(value) = counted(correlation, value) else { continue };
             let group =
                 finding.group.iter().fold(0, |hash, (_, value)| mix(hash, hash_bytes(value.as_bytes())));
             let request = mix(mix(group, finding.reached as u64), u64::from(finding.rule.0));
@@ -263,7 +295,12 @@ fn derived(correlation: &Correlation, findings: &[Finding]) -> HashMap<GroupKey,
 fn finding(correlation: &Correlation, key: &GroupKey, points: &[Point], episode: &Episode) -> Finding {
     let part = &points[episode.from..=episode.to];
     // One request may be an event of several inputs.
-    let mut events: Vec<EventId> = part.iter().take(MOST_EVENTS).map(|point| point.event).collect();
+    let left_out = match part.len() > MOST_EVENTS {
+        true => MOST_EVENTS / 2..part.len() - MOST_EVENTS / 2,
+        false => 0..0,
+    };
+    let told = part.iter().enumerate().filter(|(at, _)| !left_out.contains(at));
+    let mut events: Vec<EventId> = told.map(|(_, point)| point.event).collect();
     events.dedup();
     let first = points[episode.from].time;
     let names = correlation.group_by.iter().map(|field| field.name.clone());
@@ -277,5 +314,6 @@ fn finding(correlation: &Correlation, key: &GroupKey, points: &[Point], episode:
         events,
         sure_since: matches!(correlation.condition, Condition::FirstSeen)
             .then(|| first.saturating_sub(correlation.span)),
+        reason: None,
     }
 }

@@ -9,6 +9,7 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::mended::mended;
 use super::path::Path;
 
 /// The bodies of a request, in the order in which rules look at them.
@@ -33,6 +34,7 @@ pub(super) struct Document {
     text: String,
     members: Vec<Member>,
     patched: OnceCell<Vec<Value>>,
+    removed: OnceCell<Vec<String>>,
 }
 
 #[derive(Debug)]
@@ -47,16 +49,14 @@ impl Document {
     pub(super) fn read(text: &[u8]) -> Document {
         let text = String::from_utf8_lossy(text).into_owned();
         let members = members_of(&text);
-        Document { text, members, patched: OnceCell::new() }
+        Document { text, members, patched: OnceCell::new(), removed: OnceCell::new() }
     }
 
     fn value<'d>(&'d self, member: &'d Member) -> &'d Value {
         member.value.get_or_init(|| {
-            // Nested beyond serde_json's limit: nothing in there can be judged.
-            self.text
-                .get(member.place.clone())
-                .and_then(|text| serde_json::from_str(text).ok())
-                .unwrap_or_default()
+            let text = self.text.get(member.place.clone()).unwrap_or_default();
+            let value = serde_json::from_str(text);
+            value.or_else(|_| serde_json::from_str(&mended(text))).unwrap_or_default()
         })
     }
 
@@ -113,10 +113,48 @@ impl Document {
         })
     }
 
+    /// The paths of what a patch takes away, steps joined by dots: keys that a merge patch (RFC 7386, and Kubernetes'
+    /// strategic one) sets to null or says to delete, places that a JSON patch removes or sets to null.
+    pub(super) fn removed(&self) -> &[String] {
+        self.removed.get_or_init(|| match self.member("requestObject") {
+            Some(Value::Array(operations)) => operations.iter().filter_map(removed_place).collect(),
+            Some(merge @ Value::Object(_)) => {
+                let mut found = Vec::new();
+                collect_removed(merge, "", &mut found);
+                found
+            }
+            _ => Vec::new(),
+        })
+    }
+
     /// The keys below `data` and `stringData` of the bodies. Only the keys: values of Secrets are nobody's business.
     pub(super) fn secret_keys(&self) -> Vec<&str> {
         let data = self.objects().flat_map(|object| ["data", "stringData"].map(|key| object.get(key)));
         data.flatten().filter_map(Value::as_object).flat_map(|keys| keys.keys().map(String::as_str)).collect()
+    }
+}
+
+fn removed_place(operation: &Value) -> Option<String> {
+    let op = operation.get("op")?.as_str()?;
+    let sets_null = matches!(op, "add" | "replace") && operation.get("value") == Some(&Value::Null);
+    let place = operation.get("path")?.as_str()?;
+    let steps = place.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
+    (op == "remove" || sets_null).then(|| steps.collect::<Vec<_>>().join("."))
+}
+
+/// Nested no deeper than the parser lets it be.
+fn collect_removed(merge: &Value, path: &str, found: &mut Vec<String>) {
+    let Value::Object(members) = merge else { return };
+    for (key, value) in members {
+        if key == "$patch" && value == "delete" {
+            found.push(path.to_owned());
+            continue;
+        }
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        match value {
+            Value::Null => found.push(path),
+            value => collect_removed(value, &path, found),
+        }
     }
 }
 
@@ -189,7 +227,7 @@ mod tests {
             format!(r#"{{"verb":"get","requestObject":{deep},"annotations":{{"a.b/c":"d"}},"verb":"list"}}"#);
         let document = Document::read(text.as_bytes());
         assert_eq!(document.find(&Path::parse("annotations.a.b/c")), [&json!("d")], "behind a body too deep");
-        assert_eq!(document.find(&Path::parse("requestObject")), [&Value::Null]);
+        assert_eq!(document.find(&Path::parse("requestObject")).len(), 1, "without what lies too deep");
         assert_eq!(document.find(&Path::parse("verb")), [&json!("list")], "the last of equal keys");
         let cut = Document::read(br#"{"verb":"get","user":{"userna"#);
         assert_eq!(cut.find(&Path::parse("verb")), [&json!("get")]);
@@ -235,6 +273,22 @@ mod tests {
         assert!(find("metadata.labels.x").is_empty());
         let containers = document.containers();
         assert_eq!(containers, [&json!({"securityContext": {"privileged": true}}), &json!({"image": "i"})]);
+    }
+
+    #[test]
+    fn what_a_patch_takes_away_is_told_by_its_path() {
+        let removed = |body: Value| document(&json!({"requestObject": body})).removed().to_vec();
+        let merge = json!({"metadata": {"labels": {"a.b/c": null, "d": "e"}}, "spec": {"syncPolicy": null}});
+        assert_eq!(removed(merge), ["metadata.labels.a.b/c", "spec.syncPolicy"]);
+        assert_eq!(removed(json!({"spec": {"template": {"$patch": "delete"}}})), ["spec.template"]);
+        let patch = json!([
+            {"op": "remove", "path": "/metadata/labels/a.b~1c"},
+            {"op": "replace", "path": "/spec/x", "value": null},
+            {"op": "replace", "path": "/spec/y", "value": 1},
+            {"op": "remove"}, 7,
+        ]);
+        assert_eq!(removed(patch), ["metadata.labels.a.b/c", "spec.x"]);
+        assert!(removed(json!("text")).is_empty());
     }
 
     #[test]

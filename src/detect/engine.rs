@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::columns::{Pass, cheapest_first, cost};
 use super::compile::{Compiled, Expr, Test};
-use super::row::{Row, Rows};
+use super::row::Rows;
 use super::rule::{RuleIndex, RuleInfo};
-use crate::model::Stage;
+use crate::model::{LogKind, Stage};
 use crate::store::{Bitset, Hits, RuleHit, Segment};
 
 /// Engines made so far.
@@ -90,12 +90,14 @@ impl Engine {
 
     /// What the rules match among `rows` of a segment, by row and rule.
     ///
-    /// Only answers count: a record of stage RequestReceived tells what was asked, not what became of it. A request with
-    /// two answers (an `exec` that started and ended) may hit twice; the correlator and the alerts count it once.
+    /// Only answers of an API server count, in whose terms rules are written: a record of stage RequestReceived tells
+    /// what was asked, not what became of it. A request with two answers (an `exec` that started and ended) may hit
+    /// twice; the correlator and the alerts count it once.
     pub fn hits(&self, segment: &Segment, rows: Range<u32>) -> Vec<Hit> {
         let answered = Bitset::from_fn(segment.rows(), |row| {
             let row = row as u32;
-            rows.contains(&row) && segment.facts(row).stage() != Stage::RequestReceived
+            let facts = segment.facts(row);
+            rows.contains(&row) && facts.stage() != Stage::RequestReceived && facts.log() == LogKind::Kube
         });
         let mut hits = Vec::new();
         if answered.is_clear() {
@@ -104,7 +106,7 @@ impl Engine {
         let mut unsure = Vec::new();
         let mut pass = Pass::new(segment, &self.tests);
         for (at, rule) in self.rules.iter().enumerate() {
-            let Some(rule) = rule else { continue };
+            let Some(rule) = rule.as_ref().filter(|_| self.infos[at].state.is_none()) else { continue };
             let index = RuleIndex(at as u32);
             let verdicts = pass.verdicts(&rule.condition, &rule.selections, &answered);
             hits.extend(verdicts.sure.iter().map(|row| Hit { row, rule: index }));
@@ -112,23 +114,50 @@ impl Engine {
         }
         unsure.sort_unstable();
         let texts = Rows::new(segment);
+        // Rules share tests: each is tried once for a row.
+        let mut tried: Vec<Option<bool>> = vec![None; self.tests.len()];
         for of_row in unsure.chunk_by(|a, b| a.row == b.row) {
             let row = texts.row(of_row[0].row);
-            hits.extend(of_row.iter().filter(|hit| self.matches_row(hit.rule, &row)));
+            tried.fill(None);
+            let mut met = |test: usize| {
+                *tried[test].get_or_insert_with(|| match pass.outcome(test, row.number()) {
+                    Some(outcome) => outcome,
+                    None => row.meets(&self.tests[test]),
+                })
+            };
+            hits.extend(of_row.iter().filter(|hit| self.holds(hit.rule, &mut met)));
         }
         hits.sort_unstable();
         hits
     }
 
+    /// Which of some rows a rule matches, whatever their stages.
+    pub(super) fn matching(&self, rule: RuleIndex, segment: &Segment, among: &Bitset) -> Vec<u32> {
+        let Some(Some(compiled)) = self.rules.get(rule.0 as usize) else { return Vec::new() };
+        let verdicts =
+            Pass::new(segment, &self.tests).verdicts(&compiled.condition, &compiled.selections, among);
+        let texts = Rows::new(segment);
+        let holds = |row: &u32| {
+            let row = texts.row(*row);
+            self.holds(rule, &mut |test| row.meets(&self.tests[test]))
+        };
+        let unsure = verdicts.unsure.iter().filter(holds);
+        let mut rows: Vec<u32> = verdicts.sure.iter().chain(unsure).collect();
+        rows.sort_unstable();
+        rows
+    }
+
     /// Whether a rule matches a row, whatever its stage.
     pub fn matches(&self, rule: RuleIndex, segment: &Segment, row: u32) -> bool {
         let rows = Rows::new(segment);
-        self.matches_row(rule, &rows.row(row))
+        let row = rows.row(row);
+        self.holds(rule, &mut |test| row.meets(&self.tests[test]))
     }
 
-    fn matches_row(&self, rule: RuleIndex, row: &Row<'_, '_>) -> bool {
+    /// Whether a rule's condition holds, given which tests are met.
+    fn holds(&self, rule: RuleIndex, met: &mut dyn FnMut(usize) -> bool) -> bool {
         let Some(Some(rule)) = self.rules.get(rule.0 as usize) else { return false };
-        rule.condition.holds(&rule.selections, &mut |test| row.meets(&self.tests[*test]))
+        rule.condition.holds(&rule.selections, &mut |test| met(*test))
     }
 }
 

@@ -44,6 +44,14 @@ impl Engine {
         found.dedup();
         found
     }
+
+    /// What must hold for a correlation, or for what is told the first time only, in words; `None` for other rules.
+    pub fn correlation_in_words(&self, rule: RuleIndex) -> Option<String> {
+        self.correlations
+            .iter()
+            .find(|correlation| correlation.rule == rule)
+            .map(|correlation| correlation.words())
+    }
 }
 
 struct Telling<'t> {
@@ -82,7 +90,7 @@ impl Telling<'_> {
         match test {
             Test::Item(item) => {
                 let leaves = self.row.leaves(&item.source);
-                let reasons = item.reasons(&leaves, &|test, leaf| self.row.compare(test, leaf));
+                let reasons = item.reasons(&leaves, &|test, leaves| self.row.compare(test, leaves));
                 for (at, pattern) in reasons {
                     let leaf = at.and_then(|at| leaves.get(at));
                     let text = leaf.and_then(|leaf| leaf.written()).unwrap_or_default();

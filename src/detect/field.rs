@@ -29,7 +29,7 @@ const ALIASES: [(&str, &str); 9] = [
 const ELASTIC: &str = "kubernetes.audit.";
 
 /// Fields that a column holds: name, column, and what of it.
-const COLUMNS: [(&str, Field, View); 22] = [
+const COLUMNS: [(&str, Field, View); 25] = [
     ("verb", Field::Verb, View::Plain),
     ("objectRef.resource", Field::Resource, View::Plain),
     ("objectRef.subresource", Field::Subresource, View::Plain),
@@ -46,6 +46,9 @@ const COLUMNS: [(&str, Field, View); 22] = [
     ("responseStatus.reason", Field::Reason, View::Plain),
     ("annotations.authorization.k8s.io/reason", Field::DecisionReason, View::Plain),
     ("annotations.authentication.kubernetes.io/issued-credential-id", Field::IssuedCredential, View::Plain),
+    ("user.extra.authentication.kubernetes.io/credential-id", Field::Credential, View::Plain),
+    ("user.extra.authentication.kubernetes.io/pod-name", Field::TokenPod, View::Plain),
+    ("user.extra.authentication.kubernetes.io/node-name", Field::TokenNode, View::Plain),
     ("user.kind", Field::User, View::Kind),
     ("impersonatedUser.kind", Field::ImpersonatedUser, View::Kind),
     ("exec.command", Field::RequestUri, View::Command),
@@ -65,6 +68,7 @@ const FACTS: [(&str, Fact); 4] = [
 /// Virtual fields that stand for parts of the bodies.
 const CONTAINERS: &str = "any_container";
 const PATCHED: &str = "patched";
+const REMOVED: &str = "removed";
 const SECRET_KEYS: &str = "secret.keys";
 
 /// What of a column's text is the field's value.
@@ -130,6 +134,8 @@ pub(super) enum Source {
     Containers(Path),
     /// At a path of what a JSON patch adds or replaces.
     Patched(Path),
+    /// The paths of what a patch takes away.
+    Removed,
     /// The keys of the Secret in either body.
     SecretKeys,
     /// At a path of the array's member that a same-element block looks at.
@@ -146,6 +152,9 @@ impl Source {
         }
         if let Some((_, fact)) = FACTS.iter().find(|(known, _)| *known == name) {
             return Source::Fact(*fact, Path::parse(name));
+        }
+        if name == REMOVED {
+            return Source::Removed;
         }
         if name == SECRET_KEYS {
             return Source::SecretKeys;
@@ -173,7 +182,7 @@ impl Source {
             Source::Column(_, View::Plain | View::List, path) | Source::Fact(_, path) => {
                 Some(Source::Text(path))
             }
-            Source::Column(..) | Source::SecretKeys => None,
+            Source::Column(..) | Source::Removed | Source::SecretKeys => None,
             other => Some(other),
         }
     }
@@ -181,7 +190,7 @@ impl Source {
     /// Whether the request's or the response's body holds it: a record of level Metadata has neither.
     pub(super) fn is_in_bodies(&self) -> bool {
         match self {
-            Source::Containers(_) | Source::Patched(_) | Source::SecretKeys => true,
+            Source::Containers(_) | Source::Patched(_) | Source::Removed | Source::SecretKeys => true,
             Source::Text(path) => {
                 ["requestObject", "responseObject"].iter().any(|body| path.after(body).is_some())
             }
@@ -216,7 +225,7 @@ fn path_of(field: Field) -> &'static str {
 
 /// Whether an address is reached over the internet: neither private, local, shared (RFC 6598), nor unspecified.
 /// Addresses set aside for documentation count as public, as they do in the examples that use them.
-fn is_public(address: IpAddr) -> bool {
+pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => {
             let [first, second, ..] = v4.octets();

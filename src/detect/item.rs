@@ -5,8 +5,17 @@
 use rsigma_parser::{DetectionItem, SigmaValue};
 
 use super::field::Source;
-use super::matcher::{Leaf, Matcher, Place};
+use super::matcher::{Leaf, Matcher, Place, lowered};
 use super::modifiers::Modifiers;
+
+/// Values of one line, all their spellings counted. Lists of bad addresses have some ten thousand.
+const MOST_WANTED: usize = 200_000;
+
+/// Patterns of one line. A compiled one may take some hundred kilobytes.
+const MOST_PATTERNS: usize = 2_000;
+
+/// Fewer values than this are tried one by one.
+const FEW: usize = 16;
 
 /// A wanted value, with the words in which the rule writes it.
 #[derive(Clone, Debug)]
@@ -40,7 +49,43 @@ pub(super) enum Check {
     Exists(bool),
     /// Any of them, or with `all` at least one for each wanted value. `negated`: the other way round, but only where
     /// the field is there at all.
-    Values { wanted: Vec<Wanted>, all: bool, negated: bool },
+    Values { wanted: Vec<Wanted>, many: Option<Many>, all: bool, negated: bool },
+}
+
+/// Wanted values of which there are too many to be tried one by one, such as a list of bad addresses.
+#[derive(Clone, Debug)]
+pub(super) struct Many {
+    /// Those that are whole texts in any case: in lower case, sorted.
+    texts: Vec<String>,
+    /// The places of all others.
+    rest: Vec<usize>,
+}
+
+impl Many {
+    fn of(wanted: &[Wanted]) -> Option<Many> {
+        if wanted.len() < FEW {
+            return None;
+        }
+        let (mut texts, mut rest) = (Vec::new(), Vec::new());
+        for (at, wanted) in wanted.iter().enumerate() {
+            match &wanted.test {
+                // What is empty may be met by absence.
+                Test::Value(Matcher::Text { place: Place::Whole, wanted, cased: false })
+                    if !wanted.is_empty() =>
+                {
+                    texts.push(wanted.clone());
+                }
+                _ => rest.push(at),
+            }
+        }
+        texts.sort_unstable();
+        Some(Many { texts, rest })
+    }
+
+    fn has(&self, leaf: &Leaf<'_>) -> bool {
+        let text = leaf.written();
+        text.is_some_and(|text| self.texts.binary_search_by(|wanted| (**wanted).cmp(&lowered(&text))).is_ok())
+    }
 }
 
 /// A compiled line of a selection.
@@ -75,9 +120,20 @@ impl Item {
                 if modifiers.all && tests.len() > 1 {
                     return Err("modifier all cannot be combined with windash or base64offset".to_owned());
                 }
+                if tests.is_empty() {
+                    return Err(format!("{value} is too short to be encoded"));
+                }
                 wanted.extend(tests.into_iter().map(|test| Wanted { written: value.to_string(), test }));
+                if wanted.len() > MOST_WANTED {
+                    return Err(format!("more than {MOST_WANTED} values, spellings counted"));
+                }
             }
-            Check::Values { wanted, all: modifiers.all, negated: modifiers.negated }
+            let is_pattern = |wanted: &&Wanted| matches!(wanted.test, Test::Value(Matcher::Pattern(_)));
+            if wanted.iter().filter(is_pattern).count() > MOST_PATTERNS {
+                return Err(format!("more than {MOST_PATTERNS} patterns"));
+            }
+            let many = Many::of(&wanted);
+            Check::Values { wanted, many, all: modifiers.all, negated: modifiers.negated }
         };
         Ok(Item { name: written_name(item), source, check })
     }
@@ -91,25 +147,35 @@ impl Item {
     }
 
     /// Whether it holds for a field with these values. `other` tests those that need another field.
-    pub(super) fn holds(&self, leaves: &[Leaf<'_>], other: &dyn Fn(&Test, &Leaf<'_>) -> bool) -> bool {
+    pub(super) fn holds(&self, leaves: &[Leaf<'_>], other: &dyn Fn(&Test, &[Leaf<'_>]) -> bool) -> bool {
         match &self.check {
             Check::Exists(expected) => leaves.iter().any(|leaf| *leaf != Leaf::Null) == *expected,
-            Check::Values { wanted, all, negated } => {
+            Check::Values { wanted, many, all, negated } => {
                 let found = |wanted: &Wanted| self.found(wanted, leaves, other);
-                let holds = if *all { wanted.iter().all(found) } else { wanted.iter().any(found) };
+                let holds = match (*all, many) {
+                    (true, _) => wanted.iter().all(found),
+                    (false, Some(many)) => {
+                        leaves.iter().any(|leaf| many.has(leaf))
+                            || many.rest.iter().any(|at| found(&wanted[*at]))
+                    }
+                    (false, None) => wanted.iter().any(found),
+                };
                 holds != *negated && !(*negated && leaves.is_empty())
             }
         }
     }
 
-    fn found(&self, wanted: &Wanted, leaves: &[Leaf<'_>], other: &dyn Fn(&Test, &Leaf<'_>) -> bool) -> bool {
-        if leaves.is_empty() {
-            return self.is_met_by_absence(wanted);
+    fn found(
+        &self,
+        wanted: &Wanted,
+        leaves: &[Leaf<'_>],
+        other: &dyn Fn(&Test, &[Leaf<'_>]) -> bool,
+    ) -> bool {
+        match &wanted.test {
+            _ if leaves.is_empty() => self.is_met_by_absence(wanted),
+            Test::Value(matcher) => leaves.iter().any(|leaf| matcher.matches(leaf)),
+            test => other(test, leaves),
         }
-        leaves.iter().any(|leaf| match &wanted.test {
-            Test::Value(matcher) => matcher.matches(leaf),
-            test => other(test, leaf),
-        })
     }
 
     /// `null` wants the field to be absent, and so does the empty text where the API leaves out what is empty
@@ -126,7 +192,7 @@ impl Item {
     pub(super) fn reasons(
         &self,
         leaves: &[Leaf<'_>],
-        other: &dyn Fn(&Test, &Leaf<'_>) -> bool,
+        other: &dyn Fn(&Test, &[Leaf<'_>]) -> bool,
     ) -> Vec<(Option<usize>, String)> {
         match &self.check {
             Check::Exists(expected) => {

@@ -22,7 +22,12 @@ pub struct LoadedRules {
 impl LoadedRules {
     /// Loads the program's own rules, when `builtin`, and those in `folders`, see [`RuleSet::load`].
     pub fn load(builtin: bool, folders: &[PathBuf]) -> LoadedRules {
-        let (rules, problems) = RuleSet::load(builtin, folders);
+        LoadedRules::load_with(builtin, folders, &[])
+    }
+
+    /// The same, and texts that no file holds, each as if it were the content of the file named beside it.
+    pub fn load_with(builtin: bool, folders: &[PathBuf], texts: &[(PathBuf, String)]) -> LoadedRules {
+        let (rules, problems) = RuleSet::load_with(builtin, folders, texts);
         LoadedRules {
             engine: Arc::new(rules.prepare()),
             problems: Arc::new(problems),

@@ -54,7 +54,8 @@ impl<'v> Leaf<'v> {
     fn number(&self) -> Option<f64> {
         match self {
             Leaf::Number(number) => number.as_f64(),
-            Leaf::Text(text) => text.parse().ok(),
+            // `inf` and `nan` are words, and a name may be one.
+            Leaf::Text(text) => text.parse().ok().filter(|number: &f64| number.is_finite()),
             _ => None,
         }
     }
@@ -137,7 +138,7 @@ impl Matcher {
         const ANY: StringPart = Special(SpecialChar::WildcardMulti);
         let literal = |place, text: &str| Matcher::Text {
             place,
-            wanted: if cased { text.to_owned() } else { text.to_lowercase() },
+            wanted: if cased { text.to_owned() } else { lowered(text).into_owned() },
             cased,
         };
         // The common shapes are compared without a regular expression.
@@ -188,12 +189,15 @@ pub(super) fn address(text: &str) -> Option<IpAddr> {
     text.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
-/// In lower case; borrowed where it is already.
+/// In lower case; borrowed where it is already. Each character by itself: `str::to_lowercase` writes a capital sigma in
+/// one way at the end of a word and in another within, so that a part of a text would be no part of it any more.
 pub(super) fn lowered(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
         Cow::Borrowed(text)
+    } else if text.is_ascii() {
+        Cow::Owned(text.to_ascii_lowercase())
     } else {
-        Cow::Owned(text.to_lowercase())
+        Cow::Owned(text.chars().flat_map(char::to_lowercase).collect())
     }
 }
 
@@ -246,6 +250,9 @@ mod tests {
             ("", Place::Whole, "", true),
             ("", Place::Whole, "x", false),
             ("Ä", Place::Whole, "ä", true),
+            ("ΟΔΟΣ", Place::Start, "ΟΔΟΣX", true),
+            ("İ", Place::Anywhere, "xİx", true),
+            ("ß", Place::Whole, "ẞ", true),
         ] {
             assert_eq!(
                 text(wanted, place, false).matches(&Leaf::text(value)),
@@ -266,6 +273,7 @@ mod tests {
         assert!(text("403", Place::Whole, false).matches(&leaves[0]));
         assert!(Matcher::Number(Comparison::Equal, 403.0).matches(&Leaf::text("403")));
         assert!(!Matcher::Number(Comparison::Equal, 403.0).matches(&Leaf::text("40x")));
+        assert!(!Matcher::Number(Comparison::Greater, 403.0).matches(&Leaf::text("infinity")));
         assert!(Matcher::Bool(true).matches(&leaves[1]) && Matcher::Bool(true).matches(&Leaf::text("True")));
         assert!(!Matcher::Bool(true).matches(&leaves[0]));
         assert!(Matcher::Null.matches(&leaves[2]) && !Matcher::Present.matches(&leaves[2]));

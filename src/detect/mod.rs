@@ -4,13 +4,15 @@
 //!   rule files -> RuleSet (what is wrong with them: LoadProblem) -> Engine, which workers share
 //!   Segment -> Engine::hits: columns first, the texts of few rows last -> Hit (row, rule)
 //!   hits -> Correlator (windows over event time, in whatever order hits come) -> Finding
+//!   Identities, Store -> state::findings: what needs to know of other requests -> Finding
 //!   hits and findings -> Alerts: by rule, actor and namespace, each request once
 //!   AlertBoard: all of that for the one store, as data comes and goes
+//!   readiness: which rules can fire on what is held
 //! ```
 //!
 //! Rules are Sigma 2.1 (and same-element blocks of `sigma-version: 3`), parsed by `rsigma-parser` and evaluated here.
-//! Nothing here knows a screen, a thread or a clock; [`crate::store`] holds what is evaluated, and masked columns are
-//! told by [`crate::redact`].
+//! Nothing here knows a screen, a thread or a clock; [`crate::store`] holds what is evaluated, [`crate::identity`] what is
+//! known of each credential, and masked columns are told by [`crate::redact`].
 //!
 //! Where the specification leaves room, or a log needs it:
 //! - Columns do not tell an absent string from an empty one, nor does the Kubernetes API: `''` and `null` both match.
@@ -20,6 +22,7 @@
 //!   decision was not denied.
 //! - Records of stage RequestReceived are not looked at: the answer tells more. Those of level Metadata have no bodies.
 
+mod ack;
 mod alert;
 mod board;
 mod columns;
@@ -32,28 +35,39 @@ mod explain;
 mod field;
 mod files;
 mod item;
+mod lists;
 mod loaded;
 mod matcher;
+mod mended;
 mod modifiers;
+mod mute;
+mod needles;
+mod needs;
 mod path;
 mod problem;
+mod readiness;
 mod request;
 mod risk;
 mod row;
 mod rule;
 mod ruleset;
+pub mod state;
 mod subject;
 #[cfg(test)]
 mod tests;
 mod windows;
 
+pub use ack::{Ack, AckKind, Acks, AlertState};
 pub use alert::{Alert, AlertKey, Alerts};
 pub use board::AlertBoard;
 pub use correlator::{Correlator, Finding};
 pub use engine::{Engine, Hit};
 pub use explain::Why;
 pub use loaded::LoadedRules;
+pub use mute::{Mute, MuteScope, mute};
+pub use needs::Needs;
 pub use problem::{LoadProblem, ProblemKind};
+pub use readiness::{Readiness, readiness};
 pub use risk::{Risk, risks};
 pub use rule::{Origin, RuleIndex, RuleInfo, Severity};
 pub use ruleset::RuleSet;

@@ -7,7 +7,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use rsigma_parser::{Modifier, SigmaString, SigmaValue};
 
 use super::field::Source;
@@ -16,6 +16,10 @@ use super::matcher::{Comparison, Matcher, Place};
 
 /// `windash` writes each dash in five ways; more dashes than this would be too many ways.
 const MOST_DASHES: usize = 4;
+
+/// A compiled pattern may take this much. That is some hundred repetitions of a class of Unicode, or a hundred thousand
+/// characters.
+const MOST_PATTERN_BYTES: usize = 2 << 20;
 
 /// How the values are compared: at most one of the specification's operators.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -179,6 +183,12 @@ impl Modifiers {
     }
 
     fn texts(&self, text: &SigmaString) -> Result<Vec<Test>, String> {
+        if matches!(self.rewriting, Some(Rewriting::Base64 | Rewriting::Base64Offset))
+            && text.original.is_empty()
+        {
+            // Every text has the encoding of nothing in it.
+            return Err("there is nothing to encode".to_owned());
+        }
         let literal = |text: &str| self.text(&SigmaString::from_raw(text)).map(Test::Value);
         let plain = || text.as_plain().ok_or("wildcards cannot be encoded".to_owned());
         match self.rewriting {
@@ -216,7 +226,7 @@ impl Modifiers {
         let pattern = text_of(value)?.original;
         // Flags stand in the pattern, so that patterns that mean different things are written differently.
         let pattern = if flags.is_empty() { pattern } else { format!("(?{flags}){pattern}") };
-        Regex::new(&pattern).map_err(|error| error.to_string())
+        RegexBuilder::new(&pattern).size_limit(MOST_PATTERN_BYTES).build().map_err(|error| error.to_string())
     }
 }
 

@@ -14,6 +14,14 @@ pub(super) struct Path {
     steps: Vec<Step>,
 }
 
+/// Whether a member of the event itself is called so: no key of the API's own has a dot in it.
+fn is_whole_key(step: &str) -> bool {
+    matches!(
+        step,
+        "annotations" | "requestObject" | "responseObject" | "user" | "objectRef" | "responseStatus"
+    )
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Step {
     start: usize,
@@ -61,6 +69,23 @@ impl Path {
     /// The last step, with which some key of what it leads to ends.
     pub(super) fn last_step(&self) -> Option<&str> {
         self.steps.last().map(|step| &self.keys[step.start..step.end])
+    }
+
+    /// What the text of an event must hold for anything to be at the path. Keys may have dots in them, so that only the
+    /// beginning of the key behind the first step, and the end of the last one, are sure.
+    pub(super) fn needles(&self) -> impl Iterator<Item = String> {
+        let step = |step: &Step| self.keys[step.start..step.end].to_owned();
+        // What an API server escapes is not looked for.
+        let is_plain = |step: &String| {
+            let is_written_so = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '&' | '<' | '>');
+            !step.is_empty() && step.chars().all(is_written_so)
+        };
+        // The first step may be but a part of the first key.
+        let second =
+            self.steps.get(1).filter(|_| self.steps.first().is_some_and(|first| is_whole_key(&step(first))));
+        let second = second.map(step).filter(is_plain).map(|step| format!("\"{step}"));
+        let last = self.steps.last().map(step).filter(is_plain).map(|step| format!("{step}\""));
+        second.into_iter().chain(last)
     }
 
     /// The first `1, 2, …` steps as a key, each with the number of steps it takes: what may be a key of the outermost

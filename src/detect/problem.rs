@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 /// Whether a rule was lost.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum ProblemKind {
+    /// The rule is not used because a list of the user's is not there. Nothing is wrong with it.
+    Waiting,
     /// The rule is loaded, but probably does not mean what it should.
     Warning,
     /// The rule, or the file, is not used.
@@ -35,6 +37,11 @@ impl LoadProblem {
 
     pub(super) fn warning(file: &Path, line: u32, reason: impl Into<String>) -> LoadProblem {
         LoadProblem { kind: ProblemKind::Warning, ..LoadProblem::error(file, line, reason) }
+    }
+
+    pub(super) fn waiting(file: &Path, line: u32, list: &str) -> LoadProblem {
+        let reason = format!("waiting for the list {list} (lists/{list}.txt beside the rules)");
+        LoadProblem { kind: ProblemKind::Waiting, ..LoadProblem::error(file, line, reason) }
     }
 
     pub(super) fn of(mut self, title: &str) -> LoadProblem {

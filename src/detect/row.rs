@@ -1,6 +1,8 @@
 //! One row of a segment against tests: its columns, and its text where they do not tell.
 
+use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
+use std::collections::HashSet;
 
 use memchr::memmem;
 use rsigma_parser::ArrayQuantifier;
@@ -10,7 +12,8 @@ use super::compile::{Block, Test};
 use super::document::Document;
 use super::field::{Fact, Source};
 use super::item::{self, Part};
-use super::matcher::Leaf;
+use super::matcher::{Leaf, Place, lowered};
+use super::needles::may_escape_keys;
 use super::path::Path;
 use crate::model::{Decision, Level, Stage};
 use crate::redact::holds_mark;
@@ -41,6 +44,11 @@ pub(super) struct Row<'r, 's> {
 }
 
 impl Row<'_, '_> {
+    /// Its place in the segment.
+    pub(super) fn number(&self) -> u32 {
+        self.row
+    }
+
     fn text(&self) -> &[u8] {
         // A text that was not kept, or cannot be unpacked, tells nothing; the columns still do.
         let read = || self.rows.texts.borrow_mut().read(self.row).map(<[u8]>::to_vec).unwrap_or_default();
@@ -52,19 +60,25 @@ impl Row<'_, '_> {
     }
 
     /// Whether the text cannot hold anything at `path`, told without parsing it: the last step of the path ends a key,
-    /// and no key ends so. Where characters are escaped that need not be, that proves nothing.
+    /// and no key ends so. Where characters are escaped, or may be, that proves nothing: a patch stands in the log as
+    /// its sender wrote it.
     fn lacks(&self, path: &Path) -> bool {
         let Some(last) = path.last_step().filter(|_| self.document.get().is_none()) else { return false };
+        if !last
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'&' | b'<' | b'>'))
+        {
+            return false;
+        }
         let ending = format!("{last}\"");
-        memmem::find(self.text(), ending.as_bytes()).is_none()
-            && memmem::find(self.text(), b"\\u00").is_none()
+        memmem::find(self.text(), ending.as_bytes()).is_none() && !may_escape_keys(self.text())
     }
 
     /// Whether a test holds for the row.
     pub(super) fn meets(&self, test: &Test) -> bool {
         match test {
             Test::Item(item) => {
-                item.holds(&self.leaves(&item.source), &|test, leaf| self.compare(test, leaf))
+                item.holds(&self.leaves(&item.source), &|test, leaves| self.compare(test, leaves))
             }
             Test::Block(block) => self.meets_block(block, &self.values(&block.source)),
             Test::Keywords(keywords) => self.document().all().any(|value| {
@@ -95,7 +109,7 @@ impl Row<'_, '_> {
                 in_member(&item.source, member)
                     .into_iter()
                     .for_each(|value| Leaf::collect(value, &mut leaves));
-                item.holds(&leaves, &|test, leaf| self.compare(test, leaf))
+                item.holds(&leaves, &|test, leaves| self.compare(test, leaves))
             }
             Test::Block(block) => self.meets_block(block, &in_member(&block.source, member)),
             Test::Keywords(keywords) => {
@@ -114,19 +128,38 @@ impl Row<'_, '_> {
             .collect()
     }
 
-    /// A test that needs more than the value it is about.
-    pub(super) fn compare(&self, test: &item::Test, leaf: &Leaf<'_>) -> bool {
+    /// A test of any of a field's values that needs more than these.
+    pub(super) fn compare(&self, test: &item::Test, leaves: &[Leaf<'_>]) -> bool {
+        /// Parts are looked for in texts one by one: bodies may have ten thousands of values on either side.
+        const MOST_COMPARED: usize = 1_000;
+        let texts = leaves.iter().filter_map(Leaf::written);
         match test {
-            item::Test::Value(matcher) => matcher.matches(leaf),
-            item::Test::Reference { source, place, cased } => leaf.written().is_some_and(|text| {
-                self.leaves(source)
-                    .iter()
-                    .any(|other| other.written().is_some_and(|other| place.matches(&text, &other, *cased)))
-            }),
-            item::Test::Template { parts, place, cased } => leaf.written().is_some_and(|text| {
+            item::Test::Value(matcher) => leaves.iter().any(|leaf| matcher.matches(leaf)),
+            item::Test::Reference { source, place, cased } => {
+                let cased = |text: Cow<'_, str>| match *cased {
+                    true => text.into_owned(),
+                    false => lowered(&text).into_owned(),
+                };
+                let others = self.leaves(source);
+                let mut others = others.iter().filter_map(Leaf::written).map(cased);
+                match place {
+                    Place::Whole => {
+                        let others: HashSet<String> = others.collect();
+                        texts.map(cased).any(|text| others.contains(&text))
+                    }
+                    place => {
+                        let texts: Vec<String> = texts.map(cased).take(MOST_COMPARED).collect();
+                        others
+                            .by_ref()
+                            .take(MOST_COMPARED)
+                            .any(|other| texts.iter().any(|text| place.matches(text, &other, true)))
+                    }
+                }
+            }
+            item::Test::Template { parts, place, cased } => {
                 let wanted: String = parts.iter().map(|part| self.expanded(part)).collect();
-                place.matches(&text, &wanted, *cased)
-            }),
+                texts.into_iter().any(|text| place.matches(&text, &wanted, *cased))
+            }
         }
     }
 
@@ -154,7 +187,8 @@ impl Row<'_, '_> {
                 Some(leaf) => vec![leaf],
                 None => leaves_of(&self.document().find(path)),
             },
-            Source::SecretKeys if self.has_no(source) => Vec::new(),
+            Source::SecretKeys | Source::Removed if self.has_no(source) => Vec::new(),
+            Source::Removed => self.document().removed().iter().map(|path| Leaf::text(path)).collect(),
             Source::SecretKeys => self.document().secret_keys().into_iter().map(Leaf::text).collect(),
             other => leaves_of(&self.values(other)),
         }
@@ -171,12 +205,13 @@ impl Row<'_, '_> {
         }
     }
 
-    /// Whether the row cannot hold a field: records of level Metadata have no bodies, and only Secrets have the keys of
-    /// one.
+    /// Whether the row cannot hold a field: records of level Metadata have no bodies, only Secrets have the keys of
+    /// one, and only patches take away.
     fn has_no(&self, source: &Source) -> bool {
         let segment = self.rows.segment;
         (source.is_in_bodies() && segment.facts(self.row).level() == Level::Metadata)
             || (*source == Source::SecretKeys && segment.string(Field::Resource, self.row) != "secrets")
+            || (*source == Source::Removed && segment.string(Field::Verb, self.row) != "patch")
     }
 
     /// The values at a place of the text.

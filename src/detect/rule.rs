@@ -8,6 +8,8 @@ use std::str::FromStr;
 use rsigma_parser::{CorrelationRule, SigmaRule};
 use serde_json::Value;
 
+use super::state::StateDetection;
+
 /// The place of a rule or correlation among those that are loaded. Loading again may move it: what is kept on disk
 /// names rules by [`RuleInfo::id`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -121,6 +123,8 @@ pub struct RuleInfo {
     pub feeds_only: bool,
     /// Whether it is a correlation of other rules.
     pub is_correlation: bool,
+    /// What it needs to know of other requests: such a rule is never hit by an event, see [`super::state`].
+    pub state: Option<StateDetection>,
 }
 
 /// The parts of a rule's description that the parser gives for rules and for correlations.
@@ -148,6 +152,7 @@ macro_rules! info {
             filters: Vec::new(),
             feeds_only: false,
             is_correlation: $is_correlation,
+            state: None,
         }
     }};
 }

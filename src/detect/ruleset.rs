@@ -1,19 +1,21 @@
 //! Loading: files to rules, correlations and filters, and what is wrong with them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use rsigma_parser::{
-    CorrelationRule, FilterRule, FilterRuleTarget, LogSource, SigmaCollection, SigmaRule, is_unsupported,
-    parse_sigma_yaml,
+    CorrelationRule, Detections, FilterRule, FilterRuleTarget, LogSource, SigmaCollection, SigmaRule,
+    is_unsupported, parse_sigma_yaml,
 };
 
 use super::compile::{Compiled, Refusal, compile};
 use super::correlation::{Correlation, Refused};
 use super::engine::Engine;
 use super::files::{self, RuleFile};
+use super::lists::Lists;
 use super::problem::LoadProblem;
 use super::rule::{Origin, RuleIndex, RuleInfo};
+use super::state::StateDetection;
 
 /// What is loaded, checked and compiled.
 #[derive(Debug, Default)]
@@ -29,12 +31,24 @@ impl RuleSet {
     /// Loads the program's own rules, when `builtin`, and those in `folders` (or single files), in this order. A rule of
     /// a folder replaces the built-in one of the same id.
     pub fn load(builtin: bool, folders: &[PathBuf]) -> (RuleSet, Vec<LoadProblem>) {
+        RuleSet::load_with(builtin, folders, &[])
+    }
+
+    /// The same, and texts that no file holds, each as if it were the content of the file named beside it.
+    pub fn load_with(
+        builtin: bool,
+        folders: &[PathBuf],
+        texts: &[(PathBuf, String)],
+    ) -> (RuleSet, Vec<LoadProblem>) {
         let mut problems = Vec::new();
         let mut rule_files = if builtin { files::builtin() } else { Vec::new() };
         for folder in folders {
             rule_files.extend(files::in_folder(folder, &mut problems));
         }
-        let mut loading = Loading { problems, ..Loading::default() };
+        let held = texts.iter().cloned().map(|(path, text)| RuleFile { path, text, builtin: false });
+        rule_files.extend(held);
+        let lists = Lists::read(folders, &mut problems);
+        let mut loading = Loading { problems, lists, ..Loading::default() };
         for file in &rule_files {
             loading.take_file(file);
         }
@@ -110,12 +124,13 @@ struct Pending<T> {
 
 #[derive(Default)]
 struct Loading {
+    lists: Lists,
     infos: Vec<RuleInfo>,
     rules: Vec<Option<Compiled>>,
     correlations: Vec<Pending<CorrelationRule>>,
     filters: Vec<Pending<(FilterRule, Compiled)>>,
     skipped: BTreeMap<String, usize>,
-    /// What correlations and filters of rules that were skipped may call them.
+    /// What correlations and filters may call rules that were skipped, or wait for a list.
     skipped_names: BTreeSet<String>,
     problems: Vec<LoadProblem>,
 }
@@ -135,6 +150,11 @@ impl Loading {
     }
 
     fn take_document(&mut self, place: &Place<'_>) {
+        if is_nested_too_deeply(place.text) {
+            let problem = LoadProblem::error(&place.file.path, place.line, "nested too deeply");
+            self.problems.push(problem);
+            return;
+        }
         let SigmaCollection { rules, correlations, filters, errors, .. } = match parse_sigma_yaml(place.text)
         {
             Ok(collection) => collection,
@@ -176,7 +196,7 @@ impl Loading {
     }
 
     fn take_rule(&mut self, rule: &SigmaRule, place: &Place<'_>) {
-        let info = RuleInfo::of_rule(rule, place.origin(), place.text.to_owned());
+        let mut info = RuleInfo::of_rule(rule, place.origin(), place.text.to_owned());
         if !is_of_this_log(&rule.logsource) {
             let product = rule.logsource.product.clone().unwrap_or_else(|| "none".to_owned());
             *self.skipped.entry(product).or_default() += 1;
@@ -186,7 +206,18 @@ impl Loading {
         if !self.knows_version(rule.sigma_version, &rule.title, place) {
             return;
         }
-        match compile(&rule.detection) {
+        match StateDetection::of(&info.custom) {
+            Ok(state) => info.state = state,
+            Err(reason) => {
+                self.problems.push(place.refused(&rule.title, &Refusal::new("state:", reason)));
+                return;
+            }
+        }
+        let Some(detection) = self.with_lists(&rule.detection, &rule.title, place) else {
+            self.skipped_names.extend([info.id, info.title].into_iter().chain(info.name));
+            return;
+        };
+        match compile(&detection) {
             Ok(compiled) => {
                 if let Some(at) = self.place_for(&info, place.origin()) {
                     self.put(at, info, Some(compiled));
@@ -194,6 +225,15 @@ impl Loading {
             }
             Err(refusal) => self.problems.push(place.refused(&rule.title, &refusal)),
         }
+    }
+
+    /// The detection with the lists that it asks for; `None` when one is not there.
+    fn with_lists(&mut self, written: &Detections, title: &str, place: &Place<'_>) -> Option<Detections> {
+        let mut detection = written.clone();
+        let Err(list) = self.lists.fill(&mut detection) else { return Some(detection) };
+        let line = place.line_of(&format!("%{list}%"));
+        self.problems.push(LoadProblem::waiting(&place.file.path, line, &list).of(title));
+        None
     }
 
     /// Where a rule goes: behind the others, or into the place of the built-in rule that it replaces. `None` when its
@@ -230,7 +270,8 @@ impl Loading {
         if !self.knows_version(filter.sigma_version, &filter.title, place) {
             return;
         }
-        match compile(&filter.detection) {
+        let Some(detection) = self.with_lists(&filter.detection, &filter.title, place) else { return };
+        match compile(&detection) {
             Ok(compiled) => {
                 // The condition is what must hold beside the rule's own: without `not`, the filter lets through only
                 // what it was written to leave out.
@@ -273,7 +314,16 @@ impl Loading {
             for name in names {
                 let is_known = self.infos.iter().any(|info| called(info, name));
                 if !is_known && !self.skipped_names.contains(name) {
-                    let reason = format!("the filter names rule {name}, which is not loaded");
+                    let is_correlation = |pending: &Pending<CorrelationRule>| {
+                        let CorrelationRule { id, name: own, title, .. } = &pending.document;
+                        [id.as_ref(), own.as_ref(), Some(title)].contains(&Some(name))
+                    };
+                    let reason = match self.correlations.iter().any(is_correlation) {
+                        true => format!(
+                            "{name} is a correlation, which no filter narrows: name the rules that it correlates"
+                        ),
+                        false => format!("the filter names rule {name}, which is not loaded"),
+                    };
                     let problem = LoadProblem::warning(&origin.file, origin.line, reason);
                     self.problems.push(problem.of(&filter.title));
                 }
@@ -285,12 +335,18 @@ impl Loading {
     fn resolve_correlations(&mut self) -> Vec<Correlation> {
         let mut resolved: Vec<Correlation> = self.first_seen();
         let mut waiting = std::mem::take(&mut self.correlations);
+        let mut names = Names::default();
+        self.infos.iter().enumerate().for_each(|(at, info)| names.add(info, at));
         loop {
             let before = waiting.len();
             let mut left = Vec::new();
             for pending in waiting {
-                match Correlation::compile(&pending.document, &|name| self.called(name)) {
-                    Ok(correlation) => self.take_correlation(correlation, &pending, &mut resolved),
+                match Correlation::compile(&pending.document, &|name| names.rule(name)) {
+                    Ok(correlation) => {
+                        if let Some(at) = self.take_correlation(correlation, &pending, &mut resolved) {
+                            names.add(&self.infos[at], at);
+                        }
+                    }
                     Err(Refused::Missing(_)) => left.push(pending),
                     Err(Refused::Invalid(refusal)) => self.refuse(&pending, &refusal),
                 }
@@ -299,13 +355,15 @@ impl Loading {
             if waiting.len() == before {
                 break;
             }
+            // A long chain that is written from its end takes two rounds then, not one for each of its parts.
+            waiting.reverse();
         }
         for pending in waiting {
             // A correlation of other logs' rules is about other logs.
             if pending.document.rules.iter().all(|name| self.skipped_names.contains(name)) {
                 *self.skipped.entry("correlations".to_owned()).or_default() += 1;
             } else if let Err(Refused::Missing(name)) =
-                Correlation::compile(&pending.document, &|name| self.called(name))
+                Correlation::compile(&pending.document, &|name| names.rule(name))
             {
                 let reason =
                     format!("it correlates rule {name}, which is not loaded, or leads back to itself");
@@ -320,22 +378,19 @@ impl Loading {
         resolved
     }
 
-    fn called(&self, name: &str) -> Option<RuleIndex> {
-        self.infos.iter().position(|info| info.is_called(name)).map(|at| RuleIndex(at as u32))
-    }
-
     fn take_correlation(
         &mut self,
         mut correlation: Correlation,
         pending: &Pending<CorrelationRule>,
         resolved: &mut Vec<Correlation>,
-    ) {
+    ) -> Option<usize> {
         let info = RuleInfo::of_correlation(&pending.document, pending.origin.clone(), pending.text.clone());
-        let Some(at) = self.place_for(&info, pending.origin.clone()) else { return };
+        let at = self.place_for(&info, pending.origin.clone())?;
         self.put(at, info, None);
         correlation.rule = RuleIndex(at as u32);
         resolved.retain(|known| known.rule != correlation.rule);
         resolved.push(correlation);
+        Some(at)
     }
 
     fn refuse(&mut self, pending: &Pending<CorrelationRule>, refusal: &Refusal) {
@@ -360,6 +415,45 @@ impl Loading {
         }
         found
     }
+}
+
+/// Rules by what correlations may call them.
+#[derive(Default)]
+struct Names(HashMap<String, RuleIndex>);
+
+impl Names {
+    fn add(&mut self, info: &RuleInfo, at: usize) {
+        for name in [Some(&info.id), info.name.as_ref()].into_iter().flatten() {
+            self.0.entry(name.clone()).or_insert(RuleIndex(at as u32));
+        }
+    }
+
+    fn rule(&self, name: &str) -> Option<RuleIndex> {
+        self.0.get(name).copied()
+    }
+}
+
+/// Whether a document is nested so deeply that parsing it would take minutes or all of the stack: flow collections, for
+/// which the YAML parser's time grows with the square of the depth, and `not not not` in a condition, where the
+/// condition parser's recursion has no end of its own. Brackets within texts are counted as well, but nobody writes
+/// hundreds that are never closed.
+fn is_nested_too_deeply(text: &str) -> bool {
+    const MOST_OPEN: usize = 500;
+    let (mut open, mut nots) = (0usize, 0usize);
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open > MOST_OPEN {
+            return true;
+        }
+    }
+    text.split_ascii_whitespace().any(|word| {
+        nots = if word == "not" { nots + 1 } else { 0 };
+        nots > MOST_OPEN
+    })
 }
 
 /// Whether a rule is about Kubernetes audit logs. Categories say nothing more.

@@ -1,7 +1,23 @@
 //! What a request was about, in the words that an alert is told with.
 
 use crate::model::tool;
-use crate::store::{Field, Segment};
+use crate::store::{Field, Segment, hash_bytes};
+
+/// The longest text that is kept of an event: what a client sends as its URI may have a million characters.
+const MOST_BYTES: usize = 1024;
+
+/// A text as it is kept when its event is gone: of one that is very long the beginning, and a hash that tells it from
+/// others that begin so.
+pub(super) fn shortened(mut text: String) -> String {
+    if text.len() > MOST_BYTES {
+        let hash = hash_bytes(text.as_bytes());
+        let end = (0..=MOST_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        text += &format!("…{hash:016x}");
+        text.shrink_to_fit();
+    }
+    text
+}
 
 /// The columns of one request that an alert keeps, so that it can be told after its event was dropped for memory.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -33,7 +49,7 @@ pub struct Subject {
 impl Subject {
     /// What a row is about.
     pub fn of(segment: &Segment, row: u32) -> Subject {
-        let text = |field| segment.string(field, row).to_owned();
+        let text = |field| shortened(segment.string(field, row).to_owned());
         Subject {
             user: text(Field::User),
             impersonated_user: text(Field::ImpersonatedUser),
@@ -64,6 +80,15 @@ impl Subject {
             name: value("objectRef.name"),
             ..Subject::default()
         }
+    }
+
+    /// Bytes held on the heap.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let Subject { user, impersonated_user, verb, resource, subresource, namespace, .. } = self;
+        let Subject { name, source_ip, user_agent, request_uri, .. } = self;
+        let who = [user, impersonated_user, source_ip, user_agent];
+        let what = [verb, resource, subresource, namespace, name, request_uri];
+        who.into_iter().chain(what).map(String::capacity).sum()
     }
 
     /// `pods/exec prod/web-1`; the path where no object is named.

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::format::{Marks, Reader, Sink, Unreadable};
 use crate::model::{Event, Micros, SourceId, format_rfc3339};
-use crate::store::{Segment, SegmentBuilder};
+use crate::store::{Batch, Segment, SegmentBuilder};
 
 mod correlations;
 mod evaluating;
@@ -28,13 +28,28 @@ pub(super) fn segment(events: &[Value]) -> Segment {
     segment_of(&lines.join("\n"))
 }
 
+/// The same, to be pushed into a store as part of file `origin`.
+pub(super) fn batch(events: &[Value], origin: u32) -> Batch {
+    let mut building = Building(SegmentBuilder::new(SourceId(0), 0, true));
+    let mut reader = Reader::new();
+    for event in events {
+        reader.read(format!("{event}\n").as_bytes(), &mut building);
+    }
+    reader.finish(&mut building);
+    building.0.finish(origin)
+}
+
 /// A sealed segment of these lines.
 pub(super) fn segment_of(lines: &str) -> Segment {
+    building(lines).into_segment()
+}
+
+fn building(lines: &str) -> SegmentBuilder {
     let mut building = Building(SegmentBuilder::new(SourceId(0), 0, true));
     let mut reader = Reader::new();
     reader.read(lines.as_bytes(), &mut building);
     reader.finish(&mut building);
-    building.0.into_segment()
+    building.0
 }
 
 /// A pod that alice made with kubectl at `time`, bodies and all, with `changes` merged into it (RFC 7386).
@@ -66,7 +81,7 @@ pub(super) fn event(changes: Value) -> Value {
     event_at(1_700_000_000_000_000, changes)
 }
 
-fn merge(into: &mut Value, changes: &Value) {
+pub(super) fn merge(into: &mut Value, changes: &Value) {
     match (into, changes) {
         (Value::Object(members), Value::Object(changes)) => {
             for (key, change) in changes {

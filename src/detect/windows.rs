@@ -10,10 +10,11 @@ use crate::model::{EventId, Micros};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Point {
     pub(super) time: Micros,
+    /// Which of the correlation's inputs it is an event of. Events of one moment are in the order of the inputs: which
+    /// came first nobody knows, and what may be a sequence is told.
+    pub(super) input: u16,
     /// Names the request: its stages, and the same line read twice, are one event.
     pub(super) request: u64,
-    /// Which of the correlation's inputs it is an event of.
-    pub(super) input: u16,
     /// Hash of the values that are counted.
     pub(super) value: u64,
     pub(super) event: EventId,
@@ -31,11 +32,24 @@ pub(super) struct Episode {
     pub(super) count: u64,
 }
 
-/// Brings points into order and leaves one, the earliest, of each request and input.
-pub(super) fn normalise(points: &mut Vec<Point>) {
-    points.sort_unstable_by_key(|point| (point.request, point.input, point.time, point.event));
-    points.dedup_by_key(|point| (point.request, point.input));
-    points.sort_unstable();
+/// Brings points into order and leaves one, the earliest, of each request and input. The first `normal` ones are so
+/// already: where few come to many, the many cost a look and not a sort.
+pub(super) fn normalise(points: &mut Vec<Point>, normal: usize) {
+    let mut fresh = points.split_off(normal);
+    fresh.sort_unstable_by_key(|point| (point.request, point.input, point.time, point.event));
+    fresh.dedup_by_key(|point| (point.request, point.input));
+    let mut is_known = vec![false; fresh.len()];
+    for known in &mut *points {
+        let same = fresh.binary_search_by_key(&(known.request, known.input), |new| (new.request, new.input));
+        let Ok(at) = same else { continue };
+        is_known[at] = true;
+        if (fresh[at].time, fresh[at].event) < (known.time, known.event) {
+            *known = fresh[at];
+        }
+    }
+    points.extend(fresh.iter().zip(is_known).filter_map(|(new, known)| (!known).then_some(*new)));
+    // A stable sort makes use of the order that is there.
+    points.sort();
 }
 
 /// The stretches of normalised points within which the condition holds; windows that overlap are one.
@@ -87,7 +101,9 @@ impl<'c> Window<'c> {
             self.leave(points[self.from]);
             self.from += 1;
         }
-        *self.values.entry(point.value).or_default() += 1;
+        if self.counts_values() {
+            *self.values.entry(point.value).or_default() += 1;
+        }
         if let Some(count) = self.inputs.get_mut(usize::from(point.input)) {
             *count += 1;
         }
@@ -108,8 +124,14 @@ impl<'c> Window<'c> {
         }
     }
 
+    fn counts_values(&self) -> bool {
+        matches!(self.correlation.condition, Condition::ValueCount { .. })
+    }
+
     fn leave(&mut self, point: Point) {
-        if let Some(count) = self.values.get_mut(&point.value) {
+        if self.counts_values()
+            && let Some(count) = self.values.get_mut(&point.value)
+        {
             *count -= 1;
             if *count == 0 {
                 self.values.remove(&point.value);

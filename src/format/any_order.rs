@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{NoEvent, kube};
-use crate::model::{Decision, Event, Level, Micros, ObjectRef, Stage, parse_rfc3339};
+use crate::model::{Decision, Event, Level, LogKind, Micros, ObjectRef, Stage, parse_rfc3339};
 
 /// Reads `text`, one JSON value. Fails on broken JSON, on strings of the event's own that are not UTF-8 and on halves
 /// of surrogate pairs in them: [`NoEvent::Broken`].
@@ -335,11 +335,17 @@ fn split<'a>(joined: &Cow<'a, str>) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
 /// `responseStatus`
 #[derive(Default)]
 struct Status<'a> {
+    /// It is a string instead: the code alone.
+    is_text: bool,
     code: Code,
     reason: Text<'a>,
 }
 
 impl<'de> Shape<'de> for Status<'de> {
+    fn text(&mut self, _text: Cow<'de, str>) {
+        self.is_text = true;
+    }
+
     fn member<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         match key {
             "code" => take(&mut self.code, map),
@@ -466,6 +472,7 @@ impl<'a> Top<'a> {
         let is_let_in = self.annotations.login_decision.bytes() == b"allow";
         let logged_in = self.annotations.logged_in;
         let mut event = Event {
+            log: LogKind::Kube,
             level: Level::parse(self.level.bytes()),
             stage: Stage::parse(self.stage.bytes()),
             received: self.received.moment().or(timestamp).or(creation),
@@ -506,6 +513,13 @@ impl<'a> Top<'a> {
         let has_verb = self.verb.0.is_some();
         let told = has_verb && self.user.is_object && (self.object.is_object || self.request_uri.is_filled());
         let named = self.kind.bytes() == b"Event" && self.api_version.bytes().starts_with(b"audit.k8s.io/");
-        identified || told || (named && has_verb)
+        (identified || told || (named && has_verb)) && !self.is_of_rancher()
+    }
+
+    /// The first versions of Rancher's audit log have stages too, but HTTP methods for verbs, and codes for statuses.
+    fn is_of_rancher(&self) -> bool {
+        let verb = self.verb.bytes();
+        let has_method = !verb.is_empty() && verb.iter().all(u8::is_ascii_uppercase);
+        (has_method || self.status.is_text) && !self.kind.is_filled() && !self.user.username.is_filled()
     }
 }

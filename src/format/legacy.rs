@@ -58,7 +58,7 @@ fn field(text: &[u8]) -> Option<(&[u8], Cow<'_, str>, &[u8])> {
 }
 
 /// A Go string (`%q`) behind its opening quote, and what follows it.
-fn unquote(text: &[u8]) -> Option<(Cow<'_, str>, &[u8])> {
+pub(super) fn unquote(text: &[u8]) -> Option<(Cow<'_, str>, &[u8])> {
     let mut out = Vec::new();
     let mut rest = text;
     loop {

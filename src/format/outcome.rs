@@ -5,7 +5,7 @@
 use std::fmt;
 
 use super::envelope::Wrapping;
-use crate::model::{Event, Micros};
+use crate::model::{Event, LogKind, Micros};
 
 /// Takes what a [`super::Reader`] finds, in the order of the text.
 pub trait Sink {
@@ -16,8 +16,33 @@ pub trait Sink {
     /// A stretch that is no event: part of a line, a line, or the lines of a value that was never completed.
     fn unreadable(&mut self, kind: Unreadable, text: &[u8]);
 
+    /// A line of a controller's log that tells of no change, with its time. `log` is `None` where the line alone does not
+    /// tell which program's it is.
+    fn chatter(&mut self, _log: Option<LogKind>, _time: Option<Micros>) {}
+
     /// An event that [`super::Reader::read_candidates`] passed over, with its stage time.
     fn passed_over(&mut self, _stage_time: Micros) {}
+}
+
+/// What an event was read from: whose log, and what that was in.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct Format {
+    /// Whose log it is.
+    pub log: LogKind,
+    /// What was wrapped around it.
+    pub wrapping: Wrapping,
+}
+
+/// `kube audit in Fluent Bit records in CRI lines`, `argocd log`.
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.log {
+            LogKind::Kube | LogKind::Rancher => "audit",
+            LogKind::ArgoCd | LogKind::Fleet | LogKind::Flux => "log",
+        };
+        write!(f, "{} {what}", self.log)?;
+        self.wrapping.layers().try_for_each(|layer| write!(f, " in {}", layer.name()))
+    }
 }
 
 /// What had to be done to an event to read it.

@@ -13,15 +13,18 @@
 //! Lines that are no native events are asked for what is wrapped around an event ([`super::envelope`]); what that holds
 //! is read like a line by itself. Native ones never come that far.
 
+use super::controller::Chatter;
 use super::envelope::{Inner, Parts};
 use super::extent::{Extent, Found, ends_line};
 use super::line_filter::{LineFilter, time_of_whole_event};
 use super::outcome::{Marks, Sink, Unreadable};
-use super::{NoEvent, kube, legacy, trimmed, whole_object, with_event};
+use super::{NoEvent, kube, whole_object, with_event, with_text_event};
+use crate::model::{Event, LogKind};
 
+mod gap;
 mod layers;
 
-use layers::items;
+use gap::{frame_length, kind_of_gap, report, report_beside_event};
 
 /// The longest line, and the longest value spread over lines, that is read: 64 MiB.
 ///
@@ -32,6 +35,9 @@ pub const MAX_LINE: usize = if cfg!(test) { 4 << 20 } else { 64 << 20 };
 #[derive(Default)]
 pub struct Reader {
     pending: Option<Pending>,
+    /// The program whose line was read last, unless it is an API server: plain text behind it (klog, a stack trace) is
+    /// its chatter too. What stands alone begins every chunk of a log, so nothing depends on how it was divided.
+    after: Option<LogKind>,
     /// Lines that a shipper split.
     parts: Parts,
     /// How many layers have been taken off the text being read.
@@ -110,6 +116,7 @@ impl Reader {
             sink.unreadable(Unreadable::TooLong, bare);
         } else if let Some(event) = kube::scan(bare) {
             self.give_up(Unreadable::CutShort, sink);
+            self.after = None;
             sink.event(&event, bare, Marks::default());
         } else if !self.take_off(bare, sink) && !self.open_whole(bare, sink) {
             self.between_zeros(line, sink);
@@ -141,12 +148,17 @@ impl Reader {
         {
             let alone = with_event(whole, |event, marks| {
                 self.give_up(Unreadable::CutShort, sink);
+                self.after = controller_of(event);
                 sink.event(event, whole, marks);
             });
             match alone {
                 Ok(()) => return,
                 Err(NoEvent::List) => self.give_up(Unreadable::CutShort, sink),
-                Err(NoEvent::Other | NoEvent::Broken) => {}
+                Err(NoEvent::Chatter(chatter)) if chatter.log.is_some() => {
+                    self.give_up(Unreadable::CutShort, sink);
+                    return self.chatter(chatter, sink);
+                }
+                Err(NoEvent::Chatter(_) | NoEvent::Other | NoEvent::Broken) => {}
             }
         }
         match self.pending.take() {
@@ -170,21 +182,28 @@ impl Reader {
             return;
         }
         if let Some(whole) = whole_object(text) {
-            match with_event(whole, |event, marks| sink.event(event, whole, marks)) {
+            let read = with_event(whole, |event, marks| {
+                self.after = controller_of(event);
+                sink.event(event, whole, marks);
+            });
+            match read {
                 Ok(()) => return,
-                Err(NoEvent::List) => return items(whole, sink),
+                Err(NoEvent::List) => return self.items(whole, sink),
+                Err(NoEvent::Chatter(chatter)) => return self.chatter(chatter, sink),
                 Err(NoEvent::Other) => return sink.unreadable(Unreadable::NotAnAuditEvent, whole),
                 Err(NoEvent::Broken) => {}
             }
         }
-        if text.first() != Some(&b'{')
-            && let Some(event) = legacy::read(text)
-        {
-            return sink.event(
-                &event,
-                text,
-                Marks { replaced: std::str::from_utf8(text).is_err(), ..Marks::default() },
-            );
+        if text.first() != Some(&b'{') {
+            let read = with_text_event(text, |event, start, marks| {
+                self.after = controller_of(event);
+                sink.event(event, &text[start..], marks);
+            });
+            match read {
+                Ok(()) => return,
+                Err(NoEvent::Chatter(chatter)) => return self.chatter(chatter, sink),
+                Err(_) => {}
+            }
         }
         self.pieces(line, sink);
     }
@@ -214,12 +233,17 @@ impl Reader {
                     let before = &line[gap..start];
                     match with_event(value, |event, marks| {
                         report_beside_event(before, sink);
+                        self.after = controller_of(event);
                         sink.event(event, value, marks);
                     }) {
                         Ok(()) => {}
+                        Err(NoEvent::Chatter(chatter)) => {
+                            report_beside_event(before, sink);
+                            self.chatter(chatter, sink);
+                        }
                         Err(NoEvent::List) => {
                             report_beside_event(before, sink);
-                            items(value, sink);
+                            self.items(value, sink);
                         }
                         Err(NoEvent::Other) if self.open(value, sink).is_some() => {
                             report_beside_event(before, sink)
@@ -246,11 +270,17 @@ impl Reader {
                 }
             }
         }
-        if found_event {
-            report_beside_event(&line[gap..], sink);
-        } else {
-            report(kind_of_gap(&line[gap..]), &line[gap..], sink);
+        let rest = &line[gap..];
+        match (kind_of_gap(rest), self.after) {
+            _ if found_event => report_beside_event(rest, sink),
+            (Unreadable::PlainText, Some(log)) => sink.chatter(Some(log), None),
+            (kind, _) => report(kind, rest, sink),
         }
+    }
+
+    fn chatter(&mut self, chatter: Chatter, sink: &mut impl Sink) {
+        self.after = chatter.log.or(self.after);
+        sink.chatter(chatter.log, chatter.time);
     }
 
     /// Makes `text`, which begins an object and does not end it, pending.
@@ -278,9 +308,14 @@ impl Reader {
             Found::More => self.pending = Some(pending),
             Found::End(end) => {
                 let (value, rest) = pending.text.split_at(end);
-                match with_event(value, |event, marks| sink.event(event, value, marks)) {
+                let read = with_event(value, |event, marks| {
+                    self.after = controller_of(event);
+                    sink.event(event, value, marks);
+                });
+                match read {
                     Ok(()) => {}
-                    Err(NoEvent::List) => items(value, sink),
+                    Err(NoEvent::List) => self.items(value, sink),
+                    Err(NoEvent::Chatter(chatter)) => self.chatter(chatter, sink),
                     Err(NoEvent::Other) if self.open(value, sink).is_some() => {}
                     Err(NoEvent::Other) => sink.unreadable(Unreadable::NotAnAuditEvent, value),
                     Err(NoEvent::Broken) => sink.unreadable(Unreadable::CutShort, value),
@@ -315,13 +350,21 @@ impl Reader {
         for range in extent.swallowed(text) {
             let (before, value) = (*gap..range.start, &text[range.clone()]);
             let read = with_event(value, |event, marks| {
-                report_beside_event(&text[before], sink);
+                report_beside_event(&text[before.clone()], sink);
+                self.after = controller_of(event);
                 sink.event(event, value, marks);
             });
-            if read.is_ok() || (read == Err(NoEvent::Other) && self.open(value, sink).is_some()) {
-                *gap = range.end;
-                found = true;
+            match read {
+                Ok(()) => {}
+                Err(NoEvent::Chatter(chatter)) if chatter.log.is_some() => {
+                    report_beside_event(&text[before], sink);
+                    self.chatter(chatter, sink);
+                }
+                Err(NoEvent::Other) if self.open(value, sink).is_some() => {}
+                Err(_) => continue,
             }
+            *gap = range.end;
+            found = true;
         }
         found
     }
@@ -335,37 +378,9 @@ impl Reader {
     fn count(&mut self, _bytes: usize) {}
 }
 
-/// Reports text on the line of an event, unless it is but a prefix: a host's name, a time.
-fn report_beside_event(text: &[u8], sink: &mut impl Sink) {
-    if kind_of_gap(text) == Unreadable::CutShort {
-        report(Unreadable::CutShort, text, sink);
-    }
-}
-
-/// Reports text that belongs to no event, unless it is but the frame of a list of events, one a line.
-fn report(kind: Unreadable, text: &[u8], sink: &mut impl Sink) {
-    let text = text.trim_ascii();
-    let is_frame = frame_length(text) == text.len();
-    let opens_list = text.last() == Some(&b'[') && memchr::memmem::find(text, b"\"items\"").is_some();
-    if !is_frame && !opens_list {
-        sink.unreadable(kind, text);
-    }
-}
-
-/// How much of `text` is only what stands between and behind the objects of a list.
-fn frame_length(text: &[u8]) -> usize {
-    text.iter().take_while(|b| b.is_ascii_whitespace() || matches!(b, b'[' | b']' | b'}' | b',')).count()
-}
-
-/// Whether text that holds no whole object is a piece of an event or of other JSON, or plain text.
-fn kind_of_gap(text: &[u8]) -> Unreadable {
-    let holds = |needle: &str| memchr::memmem::find(text, needle.as_bytes()).is_some();
-    let begins = matches!(trimmed(text).first(), Some(b'{' | b'['));
-    if begins || holds("\"auditID\"") || holds("\"stageTimestamp\"") || holds("\"audit.k8s.io/") {
-        Unreadable::CutShort
-    } else {
-        Unreadable::PlainText
-    }
+/// The program whose log an event is of, unless it is an API server.
+fn controller_of(event: &Event<'_>) -> Option<LogKind> {
+    (event.log != LogKind::Kube).then_some(event.log)
 }
 
 /// The next brace from `at` on that a quote or the end of the line follows: the beginning of an object.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Level, Stage};
+use crate::model::{Level, LogKind, Stage};
 
 /// Everything a reader said, in order.
 #[derive(Default, PartialEq, Debug)]
@@ -38,6 +38,7 @@ fn owned(event: &Event<'_>) -> Event<'static> {
     let own = |text: &str| std::borrow::Cow::Owned(text.to_owned());
     let object = &event.object;
     Event {
+        log: LogKind::Kube,
         level: event.level,
         stage: event.stage,
         audit_id: own(&event.audit_id),

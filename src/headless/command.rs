@@ -1,4 +1,4 @@
-//! Runs `info`, `query` and `users` as a process: starts the pipeline, hands its messages over, heeds signals.
+//! Runs the commands as a process: starts the pipeline, hands its messages over, heeds signals.
 
 use std::io::{self, BufWriter, IsTerminal};
 use std::sync::Arc;
@@ -6,17 +6,20 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::{
-    InfoOptions, Outcome, QueryOptions, ReportOptions, StoryOptions, Streams, info, query, report, story,
+    AlertsOptions, InfoOptions, Outcome, QueryOptions, ReportOptions, RulesOptions, StoryOptions, Streams,
+    alerts, info, query, report, rules, story,
 };
-use crate::cli::{InfoOutput, QueryOutput, StageChoice};
+use crate::cli::{InfoOutput, LeastSeverity, QueryOutput, StageChoice};
+use crate::detect::{LoadedRules, Severity};
 use crate::error::{EXIT_OK, Error, Result};
 use crate::format::LineFilter;
 use crate::ingest::{self, IngestMessage, IngestOptions, Input};
 use crate::model;
-use crate::settings::{Listing, Settings, Task, TimeRange, read_filter};
+use crate::query::Expression;
+use crate::settings::{Listing, RulesQuestion, Settings, Task, TimeRange, read_filter};
 use crate::term::process::lower_thread_priority;
 use crate::term::signals::Signals;
 use crate::trace::report::MOST_EVENTS;
@@ -39,66 +42,70 @@ pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> b
     let to_terminal = stdout.is_terminal();
     let mut out = BufWriter::with_capacity(1 << 16, stdout.lock());
     let mut streams = Streams { out: &mut out, notes: &mut stderr.lock() };
+    let rows = Listing::default();
     let outcome = match &settings.task {
         Task::Query { output, stages, limit, listing } => {
             let options = QueryOptions {
-                filter: &filter,
-                holds_secret,
                 output: *output,
                 stages: *stages,
                 limit: *limit,
                 listing,
                 follow: settings.follow,
-                since: settings.since.as_deref(),
-                until: settings.until.as_deref(),
-                now: model::now(),
-                zone: settings.zone,
-                ascii: settings.ascii,
                 reveal: settings.reveal,
-                to_terminal,
-                memory: settings.memory,
-                threads: settings.threads,
+                rules: QueryOptions::asks_for_alerts(&filter).then(|| load(settings)),
+                ..choosing(settings, &filter, &rows, holds_secret, to_terminal)
             };
-            let messages = start(settings, inputs, options.needs_text(), options.candidates(), &leaving);
+            let reading = Reading {
+                keep_text: options.needs_text() || options.rules.is_some(),
+                candidates: options.candidates(),
+                rules: options.rules.as_ref(),
+            };
+            let messages = start(settings, inputs, reading, &leaving);
             query(messages, &options, &mut streams, &leaving.stop)
         }
         Task::Story(question) => {
             let options = StoryOptions { question, zone: settings.zone, memory: settings.memory };
-            let messages = start(settings, inputs, true, None, &leaving);
+            let messages = start(settings, inputs, Reading::with_texts(None), &leaving);
             story(messages, &options, &mut streams, &leaving.stop)
         }
         Task::Report { at, notes, limit } => {
+            let rules = load(settings);
             let options = ReportOptions {
                 query: QueryOptions {
-                    filter: &filter,
-                    holds_secret,
-                    output: QueryOutput::default(),
-                    stages: StageChoice::default(),
-                    limit: None,
-                    listing: &Listing::default(),
-                    follow: false,
-                    since: settings.since.as_deref(),
-                    until: settings.until.as_deref(),
-                    now: model::now(),
-                    zone: settings.zone,
-                    ascii: settings.ascii,
-                    reveal: false,
-                    to_terminal,
-                    memory: settings.memory,
-                    threads: settings.threads,
+                    rules: Some(rules.clone()),
+                    ..choosing(settings, &filter, &rows, holds_secret, to_terminal)
                 },
                 filter: settings.filter.as_deref(),
                 at,
                 notes,
                 limit: limit.unwrap_or(MOST_EVENTS),
             };
-            let messages = start(settings, inputs, true, None, &leaving);
+            let messages = start(settings, inputs, Reading::with_texts(Some(&rules)), &leaving);
             report(messages, &options, &mut streams, &leaving.stop)
+        }
+        Task::Alerts { output, least } => {
+            let rules = load(settings);
+            let options = AlertsOptions {
+                query: QueryOptions {
+                    stages: StageChoice::All,
+                    follow: settings.follow,
+                    rules: Some(rules.clone()),
+                    ..choosing(settings, &filter, &rows, holds_secret, to_terminal)
+                },
+                rules: &rules,
+                output: *output,
+                least: severity(*least),
+            };
+            let messages = start(settings, inputs, Reading::with_texts(Some(&rules)), &leaving);
+            alerts(messages, &options, &mut streams, &leaving.stop)
+        }
+        Task::Rules(question) => {
+            return answer_about_rules(question, settings, inputs, &mut streams, &leaving);
         }
         task => {
             let output = if let Task::Info(output) = task { *output } else { InfoOutput::Table };
             let options = InfoOptions { output, zone: settings.zone, memory: settings.memory };
-            let messages = start(settings, inputs, false, None, &leaving);
+            let messages = start(settings, inputs, Reading::default(), &leaving);
             info(messages, &options, &mut streams, &leaving.stop)
         }
     };
@@ -111,15 +118,104 @@ pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> b
     }
 }
 
+fn load(settings: &Settings) -> LoadedRules {
+    LoadedRules::load(settings.builtin_rules, &settings.rules)
+}
+
+fn severity(least: LeastSeverity) -> Severity {
+    Severity::ALL.get(least.place()).copied().unwrap_or_default()
+}
+
+/// How rows are chosen, and nothing else.
+fn choosing<'a>(
+    settings: &'a Settings,
+    filter: &'a Expression,
+    listing: &'a Listing,
+    holds_secret: fn(&[u8]) -> bool,
+    to_terminal: bool,
+) -> QueryOptions<'a> {
+    QueryOptions {
+        filter,
+        holds_secret,
+        output: QueryOutput::default(),
+        stages: StageChoice::default(),
+        limit: None,
+        listing,
+        follow: false,
+        since: settings.since.as_deref(),
+        until: settings.until.as_deref(),
+        now: model::now(),
+        zone: settings.zone,
+        ascii: settings.ascii,
+        reveal: false,
+        to_terminal,
+        memory: settings.memory,
+        threads: settings.threads,
+        rules: None,
+    }
+}
+
+fn answer_about_rules(
+    question: &RulesQuestion,
+    settings: &Settings,
+    inputs: Vec<Input>,
+    streams: &mut Streams<'_>,
+    leaving: &Leaving,
+) -> Result<u8> {
+    let options = RulesOptions { zone: settings.zone, ascii: settings.ascii, memory: settings.memory };
+    let answered = match question {
+        RulesQuestion::Check { folders } => {
+            let folders = if folders.is_empty() { &settings.rules } else { folders };
+            rules::check(&LoadedRules::load(settings.builtin_rules, folders), streams)
+        }
+        RulesQuestion::Explain { rule } => rules::explain(&load(settings), rule, streams),
+        RulesQuestion::List { output } => {
+            let loaded = load(settings);
+            let reads = !inputs.is_empty();
+            let messages =
+                reads.then(|| start(settings, inputs, Reading::with_texts(Some(&loaded)), leaving));
+            let outcome = rules::list(messages, &loaded, *output, options, streams, &leaving.stop);
+            outcome.map(Outcome::exit_code)
+        }
+        RulesQuestion::Test { file } => {
+            let loaded = LoadedRules::load(settings.builtin_rules, std::slice::from_ref(file));
+            let messages = start(settings, inputs, Reading::with_texts(Some(&loaded)), leaving);
+            rules::test(messages, &loaded, file, options, streams, &leaving.stop)
+        }
+    };
+    match (leaving.exit_code(), answered) {
+        (Some(code), _) => Ok(code),
+        (None, Err(error)) if error.is_closed_pipe() => Ok(EXIT_OK),
+        (None, answered) => answered,
+    }
+}
+
+/// What of the lines is wanted.
+#[derive(Default)]
+struct Reading<'a> {
+    keep_text: bool,
+    candidates: Option<LineFilter>,
+    rules: Option<&'a LoadedRules>,
+}
+
+impl<'a> Reading<'a> {
+    /// Every line with its text, and what these rules find.
+    fn with_texts(rules: Option<&'a LoadedRules>) -> Reading<'a> {
+        Reading { keep_text: true, candidates: None, rules }
+    }
+}
+
 /// Starts the pipeline on a thread of its own, since opening sends messages, and hands out what it tells until the
 /// input ends or a signal comes.
 fn start(
     settings: &Settings,
     inputs: Vec<Input>,
-    keep_text: bool,
-    candidates: Option<LineFilter>,
+    reading: Reading<'_>,
     leaving: &Leaving,
-) -> impl Iterator<Item = IngestMessage> {
+) -> impl Iterator<Item = IngestMessage> + use<> {
+    let Reading { keep_text, candidates, rules } = reading;
+    // The workers keep the rules that they began with.
+    let rules = rules.map(|rules| watch::channel(Arc::clone(&rules.engine)).1);
     let options = IngestOptions {
         threads: settings.threads,
         follow: settings.follow,
@@ -127,7 +223,7 @@ fn start(
         since: TimeRange::absolute_start(settings.since.as_deref(), settings.zone),
         keep_text,
         candidates,
-        rules: None,
+        rules,
         on_worker_start: || {
             lower_thread_priority();
         },

@@ -51,7 +51,7 @@ impl<'o> Follower<'o> {
     pub(super) fn new(options: &'o QueryOptions<'o>) -> Self {
         Self {
             options,
-            intake: Intake::default(),
+            intake: Intake::with_rules(options.rules.as_ref()),
             printer: Printer::new(options),
             following: None,
             plan: Plan::everything(),
@@ -98,6 +98,7 @@ impl<'o> Follower<'o> {
 
     /// Prints what was there when the logs were opened, and says what of it was lost.
     fn print_present(&mut self, streams: &mut Streams<'_>) -> Result<()> {
+        self.intake.settle();
         let range = time_range(self.options, &self.intake, streams)?;
         self.plan = self.options.plan(&self.intake);
         for id in rows_in_order(&self.intake.store, &self.plan, self.options, range, self.options.limit) {
@@ -113,6 +114,9 @@ impl<'o> Follower<'o> {
 
     /// Prints what the last message brought.
     fn print_new(&mut self, Window(range): Window, streams: &mut Streams<'_>) -> Result<()> {
+        if self.intake.settle() {
+            self.plan = self.options.plan(&self.intake);
+        }
         let changes = self.intake.store.take_changes();
         for number in changes.touched {
             let Some(entry) = self.intake.store.entry(number) else { continue };

@@ -10,7 +10,7 @@ use super::{Outcome, Streams, info_output};
 use crate::cli::InfoOutput;
 use crate::error::Result;
 use crate::ingest::{Coverage, FileReport, IngestMessage};
-use crate::model::{EventId, Level, Micros, TimeZoneChoice, format_rfc3339};
+use crate::model::{EventId, Level, LogKind, Micros, TimeZoneChoice, format_rfc3339};
 use crate::store::{Entry, Field, StoreCounts};
 
 /// Groups and verbs that are told apart. Both are what clients put into their requests, so there may be any number.
@@ -66,6 +66,9 @@ pub struct FileInfo {
     pub duplicates: u64,
     /// What could not be read, by kind.
     pub unreadable: Vec<UnreadableCount>,
+    /// Lines of controllers' logs that tell of no change.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<PassedOverCount>,
     /// Least stage time, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
@@ -82,7 +85,7 @@ pub struct FileInfo {
 /// Events in one format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FormatCount {
-    /// What they are in, as [`crate::format::Wrapping`] says it: `kube audit in CRI lines`.
+    /// What it is, as [`crate::format::Format`] says it: `kube audit in CRI lines`.
     pub format: String,
     /// Events.
     pub count: u64,
@@ -94,6 +97,15 @@ pub struct UnreadableCount {
     /// What it was, as [`crate::format::Unreadable::name`] calls it.
     pub kind: String,
     /// How often.
+    pub count: u64,
+}
+
+/// How many lines of a controller's log tell of no change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PassedOverCount {
+    /// Which program's log it is; `other` where the lines do not tell.
+    pub log: String,
+    /// How many.
     pub count: u64,
 }
 
@@ -258,11 +270,13 @@ impl Counting {
     }
 }
 
-/// Symbols of group and verb, whether there is a resource, and the level, with the number of such rows.
+/// Symbols of group and verb, whether there is a resource, and the level, with the number of such rows of an API
+/// server's log: the others have no audit policy.
 fn kinds_of(entry: &Entry, from: u32) -> HashMap<(u16, bool, u16, Level), u64> {
     let segment = entry.segment();
     let mut kinds: HashMap<(u16, bool, u16, Level), u64> = HashMap::new();
-    for row in (from..segment.rows()).filter(|row| !entry.dropped().get(*row)) {
+    let is_counted = |row: &u32| !entry.dropped().get(*row) && segment.facts(*row).log() == LogKind::Kube;
+    for row in (from..segment.rows()).filter(is_counted) {
         let kind = (
             segment.symbol(Field::ApiGroup, row),
             segment.symbol(Field::Resource, row) != crate::store::EMPTY,
@@ -301,6 +315,11 @@ impl FileInfo {
                 .into_iter()
                 .map(|(kind, count)| UnreadableCount { kind, count })
                 .collect(),
+            passed_over: report
+                .passed_over
+                .into_iter()
+                .map(|(log, count)| PassedOverCount { log, count })
+                .collect(),
             first: span.map(|(first, _)| format_rfc3339(first)),
             last: span.map(|(_, last)| format_rfc3339(last)),
             gaps: report.gaps.into_iter().map(Gap::between).collect(),
@@ -320,6 +339,7 @@ fn total(reports: &[FileReport]) -> FileInfo {
     let mut all = FileReport::default();
     let mut coverage = Coverage::default();
     let mut unreadable: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut passed_over: BTreeMap<&str, u64> = BTreeMap::new();
     let mut formats: BTreeMap<&str, u64> = BTreeMap::new();
     for report in reports {
         all.text_bytes += report.text_bytes;
@@ -332,6 +352,9 @@ fn total(reports: &[FileReport]) -> FileInfo {
         for (kind, count) in &report.unreadable {
             *unreadable.entry(kind).or_default() += count;
         }
+        for (log, count) in &report.passed_over {
+            *passed_over.entry(log).or_default() += count;
+        }
         if let (Some(mut from), Some(last)) = (report.first, report.last) {
             for (before, after) in &report.gaps {
                 coverage.add((from, *before));
@@ -340,9 +363,11 @@ fn total(reports: &[FileReport]) -> FileInfo {
             coverage.add((from, last));
         }
     }
-    all.formats = formats.into_iter().map(|(format, count)| (format.to_owned(), count)).collect();
+    let owned = |counts: BTreeMap<&str, u64>| -> Vec<(String, u64)> {
+        counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+    };
+    (all.unreadable, all.passed_over, all.formats) = (owned(unreadable), owned(passed_over), owned(formats));
     all.formats.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    all.unreadable = unreadable.into_iter().map(|(kind, count)| (kind.to_owned(), count)).collect();
     (all.first, all.last, all.gaps) = (coverage.first(), coverage.last(), coverage.gaps());
     FileInfo::of(all)
 }

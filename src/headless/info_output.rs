@@ -88,6 +88,14 @@ fn file_lines(file: &FileInfo, zone: TimeZoneChoice, lines: &mut Vec<String>) {
             .join(", "),
     };
     lines.push(figure("unreadable", &unreadable));
+    if !file.passed_over.is_empty() {
+        let passed_over: Vec<String> = file
+            .passed_over
+            .iter()
+            .map(|lines| format!("{} of {}", thousands(lines.count), sanitise(&lines.log)))
+            .collect();
+        lines.push(figure("of no change", &passed_over.join(", ")));
+    }
     if let Some((first, last)) = file.span {
         lines.push(figure("first", &stamp(first)));
         lines.push(figure("last", &format!("{} ({})", stamp(last), format_duration(last - first))));

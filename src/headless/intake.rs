@@ -1,11 +1,15 @@
 //! Takes the pipeline's messages into a store, remembers what must be said at the end, and keeps the budget.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::Streams;
+use super::detection::Detection;
+use crate::detect::LoadedRules;
 use crate::ingest::{FileReport, IngestMessage};
 use crate::model::{Micros, SourceId, TimeZoneChoice, format_local_offset, format_stamp};
 use crate::notice::{Notice, Notices};
+use crate::query::Alerted;
 use crate::store::Store;
 use crate::text::thousands;
 
@@ -14,6 +18,8 @@ use crate::text::thousands;
 pub(super) struct Intake {
     pub(super) store: Store,
     pub(super) failed_sources: u64,
+    /// The rules that are run over it and what they find; `None` where nobody asks.
+    pub(super) detection: Option<Detection>,
     notices: Notices,
     names: BTreeMap<SourceId, String>,
     /// Logs whose history is still being read.
@@ -23,6 +29,11 @@ pub(super) struct Intake {
 }
 
 impl Intake {
+    /// An empty one, over which these rules are run.
+    pub(super) fn with_rules(rules: Option<&LoadedRules>) -> Intake {
+        Intake { detection: rules.map(Detection::new), ..Intake::default() }
+    }
+
     /// Takes one message in. Hands back the report of a file that was read to its end.
     pub(super) fn take(
         &mut self,
@@ -41,7 +52,10 @@ impl Intake {
                 self.failed_sources += 1;
                 streams.failure(&error);
             }
-            IngestMessage::History(batch) => self.store.push(*batch),
+            IngestMessage::History(batch) => {
+                self.store.push(*batch);
+                self.detect();
+            }
             IngestMessage::Live(batch) => {
                 let source = batch.segment.source();
                 if let Err(cause) = self.store.push_live(*batch) {
@@ -53,6 +67,7 @@ impl Intake {
                     };
                     self.notices.add(notice, 0);
                 }
+                self.detect();
             }
             // About what was asked for, not about what was found in a log.
             IngestMessage::Notice(notice) if notice.source.is_none() && !notice.is_loss => {
@@ -66,9 +81,26 @@ impl Intake {
             IngestMessage::HistoryDone(source) | IngestMessage::End(source) => {
                 self.reading.remove(&source);
             }
-            IngestMessage::Progress { .. } => {}
+            IngestMessage::Progress { .. } | IngestMessage::Available(_) => {}
         }
         None
+    }
+
+    /// Takes what the rules found in what came last. Before anything is dropped, since it is told of that as well.
+    fn detect(&mut self) {
+        if let Some(detection) = &mut self.detection {
+            detection.update(&mut self.store);
+        }
+    }
+
+    /// Works out what correlates so far, for filters that ask for it. Returns whether anything changed.
+    pub(super) fn settle(&mut self) -> bool {
+        self.detection.as_mut().is_some_and(|detection| detection.settle(&self.store))
+    }
+
+    /// What filters know of alerts, as of the last [`Intake::settle`].
+    pub(super) fn alerted(&self) -> Arc<Alerted> {
+        self.detection.as_ref().map_or_else(Arc::default, Detection::for_filters)
     }
 
     /// Whether everything has been read that was there when the logs were opened.
@@ -92,8 +124,14 @@ impl Intake {
     }
 
     /// The segment to drop next, when more than `memory` bytes are held.
-    pub(super) fn excess(&self, memory: u64) -> Option<u32> {
+    pub(super) fn excess(&mut self, memory: u64) -> Option<u32> {
+        // What rules with state tell of must be seen before it is dropped.
         let held = self.store.memory_bytes() as u64;
+        if held > memory
+            && let Some(detection) = &mut self.detection
+        {
+            detection.observe(&self.store);
+        }
         (held > memory).then(|| self.store.oldest().map(|(segment, _)| segment)).flatten()
     }
 
@@ -109,6 +147,9 @@ impl Intake {
 
     /// Says what a result could lack.
     pub(super) fn tell_losses(&self, streams: &mut Streams<'_>, zone: TimeZoneChoice) {
+        if let Some(detection) = &self.detection {
+            detection.tell_losses(streams);
+        }
         for (kind, source, group) in self.notices.groups().filter(|(_, _, group)| group.is_loss) {
             let log = source.map_or("", |source| self.name(source));
             let sample = group.samples.first().map_or("", String::as_str);

@@ -14,11 +14,12 @@ use super::texts::RowTexts;
 use super::verdicts::with_verdicts;
 use super::{Outcome, Streams};
 use crate::cli::{QueryOutput, StageChoice};
+use crate::detect::LoadedRules;
 use crate::error::Result;
 use crate::format::LineFilter;
 use crate::ingest::IngestMessage;
 use crate::model::{EventId, Micros, TimeZoneChoice};
-use crate::query::{Context, Expression, Plan, Rows, prefilter};
+use crate::query::{Context, Expression, FieldName, Plan, Rows, prefilter};
 use crate::settings::{Listing, Reference, TimeRange};
 use crate::store::{Bitset, Entry, Store};
 
@@ -59,12 +60,19 @@ pub struct QueryOptions<'a> {
     pub memory: u64,
     /// Threads that may work at a time.
     pub threads: usize,
+    /// The rules that are run; needed by [`Self::asks_for_alerts`].
+    pub rules: Option<LoadedRules>,
 }
 
 impl QueryOptions<'_> {
     /// Whether rows are requests rather than records.
     pub fn is_by_request(&self) -> bool {
         self.stages == StageChoice::Request
+    }
+
+    /// Whether the filter can only be answered by running the rules.
+    pub fn asks_for_alerts(filter: &Expression) -> bool {
+        Context::matters(filter, FieldName::Alert)
     }
 
     /// Whether the pipeline must keep the original text, see [`crate::ingest::IngestOptions::keep_text`].
@@ -77,9 +85,9 @@ impl QueryOptions<'_> {
 
     /// The lines of history that must be read, see [`crate::ingest::IngestOptions::candidates`]. What comes later may
     /// be a further stage of a line that was left out, so while following all are read; and who is new among users is
-    /// told by what does not match, too.
+    /// told by what does not match, too, as is what correlates.
     pub fn candidates(&self) -> Option<LineFilter> {
-        let needs_all = self.follow || matches!(self.listing, Listing::Users(_));
+        let needs_all = self.follow || self.rules.is_some() || matches!(self.listing, Listing::Users(_));
         if needs_all { None } else { prefilter(self.filter) }
     }
 
@@ -92,7 +100,7 @@ impl QueryOptions<'_> {
             zone: self.zone,
             sources: intake.names().clone(),
             marks: Arc::default(),
-            alerts: Arc::default(),
+            alerts: intake.alerted(),
             revealed: self.reveal,
         }
     }
@@ -144,11 +152,12 @@ pub fn query(
     if options.follow {
         return Follower::new(options).run(messages, streams, stop);
     }
-    let mut intake = Intake::default();
+    let mut intake = Intake::with_rules(options.rules.as_ref());
     for message in messages {
         intake.take(message, streams);
         while intake.excess(options.memory).is_some() && intake.store.evict_oldest() {}
     }
+    intake.settle();
     // Whoever stops a query before it has read everything does not want a part of it that looks like all.
     let matched =
         if stop.load(Ordering::Relaxed) { 0 } else { print_listing(&intake, options, streams, stop)? };
@@ -224,6 +233,15 @@ pub(super) fn time_range(
     if let Some(explanation) = range.reference.and_then(|_| range.explain(options.zone)) {
         streams.note(&explanation);
     }
+    Ok(range.bounds())
+}
+
+/// The window as moments.
+///
+/// # Errors
+/// When a time bound means nothing.
+pub(super) fn bounds(options: &QueryOptions<'_>, intake: &Intake) -> Result<Option<(Micros, Micros)>> {
+    let range = TimeRange::resolve(options.since, options.until, intake.newest(), options.now, options.zone)?;
     Ok(range.bounds())
 }
 

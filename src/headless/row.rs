@@ -155,6 +155,7 @@ impl<'a> Row<'a> {
             FieldName::Command => command(self.string(Field::RequestUri)).into(),
             FieldName::Level => facts.level().name().into(),
             FieldName::Stage => facts.stage().name().into(),
+            FieldName::Log => facts.log().name().into(),
             FieldName::AuditId => self.segment.audit_id(self.row).into(),
             FieldName::Credential => own(Field::Credential),
             FieldName::TokenPod => own(Field::TokenPod),
@@ -236,6 +237,7 @@ impl<'a> Row<'a> {
             end_code,
             open: self.is_request.then_some(self.is_open),
             source,
+            log: facts.log().name(),
             marks: marks.into_iter().filter_map(|(set, mark)| set.then_some(mark)).collect(),
         })?;
         Ok(crate::text::json_escape_hostile(&json).into_owned())
@@ -304,6 +306,7 @@ struct JsonRow<'a> {
     open: Option<bool>,
     #[serde(skip_serializing_if = "str::is_empty")]
     source: &'a str,
+    log: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     marks: Vec<&'static str>,
 }

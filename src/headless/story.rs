@@ -194,6 +194,8 @@ fn as_json(log: &Log<'_>, chain: &Chain) -> Value {
         "causes": causes,
         "end": { "kind": kind, "text": why },
         "origin": findings(&chain.origin),
+        "git": chain.git,
+        "clocks": chain.clocks,
         "effects": chain.effects.iter().map(|effect| effect_json(log, effect)).collect::<Vec<_>>(),
         "cut": chain.cut,
     })
@@ -205,7 +207,7 @@ fn effect_json(log: &Log<'_>, effect: &crate::trace::Effect) -> Value {
         "text": effect.text(),
         "evidence": effect.evidence,
         "names": effect.names,
-        "count": effect.requests.len(),
+        "count": effect.count(),
         "auditIDs": effect.requests.iter().map(|id| audit_id(log, *id)).collect::<Vec<_>>(),
         "effects": effect.effects.iter().map(|effect| effect_json(log, effect)).collect::<Vec<_>>(),
     })

@@ -80,6 +80,7 @@ pub(super) fn options(filter: &Expression) -> QueryOptions<'_> {
         to_terminal: false,
         memory: 1 << 30,
         threads: 2,
+        rules: None,
     }
 }
 
@@ -290,7 +291,7 @@ fn the_json_of_query_is_the_documented_one() {
          \"subresource\":\"exec\",\"namespace\":\"prod\",\"name\":\"web-0\",\"requestURI\":\"/api/v1/pods\",\
          \"decision\":\"allow\",\"decisionReason\":\"RBAC: allowed\",\"durationMicros\":3000000,\
          \"endStage\":\"ResponseComplete\",\"endCode\":200,\"open\":false,\"source\":\"audit.log\",\
-         \"marks\":[\"repaired\"]}\n"
+         \"log\":\"kube\",\"marks\":[\"repaired\"]}\n"
     );
     let mut found = BTreeSet::new();
     paths(&serde_json::from_str(&output).unwrap(), "", &mut found);
@@ -308,6 +309,7 @@ fn info_counts_and_its_json_is_the_documented_one() {
         events: 2,
         formats: vec![("kube audit".to_owned(), 2)],
         unreadable: vec![("cut short".to_owned(), 1)],
+        passed_over: vec![("argocd".to_owned(), 3)],
         first: Some(noon()),
         last: Some(noon() + 7200 * SECOND),
         gaps,

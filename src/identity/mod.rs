@@ -1,28 +1,41 @@
 //! The credential index: which identity used which credential, from which address, with which tool; who minted each
 //! token; and what is usual for an identity.
 //!
-//! Built from the columns of each segment as it arrives, once, and never from bodies. It outlives the eviction of the
-//! segments it was built from, so that a token's origin is still known when the request that minted it is gone; it is
-//! bounded, and says when that bites. [`crate::trace`] tells with it who stood behind a request.
+//! Beside them what else of one request matters to another: who holds cluster-admin, what GitOps controllers applied and
+//! who else changed it, auditIDs that name several requests.
+//!
+//! Built from the columns of each segment as it arrives, once; bodies are read of bindings and of the workloads that
+//! people make, which are few. It outlives the eviction of the segments it was built from, so that a token's origin is
+//! still known when the request that minted it is gone; it is bounded, and says when that bites. [`crate::trace`] tells
+//! with it who stood behind a request, [`crate::detect`] what is out of the ordinary.
 
+mod audit_ids;
+mod deliveries;
 mod habit;
+mod minted;
 mod names;
+mod rights;
+mod roles;
 
 use std::collections::HashMap;
 
 use hashbrown::hash_map::Entry;
 
 use crate::model::{ActorKind, EventId, Micros, Stage, actor_kind, tool};
-use crate::store::{EMPTY, Field, Segment, Store, Symbol};
+use crate::store::{EMPTY, Entry as StoreEntry, Field, Store, Symbol};
+use audit_ids::AuditIds;
+use deliveries::Deliveries;
+use minted::Mints;
 use names::{Name, Names};
+use rights::Rights;
+use roles::Roles;
 
+pub use deliveries::OutsideWrite;
 pub use habit::{Habit, Share, Unusual};
+pub use minted::Minted;
 
 /// Distinct uses that are remembered at most; a cluster has few hundred, plus one for each pod's token.
 const MOST_USES: usize = 100_000;
-
-/// Tokens of which it is remembered at most who minted them.
-const MOST_MINTED: usize = 100_000;
 
 /// One way in which an identity was used: with one credential, from one address, through one tool.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +47,7 @@ struct UseRecord {
     agent: Name,
     pod: Name,
     requests: u64,
+    answers: u64,
     first: Micros,
     last: Micros,
     event: EventId,
@@ -56,51 +70,14 @@ pub struct Use<'i> {
     pub pod: &'i str,
     /// How many requests.
     pub requests: u64,
+    /// How many records of answers. Unlike the requests, whose records may come apart, the same whichever way the log
+    /// was loaded.
+    pub answers: u64,
     /// When the first of them was answered.
     pub first: Micros,
     /// When the last of them was answered.
     pub last: Micros,
     /// One of them.
-    pub event: EventId,
-}
-
-/// Who asked for a service account token.
-#[derive(Clone, Debug)]
-struct MintRecord {
-    by: Name,
-    acted_as: Name,
-    credential: Name,
-    source_ip: Name,
-    agent: Name,
-    namespace: Name,
-    account: Name,
-    audit_id: Box<str>,
-    time: Micros,
-    event: EventId,
-}
-
-/// Who asked for a service account token (`create serviceaccounts/token`), when, and from where.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Minted<'i> {
-    /// `user.username` of the request.
-    pub by: &'i str,
-    /// The user that it impersonated, if any.
-    pub acted_as: &'i str,
-    /// The credential that the request itself was made with, if told.
-    pub credential: &'i str,
-    /// The trustworthy address.
-    pub source_ip: &'i str,
-    /// A claim.
-    pub agent: &'i str,
-    /// Namespace of the service account.
-    pub namespace: &'i str,
-    /// Name of the service account.
-    pub account: &'i str,
-    /// auditID of the request.
-    pub audit_id: &'i str,
-    /// When it was answered.
-    pub time: Micros,
-    /// Its row, which may no longer be held.
     pub event: EventId,
 }
 
@@ -112,7 +89,10 @@ pub struct Identities {
     by_key: hashbrown::HashMap<[Name; 4], u32>,
     by_user: HashMap<Name, Vec<u32>>,
     by_credential: HashMap<Name, Vec<u32>>,
-    minted: HashMap<Name, MintRecord>,
+    minted: Mints,
+    rights: Rights,
+    deliveries: Deliveries,
+    audit_ids: AuditIds,
     /// Rows of each segment that were looked at.
     looked_at: HashMap<u32, u32>,
     forgotten: u64,
@@ -126,13 +106,33 @@ impl Identities {
             let segment = entry.segment();
             let from = self.looked_at.insert(number, segment.rows()).unwrap_or(0);
             if from < segment.rows() {
-                // A request's later records are hidden behind the first that answered it, so each is counted once.
-                self.take(number, segment, from, |row| !entry.hidden().get(row) && !entry.dropped().get(row));
+                self.take(number, entry, from);
+                self.take_deeds(number, entry, from);
             }
         }
     }
 
-    fn take(&mut self, number: u32, segment: &Segment, from: u32, is_shown: impl Fn(u32) -> bool) {
+    /// What is told by single requests, not by their number: few of them matter.
+    fn take_deeds(&mut self, number: u32, entry: &StoreEntry, from: u32) {
+        let segment = entry.segment();
+        let roles = Roles::of(segment);
+        for row in from..segment.rows() {
+            if segment.facts(row).stage() == Stage::RequestReceived || entry.dropped().get(row) {
+                continue;
+            }
+            let deed = roles.deed(number, row);
+            if deed.is_by_person() || segment.facts(row).has_chosen_id() {
+                self.audit_ids.take(&deed);
+            }
+            self.rights.take(&deed, &mut self.names);
+            if deed.is_write() {
+                self.deliveries.take(&deed, &mut self.names);
+            }
+        }
+    }
+
+    fn take(&mut self, number: u32, entry: &StoreEntry, from: u32) {
+        let segment = entry.segment();
         let tools: Vec<Name> = {
             let agents = &segment.column(Field::UserAgent).dictionary;
             agents.iter().map(|(_, agent)| self.names.intern(tool(agent))).collect()
@@ -141,19 +141,24 @@ impl Identities {
         for row in from..segment.rows() {
             let issued = segment.symbol(Field::IssuedCredential, row);
             if issued != EMPTY {
-                self.take_minted(number, segment, row);
+                self.minted.take(number, segment, row, &mut self.names);
             }
-            if segment.facts(row).stage() == Stage::RequestReceived || !is_shown(row) {
+            if segment.facts(row).stage() == Stage::RequestReceived || entry.dropped().get(row) {
                 continue;
             }
+            // A request's later records are hidden behind the first that answered it, so each is counted once.
+            let requests = u64::from(!entry.hidden().get(row));
             let key = [Field::User, Field::Credential, Field::SourceIp, Field::UserAgent]
                 .map(|field| segment.symbol(field, row));
             let time = segment.stage_time(row);
             match here.entry(key) {
                 Entry::Occupied(mut known) => {
                     let known = known.get_mut();
-                    known.requests += 1;
-                    known.first = known.first.min(time);
+                    known.requests += requests;
+                    known.answers += 1;
+                    if time < known.first {
+                        (known.first, known.event) = (time, EventId::new(number, row));
+                    }
                     known.last = known.last.max(time);
                 }
                 Entry::Vacant(vacant) => {
@@ -165,7 +170,8 @@ impl Identities {
                         agent: name(Field::UserAgent),
                         pod: name(Field::TokenPod),
                         tool: tools.get(usize::from(key[3])).copied().unwrap_or_default(),
-                        requests: 1,
+                        requests,
+                        answers: 1,
                         first: time,
                         last: time,
                         event: EventId::new(number, row),
@@ -183,6 +189,7 @@ impl Identities {
         let key = [new.user, new.credential, new.source_ip, new.tool];
         if let Some(known) = self.by_key.get(&key).and_then(|at| self.uses.get_mut(*at as usize)) {
             known.requests += new.requests;
+            known.answers += new.answers;
             if new.first < known.first {
                 (known.first, known.event, known.agent) = (new.first, new.event, new.agent);
             }
@@ -200,27 +207,6 @@ impl Identities {
             self.by_credential.entry(new.credential).or_default().push(at);
         }
         self.uses.push(new);
-    }
-
-    fn take_minted(&mut self, number: u32, segment: &Segment, row: u32) {
-        let issued = self.names.intern(segment.string(Field::IssuedCredential, row));
-        if self.minted.contains_key(&issued) || self.minted.len() >= MOST_MINTED {
-            return;
-        }
-        let mut name = |field: Field| self.names.intern(segment.string(field, row));
-        let record = MintRecord {
-            by: name(Field::User),
-            acted_as: name(Field::ImpersonatedUser),
-            credential: name(Field::Credential),
-            source_ip: name(Field::SourceIp),
-            agent: name(Field::UserAgent),
-            namespace: name(Field::Namespace),
-            account: name(Field::Name),
-            audit_id: segment.audit_id(row).into(),
-            time: segment.stage_time(row),
-            event: EventId::new(number, row),
-        };
-        self.minted.insert(issued, record);
     }
 
     /// How an identity was used, the most frequent way first.
@@ -253,6 +239,7 @@ impl Identities {
             agent: self.names.get(record.agent),
             pod: self.names.get(record.pod),
             requests: record.requests,
+            answers: record.answers,
             first: record.first,
             last: record.last,
             event: record.event,
@@ -261,38 +248,53 @@ impl Identities {
 
     /// Who minted the token with this credential id, if the log tells.
     pub fn minted(&self, credential: &str) -> Option<Minted<'_>> {
-        let record = self.minted.get(&self.names.find(credential)?)?;
-        Some(self.shown_minted(record))
+        self.minted.get(self.names.find(credential)?, &self.names)
     }
 
     /// All tokens that were minted for a service account, with their credential ids, the oldest first.
     pub fn minted_for<'i>(&'i self, namespace: &str, account: &str) -> Vec<(&'i str, Minted<'i>)> {
-        let (Some(namespace), Some(account)) = (self.names.find(namespace), self.names.find(account)) else {
-            return Vec::new();
-        };
-        let mut found: Vec<(&str, Minted<'_>)> = self
-            .minted
-            .iter()
-            .filter(|(_, record)| record.namespace == namespace && record.account == account)
-            .map(|(issued, record)| (self.names.get(*issued), self.shown_minted(record)))
-            .collect();
+        let of_account =
+            |(_, minted): &(&str, Minted<'_>)| (minted.namespace, minted.account) == (namespace, account);
+        let mut found: Vec<(&str, Minted<'_>)> = self.all_minted().filter(of_account).collect();
         found.sort_by_key(|(issued, minted)| (minted.time, *issued));
         found
     }
 
-    fn shown_minted<'i>(&'i self, record: &'i MintRecord) -> Minted<'i> {
-        Minted {
-            by: self.names.get(record.by),
-            acted_as: self.names.get(record.acted_as),
-            credential: self.names.get(record.credential),
-            source_ip: self.names.get(record.source_ip),
-            agent: self.names.get(record.agent),
-            namespace: self.names.get(record.namespace),
-            account: self.names.get(record.account),
-            audit_id: &record.audit_id,
-            time: record.time,
-            event: record.event,
-        }
+    /// All tokens of which it is known who minted them, by credential id, in no order.
+    pub fn all_minted(&self) -> impl Iterator<Item = (&str, Minted<'_>)> {
+        self.minted.all(&self.names)
+    }
+
+    /// Every user that made a request, in no order.
+    pub fn users(&self) -> impl Iterator<Item = &str> {
+        self.by_user.keys().map(|user| self.names.get(*user))
+    }
+
+    /// Every credential id that was used in more than one way, in no order.
+    pub fn credentials_used_variously(&self) -> impl Iterator<Item = &str> {
+        let several = self.by_credential.iter().filter(|(_, at)| at.len() > 1);
+        several.map(|(credential, _)| self.names.get(*credential))
+    }
+
+    /// Whether a service account holds cluster-admin all over the cluster: a ClusterRoleBinding to it was written, or
+    /// allowed one of its requests.
+    pub fn is_cluster_admin(&self, user: &str) -> bool {
+        self.names.find(user).is_some_and(|name| self.rights.is_cluster_admin(name))
+    }
+
+    /// Pods and workloads that people made, with the service account (as a username) that each asks for.
+    pub fn accounts_on_pods(&self) -> impl Iterator<Item = (EventId, &str)> {
+        self.rights.accounts_on_pods().map(|(event, account)| (event, self.names.get(account)))
+    }
+
+    /// Writes of people and pipelines to objects that a GitOps controller applies, in no order.
+    pub fn outside_writes(&self) -> impl Iterator<Item = OutsideWrite<'_>> {
+        self.deliveries.outside_writes(&self.names)
+    }
+
+    /// AuditIDs that name more than one request, with an event of each request.
+    pub fn reused_audit_ids(&self) -> impl Iterator<Item = (&str, Vec<EventId>)> {
+        self.audit_ids.reused()
     }
 
     /// What is usual for an identity.
@@ -328,9 +330,9 @@ impl Identities {
         self.uses.len()
     }
 
-    /// Requests whose use was not remembered, since too many different ones were seen.
+    /// Requests that were not remembered, since too many different ones were seen.
     pub fn forgotten(&self) -> u64 {
-        self.forgotten
+        self.forgotten + self.rights.forgotten() + self.deliveries.forgotten() + self.audit_ids.forgotten()
     }
 
     /// Bytes held on the heap.
@@ -339,7 +341,10 @@ impl Identities {
             + self.uses.capacity() * (size_of::<UseRecord>() + 8)
             + self.by_key.capacity() * (size_of::<[Name; 4]>() + 8)
             + (self.by_user.capacity() + self.by_credential.capacity()) * 32
-            + self.minted.capacity() * (size_of::<MintRecord>() + 40)
+            + self.minted.memory_bytes()
+            + self.rights.memory_bytes()
+            + self.deliveries.memory_bytes()
+            + self.audit_ids.memory_bytes()
     }
 }
 

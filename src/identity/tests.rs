@@ -115,3 +115,34 @@ fn what_was_seen_is_counted_once_and_kept_after_its_segment_is_gone() {
     assert!(identities.minted("JTI=2").is_some());
     assert!(identities.memory_bytes() > 0 && identities.forgotten() == 0);
 }
+
+/// Pushes records one segment each, in this order, and tells how the token was used.
+fn answers(stages: &[(Stage, i64)]) -> Vec<(u64, Micros, Micros)> {
+    let (mut store, mut identities) = (Store::new(), Identities::default());
+    for (stage, second) in stages {
+        let mut builder = SegmentBuilder::new(SourceId(0), 0, true);
+        let event = Event {
+            stage: *stage,
+            audit_id: "4517a132-618b-4c74-bd69-41245c01e2db".into(),
+            user: ARGOCD.into(),
+            credential: "JTI=1".into(),
+            verb: "watch".into(),
+            received: Some(SECOND),
+            stage_time: Some(second * SECOND),
+            ..Event::default()
+        };
+        builder.push(&event, b"{}", false);
+        store.push(builder.finish(0));
+        identities.update(&store);
+    }
+    let uses = identities.uses_of_credential("JTI=1");
+    uses.iter().map(|used| (used.answers, used.first, used.last)).collect()
+}
+
+#[test]
+fn answers_are_counted_alike_from_either_end() {
+    let watch = [(Stage::RequestReceived, 1), (Stage::ResponseStarted, 2), (Stage::ResponseComplete, 90)];
+    let backward: Vec<(Stage, i64)> = watch.iter().rev().copied().collect();
+    assert_eq!(answers(&watch), [(2, 2 * SECOND, 90 * SECOND)]);
+    assert_eq!(answers(&watch), answers(&backward));
+}

@@ -6,8 +6,8 @@ use tokio::sync::watch;
 
 use super::report::Tally;
 use crate::detect::Engine;
-use crate::format::{LineFilter, Marks, Reader, Sink, Unreadable, remains};
-use crate::model::{Event, Micros, SourceId};
+use crate::format::{Format, LineFilter, Marks, Reader, Sink, Unreadable, remains};
+use crate::model::{Event, LogKind, Micros, SourceId};
 use crate::notice::Notice;
 use crate::store::{Batch, SegmentBuilder};
 
@@ -154,7 +154,7 @@ impl Sink for Gathered {
             self.full.push(batch);
         }
         self.tally.events += 1;
-        self.tally.add_format(marks.wrapping, 1);
+        self.tally.add_format(Format { log: event.log, wrapping: marks.wrapping }, 1);
         self.builder.push(event, text, marks.replaced);
     }
 
@@ -169,6 +169,17 @@ impl Sink for Gathered {
             detail,
             is_loss: true,
         });
+    }
+
+    fn chatter(&mut self, log: Option<LogKind>, time: Option<Micros>) {
+        match log {
+            Some(log) => self.tally.chatter[log as usize] += 1,
+            None => self.tally.anonymous_chatter += 1,
+        }
+        // A quiet controller's log is no gap.
+        if let Some(time) = time {
+            self.tally.coverage.add((time, time));
+        }
     }
 
     fn passed_over(&mut self, stage_time: Micros) {

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
@@ -94,6 +95,8 @@ pub struct FileReport {
     pub formats: Vec<(String, u64)>,
     /// Lines or parts that could not be read, by kind.
     pub unreadable: Vec<(String, u64)>,
+    /// Lines of controllers' logs that tell of no change, by the name of the log's kind.
+    pub passed_over: Vec<(String, u64)>,
     /// Least stage time.
     pub first: Option<Micros>,
     /// Greatest stage time.
@@ -130,6 +133,8 @@ pub enum IngestMessage {
     HistoryDone(SourceId),
     /// Nothing more will come from this log: end of standard input, or not followed.
     End(SourceId),
+    /// A log that could not be opened can be read now.
+    Available(PathBuf),
 }
 
 /// A log to read.
@@ -146,8 +151,13 @@ pub struct Ingest {
     stop: Arc<AtomicBool>,
     stop_history: Arc<AtomicBool>,
     progress: Vec<Arc<SourceProgress>>,
+    /// Ends the following of one log.
+    followers: Followers,
     threads: Vec<JoinHandle<()>>,
 }
+
+/// What ends the following of each log.
+type Followers = Vec<(SourceId, Arc<AtomicBool>)>;
 
 impl Ingest {
     /// Says that older history is not wanted any more: memory is full.
@@ -159,6 +169,20 @@ impl Ingest {
     pub fn enough_history(&self, source: SourceId) {
         if let Some(progress) = self.progress.iter().find(|progress| progress.id == source) {
             progress.finish();
+        }
+    }
+
+    /// Whether it reads this log.
+    pub fn reads(&self, source: SourceId) -> bool {
+        self.progress.iter().any(|progress| progress.id == source)
+            || self.followers.iter().any(|(id, _)| *id == source)
+    }
+
+    /// Reads no more of a log. What is under way may still come.
+    pub fn close(&self, source: SourceId) {
+        self.enough_history(source);
+        for (_, stop) in self.followers.iter().filter(|(id, _)| *id == source) {
+            stop.store(true, Ordering::Relaxed);
         }
     }
 
@@ -174,8 +198,17 @@ impl Ingest {
 impl Drop for Ingest {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+        for (_, stop) in &self.followers {
+            stop.store(true, Ordering::Relaxed);
+        }
     }
 }
+
+/// Logs that may be opened together after the first ones.
+const SOURCES_OF_PART: u16 = 256;
+
+/// A log that could not be opened is tried again this often.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// Numbers given out while logs are opened.
 #[derive(Default)]
@@ -185,6 +218,11 @@ struct Numbers {
 }
 
 impl Numbers {
+    /// Numbers for the logs that are opened together as number `part`, from 0: no two parts have one in common.
+    fn of_part(part: u16) -> Numbers {
+        Numbers { sources: part.saturating_mul(SOURCES_OF_PART), origins: u32::from(part) << 24 }
+    }
+
     fn source(&mut self) -> SourceId {
         self.sources = self.sources.saturating_add(1);
         SourceId(self.sources - 1)
@@ -209,17 +247,28 @@ struct Context<'a> {
 /// Messages may be sent from here, so the receiver must run on another thread, or the channel must hold a few
 /// messages an input.
 pub fn start(inputs: &[Input], options: &IngestOptions, sender: &Sender<IngestMessage>) -> Ingest {
+    start_part(0, inputs, options, sender)
+}
+
+/// As [`start`], for logs that are opened later: `part` counts the calls, so that their numbers are others.
+pub fn start_part(
+    part: u16,
+    inputs: &[Input],
+    options: &IngestOptions,
+    sender: &Sender<IngestMessage>,
+) -> Ingest {
     let stop = Arc::new(AtomicBool::new(false));
     let stop_history = Arc::new(AtomicBool::new(false));
     let context = Context { options, sender, stop: &stop };
-    let (mut numbers, mut plan, mut threads) = (Numbers::default(), Plan::default(), Vec::new());
+    let (mut numbers, mut plan, mut threads) = (Numbers::of_part(part), Plan::default(), Vec::new());
+    let mut followers = Followers::new();
     for input in inputs {
         if let Input::Text(name, text) = input {
             context.open_text(name, text, &mut numbers, &mut plan);
         }
     }
     for log in context.logs(inputs) {
-        threads.extend(context.open(&log, &mut numbers, &mut plan));
+        threads.extend(context.open(&log, &mut numbers, &mut plan, &mut followers));
     }
     let progress = plan.progress();
     threads.extend(history::start(
@@ -229,7 +278,7 @@ pub fn start(inputs: &[Input], options: &IngestOptions, sender: &Sender<IngestMe
         Arc::clone(&stop),
         Arc::clone(&stop_history),
     ));
-    Ingest { stop, stop_history, progress, threads }
+    Ingest { stop, stop_history, progress, followers, threads }
 }
 
 impl Context<'_> {
@@ -285,16 +334,46 @@ impl Context<'_> {
         logs
     }
 
-    fn open(&self, log: &LogSource, numbers: &mut Numbers, plan: &mut Plan) -> Option<JoinHandle<()>> {
+    fn open(
+        &self,
+        log: &LogSource,
+        numbers: &mut Numbers,
+        plan: &mut Plan,
+        followers: &mut Followers,
+    ) -> Option<JoinHandle<()>> {
         match log {
             LogSource::Stdin => self.open_stdin(numbers),
             LogSource::Files { live, rotated } => {
-                self.open_files(live, rotated, numbers, plan).unwrap_or_else(|cause| {
+                self.open_files(live, rotated, numbers, plan, followers).unwrap_or_else(|cause| {
                     self.tell(IngestMessage::Failed(Error::unreadable(live, cause)));
-                    None
+                    self.try_again(live)
                 })
             }
         }
+    }
+
+    /// Tells once a log that could not be opened can be, where logs are followed.
+    fn try_again(&self, path: &Path) -> Option<JoinHandle<()>> {
+        if !self.options.follow {
+            return None;
+        }
+        let (path, sender, stop) = (path.to_owned(), self.sender.clone(), Arc::clone(self.stop));
+        self.spawn("retry", move || {
+            let mut waited = Duration::ZERO;
+            // In short steps: the program may end meanwhile.
+            let step = Duration::from_millis(200);
+            while !stop.load(Ordering::Relaxed) && !sender.is_closed() {
+                thread::sleep(step);
+                waited += step;
+                if waited >= TRY_AGAIN {
+                    waited = Duration::ZERO;
+                    if RealFileSystem.open(&path).is_ok() {
+                        let _ = sender.blocking_send(IngestMessage::Available(path));
+                        return;
+                    }
+                }
+            }
+        })
     }
 
     fn open_stdin(&self, numbers: &mut Numbers) -> Option<JoinHandle<()>> {
@@ -330,6 +409,7 @@ impl Context<'_> {
         rotated: &[PathBuf],
         numbers: &mut Numbers,
         plan: &mut Plan,
+        followers: &mut Followers,
     ) -> io::Result<Option<JoinHandle<()>>> {
         let opened = match RealFileSystem.open(live) {
             Ok(file) => Some(file),
@@ -386,7 +466,8 @@ impl Context<'_> {
         }
         tail.leave_out(left_out);
         let mut feed = self.feed(id, live_origin, false);
-        let stop = Arc::clone(self.stop);
+        let stop = Arc::new(AtomicBool::new(false));
+        followers.push((id, Arc::clone(&stop)));
         Ok(self.spawn("follow", move || follow::follow(tail, &stop, |event| feed.take(event))))
     }
 

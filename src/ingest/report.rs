@@ -1,8 +1,8 @@
 //! What is counted while a file is read: the figures of `info`, gathered by several workers and told once.
 
 use super::FileReport;
-use crate::format::{Unreadable, Wrapping};
-use crate::model::Micros;
+use crate::format::{Format, Unreadable};
+use crate::model::{LogKind, Micros};
 use crate::store::Batch;
 
 /// A stretch without any line that is longer than this is reported.
@@ -93,10 +93,14 @@ pub struct Tally {
     pub lines: u64,
     /// Events.
     pub events: u64,
-    /// Events by what was wrapped around them: few kinds, the one that came last first.
-    pub formats: Vec<(Wrapping, u64)>,
+    /// Events by their format: few kinds, the one that came last first.
+    pub formats: Vec<(Format, u64)>,
     /// Unreadable stretches, by kind.
     pub unreadable: [u64; Unreadable::ALL.len()],
+    /// Lines of controllers' logs that tell of no change, by kind of log.
+    pub chatter: [u64; LogKind::ALL.len()],
+    /// Such lines that do not tell whose they are.
+    pub anonymous_chatter: u64,
     /// When there were lines.
     pub coverage: Coverage,
     /// Greatest stage time of an event that was passed over unread.
@@ -115,12 +119,12 @@ impl Tally {
         self.lines += u64::from(!is_blank(&text[start..]));
     }
 
-    /// Counts events that were wrapped like this.
-    pub fn add_format(&mut self, wrapping: Wrapping, count: u64) {
-        match self.formats.iter().position(|(known, _)| *known == wrapping) {
+    /// Counts events of this format.
+    pub fn add_format(&mut self, format: Format, count: u64) {
+        match self.formats.iter().position(|(known, _)| *known == format) {
             Some(0) => {}
             Some(at) => self.formats.swap(0, at),
-            None => self.formats.insert(0, (wrapping, 0)),
+            None => self.formats.insert(0, (format, 0)),
         }
         self.formats[0].1 += count;
     }
@@ -130,20 +134,41 @@ impl Tally {
         self.text_bytes += other.text_bytes;
         self.lines += other.lines;
         self.events += other.events;
-        for (wrapping, count) in &other.formats {
-            self.add_format(*wrapping, *count);
+        for (format, count) in &other.formats {
+            self.add_format(*format, *count);
         }
         for (mine, theirs) in self.unreadable.iter_mut().zip(other.unreadable) {
             *mine += theirs;
         }
+        for (mine, theirs) in self.chatter.iter_mut().zip(other.chatter) {
+            *mine += theirs;
+        }
+        self.anonymous_chatter += other.anonymous_chatter;
         self.coverage.merge(&other.coverage);
         self.newest_skipped = self.newest_skipped.max(other.newest_skipped);
+    }
+
+    /// Lines that were recognised and tell of nothing, by the log that they are of. What does not tell whose it is
+    /// belongs to the file's only known controller, if there is one.
+    fn passed_over(&self) -> Vec<(String, u64)> {
+        let mut counts: Vec<(&str, u64)> = LogKind::ALL
+            .iter()
+            .map(|log| log.name())
+            .zip(self.chatter)
+            .filter(|(_, count)| *count > 0)
+            .collect();
+        match counts.as_mut_slice() {
+            [(_, count)] => *count += self.anonymous_chatter,
+            _ if self.anonymous_chatter > 0 => counts.push(("other", self.anonymous_chatter)),
+            _ => {}
+        }
+        counts.into_iter().map(|(log, count)| (log.to_owned(), count)).collect()
     }
 
     /// The file's report.
     pub fn report(&self, path: String, origin: u32, stored_bytes: u64) -> FileReport {
         let mut formats = self.formats.clone();
-        formats.sort_by_key(|(wrapping, count)| (std::cmp::Reverse(*count), *wrapping));
+        formats.sort_by_key(|(format, count)| (std::cmp::Reverse(*count), *format));
         FileReport {
             path,
             origin,
@@ -151,13 +176,14 @@ impl Tally {
             text_bytes: self.text_bytes,
             lines: self.lines,
             events: self.events,
-            formats: formats.into_iter().map(|(wrapping, count)| (wrapping.to_string(), count)).collect(),
+            formats: formats.into_iter().map(|(format, count)| (format.to_string(), count)).collect(),
             unreadable: Unreadable::ALL
                 .into_iter()
                 .zip(self.unreadable)
                 .filter(|(_, count)| *count > 0)
                 .map(|(kind, count)| (kind.name().to_owned(), count))
                 .collect(),
+            passed_over: self.passed_over(),
             first: self.coverage.first(),
             last: self.coverage.last().max(self.newest_skipped),
             gaps: self.coverage.gaps(),
@@ -173,7 +199,7 @@ fn is_blank(line: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::Envelope;
+    use crate::format::{Envelope, Wrapping};
 
     const MINUTE: Micros = 60 * crate::model::SECOND;
 
@@ -193,17 +219,34 @@ mod tests {
     }
 
     #[test]
+    fn lines_without_a_name_belong_to_the_only_controller() {
+        let mut tally = Tally { anonymous_chatter: 2, ..Tally::default() };
+        let passed_over = |tally: &Tally| tally.report(String::new(), 0, 0).passed_over;
+        assert_eq!(passed_over(&tally), [("other".to_owned(), 2)]);
+        tally.chatter[LogKind::Flux as usize] = 5;
+        assert_eq!(passed_over(&tally), [("flux".to_owned(), 7)]);
+        let mut twice = tally.clone();
+        twice.chatter[LogKind::Fleet as usize] = 1;
+        twice.merge(&tally);
+        let counts = [("fleet", 1), ("flux", 10), ("other", 4)].map(|(log, count)| (log.to_owned(), count));
+        assert_eq!(passed_over(&twice), counts);
+        assert!(passed_over(&Tally::default()).is_empty());
+    }
+
+    #[test]
     fn formats_are_counted_the_commonest_first() {
         let mut tally = Tally::default();
-        let (native, cri) = (Wrapping::default(), Wrapping::of(&[Envelope::Cri]));
-        for wrapping in [native, cri, native, cri, cri] {
-            tally.add_format(wrapping, 1);
+        let native = Format::default();
+        let cri = Format { wrapping: Wrapping::of(&[Envelope::Cri]), ..native };
+        for format in [native, cri, native, cri, Format { log: LogKind::ArgoCd, ..cri }, cri] {
+            tally.add_format(format, 1);
         }
         let mut all = Tally::default();
         all.merge(&tally);
         all.merge(&tally);
         let formats = all.report(String::new(), 0, 0).formats;
-        assert_eq!(formats, [("kube audit in CRI lines".to_owned(), 6), ("kube audit".to_owned(), 4)]);
+        let counts = [("kube audit in CRI lines", 6), ("kube audit", 4), ("argocd log in CRI lines", 2)];
+        assert_eq!(formats, counts.map(|(format, count)| (format.to_owned(), count)));
     }
 
     #[test]

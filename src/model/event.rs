@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Decision, Level, Micros, Stage};
+use super::{Decision, Level, LogKind, Micros, Stage};
 
 /// The object a request is about (`objectRef`). Empty strings stand for absent fields.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -21,12 +21,15 @@ pub struct ObjectRef<'a> {
     pub api_version: Cow<'a, str>,
 }
 
-/// One stage of one request, as written by an API server.
+/// One stage of one request, as written by an API server; or what a controller's log tells of one change, in the same
+/// terms ([`crate::format`] says which of its words stand where).
 ///
 /// Strings are decoded (no JSON escapes left) and empty when the field is absent or of another type. Both readers
 /// (the fast scanner and the serde fallback) must give equal events for the same text.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Event<'a> {
+    /// Which program's log it is of.
+    pub log: LogKind,
     /// How much the policy let this record say.
     pub level: Level,
     /// Which stage of the request this is.

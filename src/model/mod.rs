@@ -7,6 +7,7 @@ mod actor;
 mod authorization;
 mod event;
 mod id;
+mod log_kind;
 mod request_uri;
 mod time;
 mod user_agent;
@@ -16,10 +17,11 @@ pub use actor::{ActorKind, actor_kind, service_account};
 pub use authorization::Grant;
 pub use event::{Event, ObjectRef};
 pub use id::{EventId, SourceId};
+pub use log_kind::LogKind;
 pub use request_uri::{command, field_manager, is_dry_run, named_field_manager, parameter, parameters};
 pub use time::{
     Micros, SECOND, TimeZoneChoice, format_clock, format_duration, format_local_offset, format_rfc3339,
     format_stamp, now, parse_length, parse_rfc3339, parse_user_time, zone_offset_seconds,
 };
-pub use user_agent::{is_hand_tool, tool};
+pub use user_agent::{ToolKind, is_hand_tool, tool, tool_kind};
 pub use vocabulary::{Decision, Level, Stage, is_mutating_subresource, is_write_verb, short_resource};

@@ -60,19 +60,57 @@ pub fn is_hand_tool(tool: &str) -> bool {
             | "lens"
             | "curl"
             | "wget"
-            | "python-requests"
-            | "python-urllib"
+            | "python"
             | "httpie"
             | "postmanruntime"
-            | "mozilla"
+            | "browser"
             | "stern"
             | "kubectx"
     ) || lower.starts_with("kubectl-")
 }
 
+/// Who works with a tool.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ToolKind {
+    /// A person, see [`is_hand_tool`].
+    Hand,
+    /// A person or a pipeline: package managers and the like.
+    Pipeline,
+    /// A GitOps controller, which applies what a repository says.
+    Gitops,
+    /// A program, or nobody knows.
+    Program,
+}
+
+/// Who works with a tool, as [`tool`] names it.
+pub fn tool_kind(tool: &str) -> ToolKind {
+    match tool {
+        "argocd" | "flux" | "fleet" => ToolKind::Gitops,
+        "helm" | "helmfile" | "terraform" | "pulumi" | "ansible" | "skaffold" | "werf" | "kapp"
+        | "jenkins" | "gitlab-runner" => ToolKind::Pipeline,
+        tool if is_hand_tool(tool) => ToolKind::Hand,
+        _ => ToolKind::Program,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tools_by_those_who_work_with_them() {
+        for (agent, kind) in [
+            ("kubectl/v1.32.4 (linux/amd64)", ToolKind::Hand),
+            ("python-requests/2.32", ToolKind::Hand),
+            ("Mozilla/5.0 (X11)", ToolKind::Hand),
+            ("Helm/3.16.2", ToolKind::Pipeline),
+            ("kustomize-controller/v0", ToolKind::Gitops),
+            ("cert-manager-controller/v1", ToolKind::Program),
+            ("", ToolKind::Program),
+        ] {
+            assert_eq!(tool_kind(tool(agent)), kind, "{agent}");
+        }
+    }
 
     #[test]
     fn tools_by_their_agents() {

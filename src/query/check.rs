@@ -101,6 +101,7 @@ pub(super) fn words_of(field: FieldName) -> &'static [&'static str] {
         FieldName::Decision => &["allow", "forbid"],
         FieldName::Is => &["write", "read", "failed", "dryrun", "noop", "routine"],
         FieldName::Kind => &["human", "serviceaccount", "node", "control-plane", "anonymous"],
+        FieldName::Log => &["kube", "rancher", "argocd", "fleet", "flux"],
         FieldName::Mark => &["yes", "no"],
         _ => &[],
     }

@@ -12,7 +12,7 @@ use super::plan::{Predicate, Test};
 use super::syntax::{Expression, Node, Target, Term, Value};
 use super::text_test::{AnnotationTest, BodyTest, LineTest, TextTest, ValueTest};
 use crate::model::{
-    ActorKind, Decision, Grant, Level, Micros, Stage, actor_kind, command, is_dry_run,
+    ActorKind, Decision, Grant, Level, LogKind, Micros, Stage, actor_kind, command, is_dry_run,
     is_mutating_subresource, is_write_verb, named_field_manager, parse_user_time, tool,
 };
 use crate::store::Field;
@@ -183,6 +183,7 @@ fn compile_field(field: FieldName, asked: Asked<'_>, context: &Context) -> Test 
         FieldName::Command => compile_command(asked),
         FieldName::Level => named(text, Level::ALL, |l| l.name(), Test::Level),
         FieldName::Stage => named(text, Stage::ALL, |s| s.name(), Test::Stage),
+        FieldName::Log => named(text, LogKind::ALL, |log| log.name(), Test::Log),
         FieldName::AuditId => {
             let is_one = !text.is_empty() && !asked.regex && (asked.value.quoted || !text.contains('*'));
             Test::AuditId(asked.whole(), is_one.then(|| text.to_owned()))

@@ -65,6 +65,8 @@ pub enum FieldName {
     TokenNode,
     /// The log a record was read from.
     Source,
+    /// Which program's log that is.
+    Log,
     /// Time from arrival to end, of requests that have ended.
     Duration,
     /// Stage time at or after a moment.
@@ -284,7 +286,14 @@ pub const FIELDS: &[FieldInfo] = &[
         FieldKind::Whole,
         "asks for an API version that goes away: *, or the release, 1.32",
     ),
-    line(FieldName::Source, "source", &["log"], FieldKind::Whole, "from which log, by its name"),
+    line(FieldName::Source, "source", &[], FieldKind::Whole, "from which log, by its name"),
+    line(
+        FieldName::Log,
+        "log",
+        &[],
+        FieldKind::Word,
+        "of which program: kube (an API server), rancher, argocd, fleet, flux",
+    ),
     line(
         FieldName::Alert,
         "alert",

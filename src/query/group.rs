@@ -184,6 +184,8 @@ struct Asked {
     only_present: bool,
     /// Groups at most.
     most: usize,
+    /// Nothing but the number of rows is wanted.
+    only_counted: bool,
 }
 
 /// A table of groups over the rows that a view shows.
@@ -207,7 +209,7 @@ impl Grouping {
     /// No groups yet, by these fields. `further` fields are those whose distinct values are counted in each group.
     pub fn new(fields: Vec<FieldName>, further: Vec<FieldName>) -> Grouping {
         Grouping {
-            asked: Asked { fields, further, only_present: false, most: MOST_GROUPS },
+            asked: Asked { fields, further, only_present: false, most: MOST_GROUPS, only_counted: false },
             settled: Table::default(),
             growing: Table::default(),
             recounted: None,
@@ -220,13 +222,20 @@ impl Grouping {
 
     /// No groups yet, by one field: rows without it are left out, which costs next to nothing where few have it.
     pub fn of_present(field: FieldName, further: Vec<FieldName>) -> Grouping {
-        let asked = Asked { fields: vec![field], further, only_present: true, most: MOST_GROUPS };
-        Grouping { asked, ..Grouping::new(Vec::new(), Vec::new()) }
+        let mut grouping = Grouping::new(vec![field], further);
+        grouping.asked.only_present = true;
+        grouping
     }
 
     /// The same with fewer groups at most: to make and to drop many takes time that a list of offers is not worth.
     pub fn at_most(mut self, groups: usize) -> Grouping {
         self.asked.most = groups.min(MOST_GROUPS);
+        self
+    }
+
+    /// The same with nothing known of a group but its number of rows: groups are made, merged and dropped in less time.
+    pub fn only_counted(mut self) -> Grouping {
+        self.asked.only_counted = true;
         self
     }
 
@@ -391,25 +400,32 @@ impl Grouping {
         groups
     }
 
-    /// The first values of the groups with the most rows, and how many rows those are; equal ones by their values.
+    /// The first values of the groups with the most rows, and how many rows those are; equal ones by their values. Which of
+    /// equal ones are among the first may differ from run to run.
     pub fn most_frequent(&self, most: usize) -> Vec<(&str, u64)> {
         let rows = |table: &Table, hash: &u64| table.groups.get(hash).map_or(0, |group| group.stats.count);
         let settled = self.settled.groups.iter();
-        let settled = settled.map(|(hash, group)| (group, group.stats.count + rows(&self.growing, hash)));
+        let settled =
+            settled.map(|(hash, group)| (group.stats.count + rows(&self.growing, hash), *hash, group));
         let new = self.growing.groups.iter().filter(|(hash, _)| !self.settled.groups.contains_key(*hash));
-        let mut all: Vec<(&str, u64)> = settled
-            .chain(new.map(|(_, group)| (group, group.stats.count)))
-            .filter_map(|(group, rows)| Some((group.values.first()?.as_ref(), rows)))
+        let mut all: Vec<(u64, u64, &Group)> = settled
+            .chain(new.map(|(hash, group)| (group.stats.count, *hash, group)))
+            .map(|(rows, hash, group)| (rows, hash, group.as_ref()))
             .collect();
-        let order = |(value, rows): &(&str, u64), (other, others): &(&str, u64)| {
-            others.cmp(rows).then_with(|| value.cmp(other))
-        };
+        // Of thousands of values with a row each, which are among the first is told by their hashes: comparing that many
+        // strings takes several milliseconds.
         if most > 0 && all.len() > most {
-            all.select_nth_unstable_by(most - 1, order);
+            all.select_nth_unstable_by_key(most - 1, |(rows, hash, _)| (std::cmp::Reverse(*rows), *hash));
         }
         all.truncate(most);
-        all.sort_unstable_by(order);
-        all
+        let mut found: Vec<(&str, u64)> = all
+            .into_iter()
+            .filter_map(|(rows, _, group)| Some((group.values.first()?.as_ref(), rows)))
+            .collect();
+        found.sort_unstable_by(|(value, rows), (other, others)| {
+            others.cmp(rows).then_with(|| value.cmp(other))
+        });
+        found
     }
 
     /// The rows of a group over time, in `cells` equal stretches of the whole log.
@@ -523,7 +539,10 @@ impl Counting<'_> {
         /// Groups that are added to a table together.
         const MOST_FOUND: usize = 2048;
         let (asked, segment) = (self.asked, entry.segment());
-        let is_written = |field: &FieldName| matches!(field, FieldName::Object | FieldName::AuditId);
+        let is_written = |field: &FieldName| {
+            use FieldName::{AuditId, Command, Manager, Object};
+            matches!(field, Object | AuditId | Manager | Command)
+        };
         let rows = segment.rows();
         let end = match asked.fields.iter().chain(&asked.further).any(is_written) {
             true => rows.min(from.saturating_add(WRITTEN_AT_ONCE)),
@@ -561,6 +580,9 @@ impl Counting<'_> {
             local.each_group(row, |group, seen| {
                 let stats = &mut group.stats;
                 stats.count += 1;
+                if asked.only_counted {
+                    return;
+                }
                 let code = segment.code(row);
                 stats.failed += u64::from(code >= 400);
                 stats.forbidden += u64::from(code == 403);
@@ -787,6 +809,12 @@ mod tests {
         assert_eq!(grouping.sparkline(alice, (0, 239 * SECOND), 4), [1, 1, 0, 1]);
         assert_eq!(grouping.most_frequent(9), [("alice", 3), ("bob", 1)]);
         assert_eq!(grouping.most_frequent(1), [("alice", 3)]);
+        let mut view = View::new(Plan::everything(), ViewOptions::default());
+        view.restart(&store, Plan::everything(), ViewOptions::default());
+        assert!(view.advance(&store, || true));
+        let mut counted = Grouping::new(vec![FieldName::User], Vec::new()).only_counted();
+        assert!(counted.update(&store, &view, &Context::default(), || true));
+        assert_eq!(counted.most_frequent(9), grouping.most_frequent(9));
         let by_p99 = grouping.groups(SortBy::P99, true);
         assert_eq!(by_p99[0].values[0].as_ref(), "bob");
     }

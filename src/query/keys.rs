@@ -105,6 +105,7 @@ impl<'s> Keys<'s> {
             FieldName::Decision => facts(segment, rows, |facts| facts.decision().name()),
             FieldName::Level => facts(segment, rows, |facts| facts.level().name()),
             FieldName::Stage => facts(segment, rows, |facts| facts.stage().name()),
+            FieldName::Log => facts(segment, rows, |facts| facts.log().name()),
             FieldName::Impersonator => from_rows(
                 rows,
                 |row| match segment.symbol(Field::ImpersonatedUser, row) {

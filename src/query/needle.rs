@@ -5,6 +5,8 @@
 //! instructions; only where both fit is the text itself compared. Beginnings of words are a bad choice: with
 //! `namespaces/team-3` thousands of places fit `team-` in every log that has teams.
 
+use crate::store::packed;
+
 /// Places that are looked at together.
 const PLACES: usize = 64;
 
@@ -68,11 +70,18 @@ impl Needle {
             let (Some(first), Some(second)) = (places(self.rarest), places(self.next)) else {
                 return (at..end).find(|at| self.probes_fit(haystack, *at) && self.stands_at(haystack, *at));
             };
-            let fits = |place: usize| self.rarest.fits(first[place]) & self.next.fits(second[place]);
-            if (0..PLACES).fold(false, |any, place| any | fits(place)) {
-                let found = (0..PLACES).find(|place| fits(*place) && self.stands_at(haystack, at + place));
-                if let Some(place) = found {
-                    return Some(at + place);
+            let mut fitting = [0; PLACES];
+            for (fits, (first, second)) in fitting.iter_mut().zip(first.iter().zip(second)) {
+                *fits = u8::from(self.rarest.fits(*first) & self.next.fits(*second));
+            }
+            if fitting.iter().fold(0, |any, fits| any | fits) != 0 {
+                let mut places = packed(&fitting);
+                while places != 0 {
+                    let place = at + places.trailing_zeros() as usize;
+                    if self.stands_at(haystack, place) {
+                        return Some(place);
+                    }
+                    places &= places - 1;
                 }
             }
             at += PLACES;

@@ -15,7 +15,7 @@ use super::names::matches_resource;
 use super::pattern::Pattern;
 use super::syntax::{Body, Expression};
 use super::text_test::TextTest;
-use crate::model::{Decision, EventId, Level, Micros, SourceId, Stage};
+use crate::model::{Decision, EventId, Level, LogKind, Micros, SourceId, Stage};
 use crate::store::{Bitset, Dictionary, Entry, Field, Segment, Stretch, Texts};
 
 /// Columns in which a bare word is looked for.
@@ -29,6 +29,10 @@ const WORD_FIELDS: [Field; 8] = [
     Field::UserAgent,
     Field::RequestUri,
 ];
+
+/// Asking the strings of rows one by one costs less than asking all strings of a column where it is about one row in so
+/// many at most.
+const FEW: u32 = 8;
 
 /// A compiled filter.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +65,7 @@ pub(super) enum Test {
     Codes(Vec<bool>),
     Stage(Stage),
     Level(Level),
+    Log(LogKind),
     Decision(Decision),
     Routine,
     /// With the one id that can pass, when it holds no star.
@@ -422,8 +427,6 @@ impl Test {
     /// [`Self::residual`] where only some rows can pass anyway. Asking the strings of a few rows costs less than asking
     /// all strings of a column; of the other rows the answer may say anything.
     fn residual_within(&self, rows: Rows<'_>, within: &Bitset) -> Residual {
-        /// One row in so many.
-        const FEW: u32 = 16;
         let (field, test): (Field, &dyn Fn(&str) -> bool) = match self {
             Test::Where(field, Predicate(test)) | Test::Holding(field, _, Predicate(test)) => {
                 (*field, test.as_ref())
@@ -434,11 +437,7 @@ impl Test {
         if within.count() > rows.segment.rows() / FEW {
             return self.residual(rows);
         }
-        let mut found = Bitset::none(rows.segment.rows());
-        for row in within.iter() {
-            found.set(row, test(rows.segment.string(field, row)));
-        }
-        Residual::Known(found)
+        Residual::Known(rows_within(rows.segment, field, within, test))
     }
 
     /// The rows that pass a test of columns.
@@ -461,12 +460,9 @@ impl Test {
             Test::Word(pattern) => {
                 let mut found = Bitset::none(segment.rows());
                 for field in WORD_FIELDS {
-                    found.or(&rows_of(segment, field, |dictionary| match field {
-                        Field::Resource => {
-                            pattern.symbols_where(dictionary, |name| matches_resource(pattern, name))
-                        }
-                        _ => pattern.symbols(dictionary),
-                    }));
+                    let mut open = Bitset::all(segment.rows());
+                    open.and_not(&found);
+                    found.or(&word_rows(segment, field, pattern, &open));
                 }
                 found
             }
@@ -478,6 +474,7 @@ impl Test {
             }),
             Test::Stage(stage) => Bitset::from_column(facts, |facts| facts.stage() == *stage),
             Test::Level(level) => Bitset::from_column(facts, |facts| facts.level() == *level),
+            Test::Log(log) => Bitset::from_column(facts, |facts| facts.log() == *log),
             Test::Decision(decision) => Bitset::from_column(facts, |facts| facts.decision() == *decision),
             Test::Routine => Bitset::from_column(facts, |facts| facts.is_routine()),
             Test::AuditId(pattern, exact) => {
@@ -543,6 +540,33 @@ fn symbols_holding(dictionary: &Dictionary, text: &str, test: &dyn Fn(&str) -> b
         if last.replace(symbol) != Some(symbol) && test(dictionary.get(symbol)) {
             found.set(u32::from(symbol), true);
         }
+    }
+    found
+}
+
+/// Those of the rows in `within` of which a column holds a word. What is said of other rows means nothing.
+fn word_rows(segment: &Segment, field: Field, pattern: &Pattern, within: &Bitset) -> Bitset {
+    let strings = segment.column(field).dictionary.len() as u32;
+    let is_resource = field == Field::Resource;
+    // Most rows are found by a column of few strings. What the URIs of the others hold is asked one by one then.
+    let asked = within.count();
+    if asked <= segment.rows() / FEW && asked < strings {
+        return rows_within(segment, field, within, &|text| match is_resource {
+            true => matches_resource(pattern, text),
+            false => pattern.matches(text),
+        });
+    }
+    rows_of(segment, field, |dictionary| match is_resource {
+        true => pattern.symbols_where(dictionary, |name| matches_resource(pattern, name)),
+        false => pattern.symbols(dictionary),
+    })
+}
+
+/// Those of the rows in `within` whose string passes a test.
+fn rows_within(segment: &Segment, field: Field, within: &Bitset, test: &dyn Fn(&str) -> bool) -> Bitset {
+    let mut found = Bitset::none(segment.rows());
+    for row in within.iter() {
+        found.set(row, test(segment.string(field, row)));
     }
     found
 }

@@ -48,6 +48,16 @@ struct Found {
     stamp: u64,
 }
 
+impl Found {
+    /// How many rows from one to another, both included, are shown, and how many of those failed.
+    fn count_range(&self, low: u32, high: u32) -> (u32, u32) {
+        match self.shown.count_range(low, high) {
+            0 => (0, 0),
+            shown => (shown, self.failed.count_range(low, high)),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct ChunkCount {
     version: u64,
@@ -280,10 +290,9 @@ impl View {
         for chunk in chunks {
             let unchanged =
                 old.get(&chunk.version()).filter(|_| chunk.segments().iter().all(|s| !looked_at.contains(s)));
-            let count = unchanged.copied().unwrap_or_else(|| ChunkCount {
-                version: chunk.version(),
-                shown: self.count_chunk(chunk, |found| &found.shown),
-                failed: self.count_chunk(chunk, |found| &found.failed),
+            let count = unchanged.copied().unwrap_or_else(|| {
+                let (shown, failed) = self.count_chunk(chunk);
+                ChunkCount { version: chunk.version(), shown, failed }
             });
             total += count.shown as usize;
             failed += count.failed as usize;
@@ -293,24 +302,31 @@ impl View {
         self.failed = failed;
     }
 
-    fn count_chunk(&self, chunk: &Chunk, rows: impl Fn(&Found) -> &Bitset) -> u32 {
-        if let Some((segment, low, high)) = chunk.whole_range() {
-            return self.found.get(&segment).map_or(0, |found| rows(found).count_range(low, high));
+    fn count_chunk(&self, chunk: &Chunk) -> (u32, u32) {
+        match chunk.whole_range() {
+            Some((segment, low, high)) => {
+                self.found.get(&segment).map_or((0, 0), |found| found.count_range(low, high))
+            }
+            None => self.count_ids(chunk.ids()),
         }
-        let mut last: Option<(u32, Option<&Bitset>)> = None;
-        let mut count = 0;
-        for id in chunk.ids() {
-            let bits = match last {
-                Some((segment, bits)) if segment == id.segment() => bits,
-                _ => {
-                    let bits = self.found.get(&id.segment()).map(&rows);
-                    last = Some((id.segment(), bits));
-                    bits
-                }
+    }
+
+    /// How many of these records are shown, and how many of those failed.
+    fn count_ids(&self, ids: &[EventId]) -> (u32, u32) {
+        let (mut shown, mut failed) = (0, 0);
+        // Neighbours in time mostly are neighbours in a segment: their bits are counted together.
+        for of_segment in ids.chunk_by(|a, b| a.segment() == b.segment()) {
+            let Some(found) = of_segment.first().and_then(|id| self.found.get(&id.segment())) else {
+                continue;
             };
-            count += u32::from(bits.is_some_and(|bits| bits.get(id.row())));
+            for run in of_segment.chunk_by(|a, b| a.row() + 1 == b.row()) {
+                let (Some(first), Some(last)) = (run.first(), run.last()) else { continue };
+                let counted = found.count_range(first.row(), last.row());
+                shown += counted.0;
+                failed += counted.1;
+            }
         }
-        count
+        (shown, failed)
     }
 
     /// Whether every segment was looked at.
@@ -490,17 +506,18 @@ impl View {
             if chunk.last_time() < start || chunk.first_time() >= end {
                 continue;
             }
-            // Neighbours in time mostly share their segment: it is looked up where it changes, not for each record.
-            for run in chunk.ids().chunk_by(|a, b| a.segment() == b.segment()) {
-                let Some(segment) = run.first().and_then(|id| store.segment(*id)) else { continue };
-                let found = run.first().and_then(|id| self.found.get(&id.segment()));
-                for id in run {
-                    let Some(at) = place(segment.stage_time(id.row())) else { continue };
-                    buckets[at].records += 1;
-                    let Some(found) = found else { continue };
-                    buckets[at].matched += u32::from(found.shown.get(id.row()));
-                    buckets[at].failed += u32::from(found.failed.get(id.row()));
-                }
+            // Ids are in the order of time, so that those of one bucket lie together.
+            let is_before = |time: Micros| move |id: &EventId| store.stage_time(*id) < time;
+            let mut ids = chunk.ids();
+            ids = &ids[ids.partition_point(is_before(start))..];
+            while let Some(at) = ids.first().and_then(|id| place(store.stage_time(*id))) {
+                let next = start.saturating_add(bucket.saturating_mul(at as i64 + 1));
+                let (within, behind) = ids.split_at(ids.partition_point(is_before(next)).max(1));
+                let (shown, failed) = self.count_ids(within);
+                buckets[at].records += within.len() as u32;
+                buckets[at].matched += shown;
+                buckets[at].failed += failed;
+                ids = behind;
             }
         }
         buckets

@@ -51,9 +51,13 @@ pub(super) fn names_secrets(key: &str, value: &Value) -> bool {
     }
 }
 
-/// Whether the path of a request URI leads to Secrets.
+/// Whether the path of a request URI leads to Secrets. Rancher has more names for them (`namespacedSecrets`).
 pub(super) fn is_secrets_uri(uri: &str) -> bool {
-    uri.split('?').next().is_some_and(|path| path.split('/').any(|segment| segment == "secrets"))
+    let leads = |segment: &str| {
+        let from = segment.len().saturating_sub("secrets".len());
+        segment.get(from..).is_some_and(|end| end.eq_ignore_ascii_case("secrets"))
+    };
+    uri.split('?').next().is_some_and(|path| path.split('/').any(leads))
 }
 
 /// Masks all that is secret in a value; the number of masked values.
@@ -89,7 +93,7 @@ pub(super) fn mask_member(key: &str, value: &mut Value, scope: Scope) -> usize {
     match key {
         "data" | "stringData" if scope.secret => mask_leaves(value),
         // A body that is no object or array is no Secret that could be judged by its parts.
-        "requestObject" | "responseObject"
+        "requestObject" | "responseObject" | "requestBody" | "responseBody"
             if scope.secret && !matches!(value, Value::Object(_) | Value::Array(_)) =>
         {
             mask_leaves(value)

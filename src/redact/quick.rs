@@ -271,7 +271,7 @@ impl<'a> Pass<'a> {
         match place {
             Place::Member(b"kind") if is_secret_kind(text) => return None,
             Place::Member(b"resource") if text == b"secrets" => return None,
-            Place::Member(b"requestURI") if memchr::memmem::find(text, b"secrets").is_some() => return None,
+            Place::Member(b"requestURI") if memchr::memmem::find(text, b"ecrets").is_some() => return None,
             Place::Member(b"name" | b"key") => self.announced |= announces(last_word),
             Place::Member(b"path") => self.patched |= announces(last_word),
             Place::Element if text.starts_with(b"-") && announces(last_word) => return None,

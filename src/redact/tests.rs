@@ -135,6 +135,21 @@ fn what_only_refers_to_a_secret_stays() {
 }
 
 #[test]
+fn bodies_and_headers_of_ranchers_audit_log() {
+    for event in [
+        json!({"requestURI": "/v3/project/c:p/namespacedSecrets", "method": "POST", "requestBody": {"data": {"pw": "hunter2"}}}),
+        json!({"requestURI": "/v1/secrets/prod", "method": "POST", "requestBody": "hunter2"}),
+        json!({"requestURI": "/v3/tokens", "method": "POST", "responseBody": {"name": "token-x", "token": "token-x:hunter2"}}),
+        json!({"requestURI": "/v3/clusters/c?action=generateKubeconfig", "method": "POST",
+            "responseBody": {"config": "apiVersion: v1\nkind: Config\nusers:\n- name: a\n  user:\n    token: \"hunter2\"\n"}}),
+        json!({"requestURI": "/v3-public/localProviders/local?action=login", "method": "POST",
+            "requestBody": {"username": "alice", "password": "hunter2"}, "requestHeader": {"Cookie": ["R_SESS=hunter2"]}}),
+    ] {
+        hides(&event);
+    }
+}
+
+#[test]
 fn what_cannot_be_judged_is_withheld_alone() {
     let deep = format!("{}{{\"kind\":\"Secret\",\"data\":\"hunter2\"}}{}", "[".repeat(200), "]".repeat(200));
     let twice = r#"{"kind":"Secret","kind":"ConfigMap","data":{"pw":"hunter2"}}"#;

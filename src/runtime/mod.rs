@@ -8,6 +8,7 @@ mod demo;
 mod inputs;
 mod rules;
 mod save;
+mod state;
 
 use std::io::IsTerminal;
 use std::thread;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::app::{App, Config, Effect, Msg};
-use crate::detect::LoadedRules;
+use crate::detect::{Acks, LoadedRules};
 use crate::error::{Error, Result};
 use crate::ingest::{self, Ingest, IngestMessage, IngestOptions};
 use crate::model;
@@ -32,6 +33,7 @@ use crate::ui;
 
 pub use inputs::inputs;
 use rules::Rules;
+use state::Keeper;
 
 /// Messages under way: each may hold a segment.
 const MESSAGES_UNDER_WAY: usize = 4;
@@ -39,12 +41,15 @@ const MESSAGES_UNDER_WAY: usize = 4;
 const KEYS_UNDER_WAY: usize = 64;
 /// Frames drawn for data are this far apart at least.
 const FRAME_EVERY: Duration = Duration::from_millis(100);
-/// Filtering goes on for this long before the loop looks at keys again.
-const WORK_SLICE: Duration = Duration::from_millis(8);
+/// Filtering goes on until a turn of the loop has taken this long: what a key itself costs leaves less time for it. A step
+/// that was begun is finished, then the frame is drawn, all of which must be done within the 16 ms of a frame.
+pub const WORK_UNTIL: Duration = Duration::from_millis(6);
 /// Data is taken in for this long before the loop looks at keys again.
 const DATA_SLICE: Duration = Duration::from_millis(4);
 /// How often the process's own size is looked up while data comes.
 const MEMORY_EVERY: Duration = Duration::from_secs(1);
+/// The terminal's bell.
+const BELL: &[u8] = b"\x07";
 /// Exit code when the terminal is gone: 128 and SIGHUP.
 const HUNG_UP: i32 = 129;
 
@@ -57,8 +62,12 @@ pub fn interactive(settings: Settings) -> Result<u8> {
         return Err(Error::NoTerminal { stream: "standard output" });
     }
     let found = inputs::found(&settings)?;
-    let loaded = LoadedRules::load(settings.builtin_rules, &settings.rules);
-    let config = config_of(&settings, found.greeting, loaded.clone())?;
+    let loaded = LoadedRules::load(false, &[]);
+    let mut config = config_of(&settings, found.greeting, loaded.clone())?;
+    if let Some(path) = &settings.state {
+        config.acks = state::read(path)?;
+        config.state_file = Some(path.display().to_string());
+    }
     offer_to_oom_killer();
     let cannot = |cause| Error::Io { action: "cannot set up the terminal".to_owned(), cause };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(cannot)?;
@@ -88,6 +97,7 @@ pub fn interactive(settings: Settings) -> Result<u8> {
         let (sender, messages) = mpsc::channel(MESSAGES_UNDER_WAY);
         let pipeline = Pipeline::start(found.inputs, options, sender);
         let (save_sender, saved) = mpsc::channel(4);
+        let keeper = Keeper::start(settings.state.as_deref(), save_sender.clone());
         let mut program = Program {
             app: App::new(config, model::now()),
             screen,
@@ -97,6 +107,7 @@ pub fn interactive(settings: Settings) -> Result<u8> {
             messages: Some(messages),
             worker_panics,
             rules,
+            keeper,
             save_sender,
             saved,
             pipeline,
@@ -137,11 +148,27 @@ fn config_of(settings: &Settings, greeting: Option<String>, rules: LoadedRules) 
         arguments,
         greeting,
         rules: Some(rules),
+        rules_folder: folder_of_rules(settings),
+        acks: Acks::default(),
+        state_file: None,
+        bell: settings.bell,
     })
+}
+
+/// The first folder of the user's rules: where mutes belong.
+fn folder_of_rules(settings: &Settings) -> Option<String> {
+    settings.rules.iter().find(|path| path.is_dir()).map(|path| path.display().to_string())
 }
 
 /// The pipeline, which opens its logs on a thread of its own since that may take a while and sends messages.
 struct Pipeline {
+    options: IngestOptions,
+    sender: mpsc::Sender<IngestMessage>,
+    parts: Vec<Part>,
+}
+
+/// Logs that were opened together.
+struct Part {
     started: std::sync::mpsc::Receiver<Ingest>,
     running: Option<Ingest>,
 }
@@ -152,23 +179,33 @@ impl Pipeline {
         options: IngestOptions,
         sender: mpsc::Sender<IngestMessage>,
     ) -> Pipeline {
+        let mut pipeline = Pipeline { options, sender, parts: Vec::new() };
+        pipeline.open(inputs);
+        pipeline
+    }
+
+    fn open(&mut self, inputs: Vec<ingest::Input>) {
         let (tell, started) = std::sync::mpsc::sync_channel(1);
+        let (options, sender) = (self.options.clone(), self.sender.clone());
+        let part = u16::try_from(self.parts.len()).unwrap_or(u16::MAX);
         let body = move || {
-            let ingest = ingest::start(&inputs, &options, &sender);
+            let ingest = ingest::start_part(part, &inputs, &options, &sender);
             // Nobody waiting means that the program is ending; dropping the pipeline stops it.
             let _ = tell.send(ingest);
         };
         // Without a thread nothing is read, which the screen shows; there is nothing better to do.
         let _ = thread::Builder::new().name("open".into()).spawn(body);
-        Pipeline { started, running: None }
+        self.parts.push(Part { started, running: None });
     }
 
-    fn with_running(&mut self, tell: impl FnOnce(&Ingest)) {
-        if self.running.is_none() {
-            self.running = self.started.recv_timeout(Duration::from_millis(50)).ok();
-        }
-        if let Some(running) = &self.running {
-            tell(running);
+    fn with_running(&mut self, tell: impl Fn(&Ingest)) {
+        for part in &mut self.parts {
+            if part.running.is_none() {
+                part.running = part.started.recv_timeout(Duration::from_millis(50)).ok();
+            }
+            if let Some(running) = &part.running {
+                tell(running);
+            }
         }
     }
 }
@@ -182,6 +219,7 @@ struct Program {
     messages: Option<mpsc::Receiver<IngestMessage>>,
     worker_panics: mpsc::Receiver<hooks::WorkerPanic>,
     rules: Rules,
+    keeper: Keeper,
     save_sender: mpsc::Sender<save::Saved>,
     saved: mpsc::Receiver<save::Saved>,
     pipeline: Pipeline,
@@ -217,7 +255,7 @@ impl Program {
                     frame_due = None;
                 }
                 () = std::future::ready(()), if has_work => {
-                    self.work();
+                    self.work(Instant::now());
                     frame_due = frame_due.or(Some(self.next_frame()));
                     // Lets timers and signals in, which select! looks at only between two waits.
                     tokio::task::yield_now().await;
@@ -263,6 +301,16 @@ impl Program {
                 Effect::Copy(text) => self.copy(&text),
                 Effect::Save { path, content } => save::begin(path, content, self.save_sender.clone()),
                 Effect::LookAt(look) => self.rules.look_at(look),
+                Effect::OpenLog(path) => self.pipeline.open(vec![ingest::Input::Argument(path)]),
+                Effect::CloseLog(source) => self.pipeline.with_running(|ingest| ingest.close(source)),
+                Effect::KeepState { path, content } => {
+                    if !self.keeper.keep(path, content) {
+                        self.app.message = Some(("what was dealt with could not be kept".to_owned(), true));
+                    }
+                }
+                Effect::Mute { folder, file, text, for_session } => {
+                    self.rules.mute(folder, file, text, for_session, self.save_sender.clone());
+                }
                 Effect::StopHistory => self.pipeline.with_running(Ingest::stop_history),
                 Effect::EnoughHistory(source) => {
                     self.pipeline.with_running(|ingest| ingest.enough_history(source));
@@ -272,13 +320,14 @@ impl Program {
         code
     }
 
-    /// Filters for a slice of time.
-    fn work(&mut self) {
-        let until = Instant::now() + WORK_SLICE;
+    /// Filters for what is left of a turn that began then, but one step at least.
+    fn work(&mut self, began: Instant) {
+        let until = began + WORK_UNTIL;
         self.app.work(|| Instant::now() < until, model::now);
     }
 
     fn take_key(&mut self, event: Option<InputEvent>) -> Option<u8> {
+        let began = Instant::now();
         let msg = match event {
             Some(InputEvent::Key(key)) => Msg::Key(key),
             Some(InputEvent::Paste(text)) => Msg::Paste(text),
@@ -291,9 +340,9 @@ impl Program {
             self.screen.leave();
             return code;
         }
-        // What a key asks for is on screen in the frame that answers it, as far as a slice of work goes.
+        // What a key asks for is on screen in the frame that answers it, as far as the time goes.
         if self.app.has_work() {
-            self.work();
+            self.work(began);
         }
         self.draw();
         None
@@ -366,6 +415,9 @@ impl Program {
     fn draw(&mut self) {
         if !self.app.take_dirty() {
             return;
+        }
+        if self.app.take_bell() {
+            self.or_gone(|screen| screen.send(BELL));
         }
         // The first rows must not wait for a frame that showed none.
         self.last_draw = (!self.app.store.order().is_empty()).then(Instant::now);

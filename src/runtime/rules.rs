@@ -1,14 +1,18 @@
-//! The rules in use: loaded before the first line is read, again whenever a file in one of their folders changes, and
+//! The rules in use: loaded while the first lines are read, again whenever a file in one of their folders changes, and
 //! run again over what is held. [`crate::app`] says what must be looked at; workers of [`crate::ingest`] take the rules
 //! from the channel that is kept here.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{mpsc, watch};
 
+use super::save::Saved;
 use crate::app::{LookAt, Msg};
 use crate::detect::{Engine, LoadedRules};
 use crate::source::watch::Watch;
@@ -20,8 +24,30 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// A file that is being written is left this long to be finished.
 const SETTLE: Duration = Duration::from_millis(100);
 
+/// Names that are tried for a file before it is given up.
+const MOST_NAMES: usize = 100;
+
+/// Rules that no file holds: where they came from, and their text.
+type Texts = Vec<(PathBuf, String)>;
+
+/// What rules are loaded from.
+#[derive(Clone)]
+struct From {
+    builtin: bool,
+    folders: Vec<PathBuf>,
+    /// What counts for this session only.
+    texts: Arc<watch::Sender<Texts>>,
+}
+
+impl From {
+    fn load(&self) -> LoadedRules {
+        LoadedRules::load_with(self.builtin, &self.folders, &self.texts.borrow())
+    }
+}
+
 /// The rules in use, and the threads that bring further ones.
 pub(super) struct Rules {
+    from: From,
     current: Arc<watch::Sender<Arc<Engine>>>,
     sender: mpsc::Sender<Msg>,
     /// What comes: [`Msg::Rules`] and [`Msg::LookedAt`].
@@ -29,18 +55,51 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Begins with `rules`. Those of `folders` are loaded again when they change; `builtin` as in
-    /// [`LoadedRules::load`].
+    /// Begins with `rules`, usually none: the rules of `folders`, and those of the program where `builtin`, are loaded
+    /// beside, since the first rows must not wait for them, and again when the folders change.
     pub(super) fn start(rules: &LoadedRules, builtin: bool, folders: Vec<PathBuf>) -> Rules {
         let (sender, messages) = mpsc::channel(UNDER_WAY);
         let current = Arc::new(watch::Sender::new(Arc::clone(&rules.engine)));
-        if !folders.is_empty() {
-            let (sender, current) = (sender.clone(), Arc::clone(&current));
-            let body = move || reload(builtin, &folders, &current, &sender);
-            // Without a thread, the rules stay as they are.
-            let _ = thread::Builder::new().name("rules".into()).spawn(body);
-        }
-        Rules { current, sender, messages }
+        let from = From { builtin, folders, texts: Arc::new(watch::Sender::new(Texts::new())) };
+        let (own, tell, put) = (from.clone(), sender.clone(), Arc::clone(&current));
+        let body = move || reload(&own, &put, &tell);
+        // Without a thread, the rules stay as they are.
+        let _ = thread::Builder::new().name("rules".into()).spawn(body);
+        Rules { from, current, sender, messages }
+    }
+
+    /// Writes a filter to a folder, if one is named, and has it count at once where it is `for_session`.
+    pub(super) fn mute(
+        &self,
+        folder: Option<String>,
+        file: String,
+        text: String,
+        for_session: bool,
+        tell: mpsc::Sender<Saved>,
+    ) {
+        let (from, current, sender) = (self.from.clone(), Arc::clone(&self.current), self.sender.clone());
+        let body = move || {
+            if let Some(folder) = &folder {
+                let written = write_new(Path::new(folder), &file, &text).map(|path| match for_session {
+                    true => format!("wrote {path}; it counts now, and later with --rules {folder}"),
+                    false => format!("wrote {path}"),
+                });
+                let is_written = written.is_ok();
+                // Nobody listening means that the program has ended.
+                let _ = tell.blocking_send(written);
+                if !is_written {
+                    return;
+                }
+            }
+            if for_session {
+                from.texts.send_modify(|texts| texts.push((PathBuf::from(file), text)));
+                let rules = from.load();
+                current.send_replace(Arc::clone(&rules.engine));
+                let _ = sender.blocking_send(Msg::Rules(rules));
+            }
+        };
+        // Without a thread nothing is muted, which the list shows.
+        let _ = thread::Builder::new().name("mute".into()).spawn(body);
     }
 
     /// For the workers: the rules that count now and later.
@@ -50,9 +109,13 @@ impl Rules {
 
     /// Runs rules over segments on a thread of its own, newest first.
     pub(super) fn look_at(&self, look: LookAt) {
-        let sender = self.sender.clone();
+        let (sender, current) = (self.sender.clone(), self.subscribe());
         let body = move || {
             for (number, segment) in look.segments.into_iter().rev() {
+                // Other rules count by now: nobody waits for what these would say.
+                if current.borrow().number() > look.engine.number() {
+                    return;
+                }
                 let hits = look.engine.look_at(&segment);
                 if sender.blocking_send(Msg::LookedAt(number, hits)).is_err() {
                     return;
@@ -64,16 +127,20 @@ impl Rules {
     }
 }
 
-/// Loads the rules again whenever a file of theirs changed, until nobody listens.
-fn reload(
-    builtin: bool,
-    folders: &[PathBuf],
-    current: &watch::Sender<Arc<Engine>>,
-    sender: &mpsc::Sender<Msg>,
-) {
+/// Loads the rules, and again whenever a file of theirs changed, until nobody listens.
+fn reload(from: &From, current: &watch::Sender<Arc<Engine>>, sender: &mpsc::Sender<Msg>) {
+    let folders = &from.folders;
+    let load = || {
+        let rules = from.load();
+        current.send_replace(Arc::clone(&rules.engine));
+        sender.blocking_send(Msg::Rules(rules)).is_ok()
+    };
     // A file that is not there yet: the folder itself is what is watched.
     let watches: Vec<Watch> = folders.iter().map(|folder| Watch::new(&folder.join("rule.yml"))).collect();
     let mut known = state_of(folders);
+    if !load() || folders.is_empty() {
+        return;
+    }
     while !sender.is_closed() {
         match watches.as_slice() {
             [only] => only.wait(LOOK_EVERY),
@@ -84,9 +151,7 @@ fn reload(
         }
         thread::sleep(SETTLE);
         known = state_of(folders);
-        let rules = LoadedRules::load(builtin, folders);
-        current.send_replace(Arc::clone(&rules.engine));
-        if sender.blocking_send(Msg::Rules(rules)).is_err() {
+        if !load() {
             return;
         }
     }
@@ -97,18 +162,73 @@ fn state_of(folders: &[PathBuf]) -> Vec<(PathBuf, u64, Option<SystemTime>)> {
     /// Files looked at; more are no folder of rules.
     const MOST_FILES: usize = 20_000;
     let mut state = Vec::new();
+    // Links may lead to a folder several times, or in a circle.
+    let mut seen = HashSet::new();
     let mut waiting = folders.to_vec();
     while let Some(path) = waiting.pop() {
         let Ok(about) = std::fs::metadata(&path) else { continue };
         if !about.is_dir() {
             state.push((path, about.len(), about.modified().ok()));
-        } else if let Ok(entries) = std::fs::read_dir(&path) {
+        } else if std::fs::canonicalize(&path).is_ok_and(|real| seen.insert(real))
+            && let Ok(entries) = std::fs::read_dir(&path)
+        {
             waiting.extend(entries.flatten().map(|entry| entry.path()));
         }
-        if state.len() + waiting.len() > MOST_FILES {
+        if state.len() + seen.len() + waiting.len() > MOST_FILES {
             break;
         }
     }
     state.sort();
     state
+}
+
+/// Writes a new file; where its name is taken, one with a number. Returns its path.
+fn write_new(folder: &Path, name: &str, text: &str) -> Saved {
+    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, "yml"));
+    for number in 1..=MOST_NAMES {
+        let name = if number == 1 { name.to_owned() } else { format!("{stem}-{number}.{ending}") };
+        let path = folder.join(name);
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(mut file) => {
+                let shown = path.display().to_string();
+                return match file.write_all(text.as_bytes()) {
+                    Ok(()) => Ok(shown),
+                    Err(error) => Err(format!("cannot write {shown}: {error}")),
+                };
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(format!("cannot write to {}: {error}", folder.display())),
+        }
+    }
+    Err(format!("{} holds too many files called {name} already", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_that_lead_back_are_followed_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("rule.yml"), "title: a\n").expect("a file");
+        for name in ["a", "b", "c"] {
+            std::os::unix::fs::symlink(".", folder.path().join(name)).expect("a link");
+        }
+        let folders = [folder.path().to_owned()];
+        let state = state_of(&folders);
+        assert_eq!(state.len(), 1, "{state:?}");
+        std::fs::write(folder.path().join("rule.yml"), "title: longer\n").expect("a file");
+        assert_ne!(state_of(&folders), state);
+    }
+
+    #[test]
+    fn what_exists_is_left_as_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = write_new(folder.path(), "mute-x.yml", "one").expect("it is written");
+        let second = write_new(folder.path(), "mute-x.yml", "two").expect("under another name");
+        assert!(first.ends_with("/mute-x.yml") && second.ends_with("/mute-x-2.yml"));
+        let text = |path: &str| std::fs::read_to_string(path).expect("a file");
+        assert_eq!((text(&first), text(&second)), ("one".to_owned(), "two".to_owned()));
+        assert!(write_new(&folder.path().join("missing"), "mute-x.yml", "").is_err());
+    }
 }

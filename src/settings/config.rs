@@ -20,7 +20,8 @@ const BELOW_HOME: &str = "kauditui/config.toml";
 /// Where the file of all users lies.
 const OF_ALL_USERS: &str = "/etc/kauditui/config.toml";
 /// The keys above the first table.
-const SETTINGS: &[&str] = &["memory", "threads", "time", "ascii", "rotated"];
+const SETTINGS: &[&str] =
+    &["memory", "threads", "time", "ascii", "rotated", "rules", "builtin_rules", "state", "bell"];
 /// The table of named filters.
 const FILTERS: &str = "filters";
 
@@ -37,6 +38,14 @@ pub(super) struct ConfigFile {
     pub ascii: Option<bool>,
     /// Whether a file brings its rotated siblings.
     pub rotated: Option<bool>,
+    /// The file that keeps which alerts were dealt with.
+    pub state: Option<PathBuf>,
+    /// Whether the terminal's bell rings for new alerts.
+    pub bell: Option<bool>,
+    /// Folders and files of rules; a relative path counts from the folder of the file.
+    pub rules: Vec<PathBuf>,
+    /// Whether the rules count that are part of the program.
+    pub builtin_rules: Option<bool>,
     /// Names and expressions in the order of the file; each expression is one.
     pub filters: Vec<(String, String)>,
 }
@@ -81,6 +90,10 @@ impl ConfigFile {
                 "time" => config.zone = Some(document.zone(value)?),
                 "ascii" => config.ascii = Some(document.switch("ascii", value)?),
                 "rotated" => config.rotated = Some(document.switch("rotated", value)?),
+                "state" => config.state = Some(document.file("state", value)?),
+                "bell" => config.bell = Some(document.switch("bell", value)?),
+                "rules" => config.rules = document.rules(value)?,
+                "builtin_rules" => config.builtin_rules = Some(document.switch("builtin_rules", value)?),
                 FILTERS => config.filters = document.filters(value)?,
                 _ => return Err(document.unknown(key)),
             }
@@ -207,6 +220,32 @@ impl Document<'_> {
         switch.ok_or_else(|| {
             self.wrong_type(value, name, "true or false, without quotes", &format!("{name} = true"))
         })
+    }
+
+    /// A path, which counts from the folder of this file where it is relative.
+    fn file(&self, name: &str, value: &Spanned<DeValue<'_>>) -> Result<PathBuf> {
+        let example = format!(r#"{name} = "/var/lib/kauditui/{name}.json""#);
+        match value.get_ref().as_str() {
+            Some(path) if !path.is_empty() => {
+                Ok(self.path.parent().map_or_else(|| PathBuf::from(path), |folder| folder.join(path)))
+            }
+            _ => Err(self.wrong_type(value, name, "a path in quotes", &example)),
+        }
+    }
+
+    fn rules(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<PathBuf>> {
+        const EXAMPLE: &str = r#"rules = ["rules", "/etc/kauditui/rules"]"#;
+        let Some(folders) = value.get_ref().as_array() else {
+            return Err(self.wrong_type(value, "rules", "a list of folders", EXAMPLE));
+        };
+        let folder = |value: &Spanned<DeValue<'_>>| match value.get_ref().as_str() {
+            Some("") => {
+                Err(self.wrong(value.span().start, "a folder without a name", format!("write {EXAMPLE}")))
+            }
+            Some(path) => Ok(self.path.parent().unwrap_or(Path::new("")).join(path)),
+            None => Err(self.wrong_type(value, "each of rules", "a path in quotes", EXAMPLE)),
+        };
+        folders.iter().map(folder).collect()
     }
 
     fn filters(&self, value: &Spanned<DeValue<'_>>) -> Result<Vec<(String, String)>> {

@@ -1,6 +1,8 @@
-//! What the commands that tell stories are asked; [`crate::headless`] answers.
+//! What the commands that tell stories, and the one about rules, are asked; [`crate::headless`] answers.
 
-use crate::cli::{HistoryOutput, RbacOutput, StoryOutput};
+use std::path::PathBuf;
+
+use crate::cli::{HistoryOutput, RbacOutput, RulesOutput, StoryOutput};
 use crate::trace::HistoryOptions;
 
 /// What is asked.
@@ -49,4 +51,29 @@ pub struct HistoryQuestion {
     pub options: HistoryOptions,
     /// Draw with ASCII characters only.
     pub ascii: bool,
+}
+
+/// What is asked about the detection rules.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RulesQuestion {
+    /// Which there are; with sources, what they find there.
+    List {
+        /// Form of the answer.
+        output: RulesOutput,
+    },
+    /// What is wrong with rule files.
+    Check {
+        /// The folders and files; none for those of the settings.
+        folders: Vec<PathBuf>,
+    },
+    /// What a rule looks for.
+    Explain {
+        /// What the rule is called.
+        rule: String,
+    },
+    /// What the rules of a file find.
+    Test {
+        /// The file.
+        file: PathBuf,
+    },
 }

@@ -8,7 +8,7 @@ pub struct Bitset {
 }
 
 /// The bits of 64 bytes that are 0 or 1, the first one lowest.
-fn packed(flags: &[u8; 64]) -> u64 {
+pub(crate) fn packed(flags: &[u8; 64]) -> u64 {
     // Moves the lowest bit of byte `i` to bit `56 + i`: it is shifted by `56 - 7 * i`, and no two products meet.
     const GATHER: u64 = 0x0102_0408_1020_4080;
     let (bytes, _) = flags.as_chunks::<8>();

@@ -134,12 +134,8 @@ impl SegmentBuilder {
             None => u128::from(self.chosen_ids.intern(&mut self.segment.chosen_ids, &event.audit_id).0),
         });
         let routine = is_routine(event);
-        self.segment.facts.push(Facts::new(event.stage, event.level, event.decision).with(
-            routine,
-            time.is_none(),
-            repaired,
-            uuid.is_none(),
-        ));
+        let facts = Facts::new(event.stage, event.level, event.decision).of_log(event.log);
+        self.segment.facts.push(facts.with(routine, time.is_none(), repaired, uuid.is_none()));
         let start =
             if self.keep_text { self.segment.text.push(text) } else { self.segment.text.skip(text.len()) };
         self.segment.text_starts.push(start);

@@ -16,6 +16,7 @@ mod segment;
 mod text_blocks;
 
 pub use bits::Bitset;
+pub(crate) use bits::packed;
 pub use builder::{Batch, MAX_ROWS, MAX_TEXT_BYTES, SegmentBuilder};
 pub use column::{NumberColumn, SymbolColumn};
 pub use dictionary::{Dictionary, EMPTY, SEPARATOR, Symbol, SymbolTable, SymbolsInOrder, hash_bytes, mix};

@@ -500,13 +500,21 @@ impl Store {
     /// Drops the sealed segment that ends first in time. Returns whether there was one.
     pub fn evict_oldest(&mut self) -> bool {
         let Some((number, until)) = self.oldest() else { return false };
+        let Some((records, _)) = self.remove(number) else { return false };
+        self.counts.evicted_records += records;
+        self.counts.evicted_until = Some(self.counts.evicted_until.map_or(until, |t| t.max(until)));
+        true
+    }
+
+    /// Drops a segment. Returns how many records it held, and how many of them stood for their requests.
+    fn remove(&mut self, number: u32) -> Option<(u64, u64)> {
         let entries = &self.entries;
         self.order
             .remove(number, |id| entries.get(&id.segment()).map_or(0, |e| e.segment().stage_time(id.row())));
-        let Some(entry) = self.entries.remove(&number) else { return false };
-        self.sealed_bytes = self.sealed_bytes.saturating_sub(entry.memory_bytes());
-        self.counts.evicted_records += u64::from(entry.segment().rows() - entry.dropped.count());
-        self.counts.evicted_until = Some(self.counts.evicted_until.map_or(until, |t| t.max(until)));
+        let entry = self.entries.remove(&number)?;
+        if entry.is_sealed() {
+            self.sealed_bytes = self.sealed_bytes.saturating_sub(entry.memory_bytes());
+        }
         self.requests.retain(|_, stages| {
             stages.remove(|id| id.segment() == number);
             stages.rows().next().is_some()
@@ -521,7 +529,23 @@ impl Store {
         }
         self.changes.removed.push(number);
         self.changes.reordered = true;
-        true
+        let records = u64::from(entry.segment().rows() - entry.dropped.count());
+        Some((records, visible(&entry.hidden, &entry.dropped)))
+    }
+
+    /// Drops everything that was read from a log. Returns how many records that were.
+    pub fn remove_source(&mut self, source: SourceId) -> u64 {
+        self.heads.remove(&source);
+        self.live_since.remove(&source);
+        let of_source = self.entries.iter().filter(|(_, entry)| entry.segment().source() == source);
+        let numbers: Vec<u32> = of_source.map(|(number, _)| *number).collect();
+        let before = self.counts.records;
+        for number in numbers {
+            let Some((records, requests)) = self.remove(number) else { continue };
+            self.counts.records -= records;
+            self.counts.requests -= requests;
+        }
+        before - self.counts.records
     }
 
     /// From now on these rows of a segment are never folded as routine.

@@ -1,13 +1,17 @@
 //! What a healthy cluster does by itself all day, which one key hides: leases, watches, health probes, access
-//! reviews and node status.
+//! reviews, node status, and a controller's successful reconciliations.
 //!
 //! Never routine, whatever it is about: a refusal or failure, a person, an anonymous caller, a deletion, and a machine's
 //! identity in the hands of a tool that people use.
 
-use crate::model::{ActorKind, Event, actor_kind, is_hand_tool, tool};
+use crate::model::{ActorKind, Event, LogKind, actor_kind, is_hand_tool, tool};
 
 /// Whether a record is routine traffic.
 pub fn is_routine(event: &Event<'_>) -> bool {
+    // Controllers reconcile all day; Rancher's log has requests, its own probes foremost.
+    if !matches!(event.log, LogKind::Kube | LogKind::Rancher) {
+        return event.verb == "reconcile" && event.code < 400;
+    }
     let object = &event.object;
     is_routine_kind(
         &event.user,
@@ -72,6 +76,26 @@ fn is_discovery(path: &str) -> bool {
 mod tests {
     use super::*;
     use crate::model::ObjectRef;
+
+    #[test]
+    fn of_controllers_what_is_reconciled_well() {
+        let of = |log, verb: &'static str, code| {
+            is_routine(&Event { log, verb: verb.into(), code, ..Event::default() })
+        };
+        assert!(of(LogKind::Flux, "reconcile", 200) && !of(LogKind::Flux, "apply", 200));
+        assert!(!of(LogKind::Fleet, "fail", 500) && !of(LogKind::Kube, "reconcile", 200));
+        let probe = |user: &'static str| {
+            is_routine(&Event {
+                log: LogKind::Rancher,
+                verb: "get".into(),
+                user: user.into(),
+                request_uri: "/healthz".into(),
+                code: 200,
+                ..Event::default()
+            })
+        };
+        assert!(probe("system:cattle:error") && !probe("user-6j5s6"));
+    }
 
     #[test]
     fn what_a_cluster_does_by_itself() {

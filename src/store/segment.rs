@@ -10,7 +10,7 @@ use super::bits::Bitset;
 use super::column::{NumberColumn, SymbolColumn};
 use super::dictionary::{Dictionary, Symbol};
 use super::text_blocks::{BlockReader, TextBlocks};
-use crate::model::{Decision, EventId, Level, Micros, SourceId, Stage};
+use crate::model::{Decision, EventId, Level, LogKind, Micros, SourceId, Stage};
 
 /// The code of a request whose login was refused.
 const REFUSED_LOGIN: u16 = 401;
@@ -111,6 +111,7 @@ impl Facts {
     const TIME_GUESSED: u16 = 1 << 9;
     const REPAIRED: u16 = 1 << 10;
     const CHOSEN_ID: u16 = 1 << 11;
+    const LOG_SHIFT: u16 = 12;
 
     pub(super) fn new(stage: Stage, level: Level, decision: Decision) -> Self {
         Self(stage as u16 | (level as u16) << 3 | (decision as u16) << 6)
@@ -131,6 +132,15 @@ impl Facts {
         Decision::from_u8((self.0 >> 6 & 3) as u8)
     }
 
+    /// Which program's log the record is of.
+    pub fn log(self) -> LogKind {
+        LogKind::from_u8((self.0 >> Self::LOG_SHIFT & 7) as u8)
+    }
+
+    pub(super) fn of_log(self, log: LogKind) -> Self {
+        Self(self.0 & !(7 << Self::LOG_SHIFT) | (log as u16) << Self::LOG_SHIFT)
+    }
+
     /// Traffic that a healthy cluster makes by itself; see `routine`.
     pub fn is_routine(self) -> bool {
         self.0 & Self::ROUTINE != 0
@@ -147,7 +157,7 @@ impl Facts {
     }
 
     /// The auditID is no UUID: the client chose it, or there is none.
-    pub(super) fn has_chosen_id(self) -> bool {
+    pub fn has_chosen_id(self) -> bool {
         self.0 & Self::CHOSEN_ID != 0
     }
 
@@ -419,6 +429,11 @@ impl Segment {
         (id != 0).then(|| self.chosen_ids.hash(id as Symbol))
     }
 
+    /// Rows of an API server's audit log.
+    pub fn kube_rows(&self) -> Bitset {
+        Bitset::from_column(&self.facts, |facts| facts.log() == LogKind::Kube)
+    }
+
     /// Rows whose answer was a failure: code 400 or more.
     pub fn failed_rows(&self) -> Bitset {
         Bitset::from_column(&self.codes, |code| code >= 400)
@@ -570,5 +585,9 @@ mod tests {
         assert_eq!(facts.decision(), Decision::Forbid);
         assert!(facts.is_routine() && facts.is_repaired());
         assert!(!facts.is_time_guessed() && !facts.has_chosen_id());
+        for log in LogKind::ALL {
+            let of_log = facts.of_log(LogKind::Flux).of_log(log);
+            assert_eq!((of_log.log(), of_log.of_log(LogKind::Kube)), (log, facts));
+        }
     }
 }

@@ -52,6 +52,12 @@ pub fn thousands(number: u64) -> String {
     grouped
 }
 
+/// A number of things: `1 rule`, `2,048 rules`. For nouns that take an `s`.
+pub fn counted(number: u64, noun: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", thousands(number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,5 +93,12 @@ mod tests {
         assert_eq!(thousands(1000), "1,000");
         assert_eq!(thousands(1_204_331), "1,204,331");
         assert_eq!(thousands(u64::MAX), "18,446,744,073,709,551,615");
+    }
+
+    #[test]
+    fn nouns_agree_with_their_number() {
+        assert_eq!(counted(0, "rule"), "0 rules");
+        assert_eq!(counted(1, "rule"), "1 rule");
+        assert_eq!(counted(2048, "rule"), "2,048 rules");
     }
 }

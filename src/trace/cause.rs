@@ -14,12 +14,13 @@ use super::finding::{Certainty, Log};
 use super::relations::{NAMESPACE_FURNISHERS, controller, gitops_engine};
 use super::request::Request;
 use super::select::requests_with;
+use super::trail::{self, GitOrigin};
 use super::{certificate, who};
-use crate::model::{ActorKind, EventId, Micros, SECOND, actor_kind};
+use crate::model::{ActorKind, EventId, LogKind, Micros, SECOND, actor_kind};
 use crate::store::Field;
 use lookup::{known_owners, last_before, namespace_key, parents_by_name, writes_of};
 
-pub(super) use lookup::{creation_of, known_owners as owners_of, object_uid};
+pub(super) use lookup::{creation_of, known_owners as owners_of, object_uid, writes_of as writes_to};
 pub(super) use owner::{ends_pod, is_same_object, led_to, nearest_change};
 
 /// Controllers act within this time on what they watch; a change that lies further back is only a cause if a body or a
@@ -40,6 +41,8 @@ pub struct Cause {
     pub because: String,
     /// What proves it, or speaks for it.
     pub evidence: String,
+    /// The commit that was applied, where a GitOps program's operation led to the other.
+    pub git: Option<GitOrigin>,
 }
 
 /// What one step back finds.
@@ -55,6 +58,12 @@ pub enum Step {
 
 /// Steps back from a request, whose bodies must have been read.
 pub fn step(log: &Log<'_>, request: &Request) -> Step {
+    if request.log != LogKind::Kube {
+        return trail::origin(log, request);
+    }
+    if let Some(step) = trail::passed_on(log, request) {
+        return step;
+    }
     match actor_kind(&request.user) {
         ActorKind::Human => {
             return Step::Origin(format!("{} is a person or an outside system", request.user));
@@ -91,7 +100,7 @@ fn cause(
     evidence: impl Into<String>,
 ) -> Option<Cause> {
     let request = Request::read(log.store, id)?;
-    Some(Cause { request, certainty, because: because.into(), evidence: evidence.into() })
+    Some(Cause { request, certainty, because: because.into(), evidence: evidence.into(), git: None })
 }
 
 /// A service account's token that somebody had issued, used where the account is not at home, or a machine's certificate
@@ -178,7 +187,7 @@ fn by_garbage_collector(log: &Log<'_>, request: &Request) -> Option<Step> {
             None => (Certainty::Likely, "ownerReferences of its last known body, by name".to_owned()),
         };
         let because = format!("its owner {} was deleted", owner.key);
-        return Some(found(Cause { request: deletion, certainty, because, evidence }));
+        return Some(found(Cause { request: deletion, certainty, because, evidence, git: None }));
     }
     let by_name = if known.is_empty() { parents_by_name(&request.object) } else { Vec::new() };
     for parent in by_name {
@@ -198,10 +207,20 @@ fn by_garbage_collector(log: &Log<'_>, request: &Request) -> Option<Step> {
     }))
 }
 
-/// A GitOps controller writes what its repository says: either that has changed, or somebody changed the object and it
-/// is put back.
+/// A GitOps controller writes what its repository says: because somebody asked it to, because the repository has changed,
+/// or because somebody changed the object and it is put back.
 fn by_gitops(log: &Log<'_>, request: &Request) -> Option<Step> {
     let engine = gitops_engine(request)?;
+    let outside = trail::step(log, request);
+    let asked_for = |cause: &Cause| cause.git.as_ref().is_some_and(|git| !git.initiator.is_empty());
+    if matches!(&outside, Some(Step::Cause(cause)) if asked_for(cause)) {
+        return outside;
+    }
+    put_back(log, request, engine).or(outside)
+}
+
+/// The change by others that a GitOps controller took back.
+fn put_back(log: &Log<'_>, request: &Request, engine: &str) -> Option<Step> {
     let writes = writes_of(log, &request.object);
     let before = writes.iter().rev().filter(|id| log.store.stage_time(**id) < request.time);
     for id in before {
@@ -210,7 +229,7 @@ fn by_gitops(log: &Log<'_>, request: &Request) -> Option<Step> {
             continue;
         }
         if gitops_engine(&other).is_some() && !who::is_by_hand(log, &other) {
-            break;
+            return None;
         }
         if controller(&other).is_some() {
             continue;
@@ -223,9 +242,7 @@ fn by_gitops(log: &Log<'_>, request: &Request) -> Option<Step> {
             format!("the last write to the same object was not {engine}'s"),
         )?));
     }
-    Some(Step::Origin(format!(
-        "{engine} applied it as its repository says; its own log tells which commit, and who asked for the sync"
-    )))
+    None
 }
 
 fn by_autoscaler(log: &Log<'_>, request: &Request) -> Option<Step> {

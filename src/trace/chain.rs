@@ -4,8 +4,9 @@ use super::cause::{Cause, Step, step};
 use super::effects::{Effect, effects};
 use super::finding::{Finding, Log};
 use super::request::Request;
+use super::trail::{ClockDifference, GitOrigin, clock_differences};
 use super::who::who;
-use crate::model::EventId;
+use crate::model::{EventId, LogKind};
 
 /// Steps back at most; a chain of this length is cut and says so.
 const LONGEST: usize = 24;
@@ -32,6 +33,10 @@ pub struct Chain {
     pub end: End,
     /// Who stood behind the first cause; empty when the request itself is the first.
     pub origin: Vec<Finding>,
+    /// The commit behind it, where a GitOps program applied one.
+    pub git: Option<GitOrigin>,
+    /// By how much the clocks of the logs on the way differ from the API server's.
+    pub clocks: Vec<ClockDifference>,
     /// What it set off.
     pub effects: Vec<Effect>,
     /// Whether there was more than one answer can hold.
@@ -47,6 +52,8 @@ impl Chain {
         let found = effects(log, &request);
         Some(Chain {
             who: who(log, &request),
+            clocks: clocks_of(log, &request, &causes),
+            git: causes.iter().rev().find_map(|cause| cause.git.clone()),
             causes,
             end,
             origin,
@@ -60,6 +67,18 @@ impl Chain {
     pub fn first(&self) -> &Request {
         self.causes.last().map_or(&self.request, |cause| &cause.request)
     }
+}
+
+/// The differences of the logs that a chain goes through.
+fn clocks_of(log: &Log<'_>, request: &Request, causes: &[Cause]) -> Vec<ClockDifference> {
+    let logs = || std::iter::once(request.log).chain(causes.iter().map(|cause| cause.request.log));
+    if logs().all(|kind| kind == LogKind::Kube) {
+        return Vec::new();
+    }
+    clock_differences(log)
+        .into_iter()
+        .filter(|difference| logs().any(|kind| kind == difference.log))
+        .collect()
 }
 
 /// What led to a request, the nearest first, and where that ends.

@@ -92,10 +92,13 @@ impl FieldChange {
 /// What changed, in the order in which it stands in the later state, removals after what remains.
 pub fn differences(before: &Value, after: &Value) -> Vec<FieldChange> {
     let mut found = Vec::new();
-    compare("", "", &Path::default(), before, after, &mut found);
+    if before != after {
+        compare("", "", &Path::default(), before, after, &mut found);
+    }
     found
 }
 
+/// Compares two values that are not equal: the paths to all that is equal need not be made.
 fn compare(
     parent: &str,
     name: &str,
@@ -104,9 +107,6 @@ fn compare(
     after: &Value,
     found: &mut Vec<FieldChange>,
 ) {
-    if before == after {
-        return;
-    }
     match (before, after) {
         (Value::Object(old), Value::Object(new)) => compare_maps(name, path, old, new, found),
         (Value::Array(old), Value::Array(new)) => {
@@ -141,7 +141,7 @@ fn compare_in_place(
         return;
     }
     let at = |at: usize| path.with(Step::Index(at));
-    for (place, (before, after)) in old.iter().zip(new).enumerate() {
+    for (place, (before, after)) in old.iter().zip(new).enumerate().filter(|(_, (a, b))| a != b) {
         compare(parent, name, &at(place), before, after, found);
     }
     for (place, after) in new.iter().enumerate().skip(both) {
@@ -165,10 +165,11 @@ fn compare_maps(
     found: &mut Vec<FieldChange>,
 ) {
     for (key, after) in new {
-        let path = path.with(Step::Member(key.clone()));
+        let path = || path.with(Step::Member(key.clone()));
         match old.get(key) {
-            Some(before) => compare(name, key, &path, before, after, found),
-            None => found.push(changed(path, None, Some(after))),
+            Some(before) if before == after => {}
+            Some(before) => compare(name, key, &path(), before, after, found),
+            None => found.push(changed(path(), None, Some(after))),
         }
     }
     for (key, before) in old.iter().filter(|(key, _)| !new.contains_key(*key)) {
@@ -191,10 +192,11 @@ fn compare_known(
     for after in new {
         let value = known(after);
         let before = gone.remove(&value);
-        let path = path.with(step(value));
+        let path = || path.with(step(value));
         match before {
-            Some(before) => compare(parent, name, &path, before, after, found),
-            None => found.push(changed(path, None, Some(after))),
+            Some(before) if before == after => {}
+            Some(before) => compare(parent, name, &path(), before, after, found),
+            None => found.push(changed(path(), None, Some(after))),
         }
     }
     for before in old {

@@ -10,7 +10,8 @@ use std::collections::{BTreeSet, HashSet};
 use super::finding::{Certainty, Log};
 use super::relations::controller;
 use super::request::{ObjectKey, Request};
-use crate::model::{ActorKind, EventId, Micros, SECOND, actor_kind};
+use super::trail;
+use crate::model::{ActorKind, EventId, LogKind, Micros, SECOND, actor_kind};
 
 /// How long after a request its effects are looked for: rollouts and namespaces take minutes.
 const WINDOW: Micros = 3600 * SECOND;
@@ -20,6 +21,9 @@ const HEAL: Micros = 600 * SECOND;
 
 /// Requests of one answer at most; more are counted.
 const MOST: usize = 20_000;
+
+/// Requests that a binding allowed to one user, of which the first are told and all are counted.
+const MOST_ALLOWED: usize = 1_000;
 
 /// Steps back that are tried at most, to tell which pods were made in place of one that was ended.
 const MOST_STEPS: usize = 64;
@@ -81,16 +85,23 @@ pub struct Effect {
     pub certainty: Certainty,
     /// What proves it, or speaks for it.
     pub evidence: String,
-    /// The requests, in time order.
+    /// The requests, in time order: all of them, or those that came first.
     pub requests: Vec<EventId>,
+    /// Further requests, which are only counted.
+    pub further: usize,
     /// What follows from these.
     pub effects: Vec<Effect>,
 }
 
 impl Effect {
+    /// How many requests there are.
+    pub fn count(&self) -> usize {
+        self.requests.len() + self.further
+    }
+
     /// What happened, as a clause: `replicaset-controller create pods ×3: web-1, …`.
     pub fn text(&self) -> String {
-        let count = self.requests.len();
+        let count = self.count();
         let what = match &self.deed {
             Deed::Wrote { actor, verb, what } => format!("{actor} {verb} {what}{}", times(count)),
             Deed::Emptied { namespace, removed } => {
@@ -133,6 +144,9 @@ pub struct Effects {
 
 /// What followed from a request, whose bodies must have been read.
 pub fn effects(log: &Log<'_>, request: &Request) -> Effects {
+    if request.log != LogKind::Kube {
+        return Effects { effects: trail::effects(log, request), cut: false };
+    }
     let mut walk = Walk { log, seen: request.id.into_iter().collect(), cut: false, steps_left: MOST_STEPS };
     let effects = walk.of(request, 0);
     Effects { effects, cut: walk.cut }
@@ -161,6 +175,7 @@ impl Effect {
             certainty: Certainty::Unknown,
             evidence: evidence.to_owned(),
             requests: Vec::new(),
+            further: 0,
             effects: Vec::new(),
         }
     }
@@ -250,7 +265,7 @@ impl Walk<'_, '_> {
                     .map_or(String::new(), |follow| follow.evidence.clone());
                 let names: BTreeSet<String> = requests
                     .iter()
-                    .filter_map(|id| Request::read(self.log.store, *id))
+                    .filter_map(|id| Request::named(self.log.store, *id))
                     .map(|request| request.object.name)
                     .filter(|name| !name.is_empty())
                     .collect();
@@ -261,6 +276,7 @@ impl Walk<'_, '_> {
                     certainty,
                     evidence,
                     requests,
+                    further: 0,
                     effects,
                 }
             })
@@ -285,6 +301,7 @@ fn merge(effects: &mut Vec<Effect>, new: Effect) {
     match effects.iter_mut().find(|known| known.deed == new.deed) {
         Some(known) => {
             known.requests.extend(new.requests);
+            known.further += new.further;
             known.names.extend(new.names);
             if new.certainty > known.certainty {
                 (known.certainty, known.evidence) = (new.certainty, new.evidence);

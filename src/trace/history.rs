@@ -2,7 +2,8 @@
 //!
 //! A write's outcome is the body of its answer where that is in the log, else what its patch makes of the last known
 //! state, else unknown: who and when are told all the same, and the hole is drawn. Bodies are parsed for the writes to
-//! this object only, one after another; states are read again when one is asked for, so that memory holds two at most.
+//! this object only, a few ahead of the one that is looked at; states are read again when one is asked for, so that memory
+//! holds few.
 
 use serde_json::Value;
 
@@ -11,6 +12,7 @@ use super::difference::{FieldChange, differences};
 use super::finding::Log;
 use super::manifest::{ShownChange, shown};
 use super::patch::{self, PatchContext, PatchKind};
+use super::read_ahead::each_read;
 use super::relations::RELATIONS;
 use super::request::{ObjectKey, Request};
 use super::select::{in_time_order, requests_where, requests_with};
@@ -124,13 +126,11 @@ impl History {
         }
         let reports = reports - ids.len();
         let left_out = ids.len().saturating_sub(MOST);
-        let mut walk = Walk { log, key, options, state: None, uid: String::new(), is_gone: false };
-        let revisions = ids
-            .into_iter()
-            .skip(left_out)
-            .enumerate()
-            .filter_map(|(at, id)| walk.revision(left_out + at + 1, id))
-            .collect();
+        let mut walk = Walk { key, options, state: None, uid: String::new(), is_gone: false };
+        let mut revisions = Vec::with_capacity(ids.len() - left_out);
+        each_read(log.store, &ids[left_out..], |at, request| {
+            revisions.push(walk.revision(left_out + at + 1, request));
+        });
         let mut history = History { key: key.clone(), revisions, reports, left_out, writes: all };
         if options.owned {
             history.add_owned(log, options);
@@ -163,9 +163,9 @@ impl History {
             .iter()
             .rposition(|revision| matches!(revision.outcome, Outcome::Told | Outcome::Sent | Outcome::Gone));
         let options = HistoryOptions::default();
-        let mut walk = Walk { log, key: &self.key, options, state: None, uid: String::new(), is_gone: false };
+        let mut walk = Walk { key: &self.key, options, state: None, uid: String::new(), is_gone: false };
         for revision in own.get(start.unwrap_or(0)..)? {
-            walk.revision(revision.number, revision.request.id?)?;
+            walk.revision(revision.number, Request::read(log.store, revision.request.id?)?);
         }
         walk.state
     }
@@ -256,8 +256,7 @@ fn is_report(log: &Log<'_>, id: EventId) -> bool {
     })
 }
 
-struct Walk<'w, 'l> {
-    log: &'w Log<'l>,
+struct Walk<'w> {
     key: &'w ObjectKey,
     options: HistoryOptions,
     state: Option<Value>,
@@ -265,9 +264,8 @@ struct Walk<'w, 'l> {
     is_gone: bool,
 }
 
-impl Walk<'_, '_> {
-    fn revision(&mut self, number: usize, id: EventId) -> Option<Revision> {
-        let mut request = Request::read(self.log.store, id)?;
+impl Walk<'_> {
+    fn revision(&mut self, number: usize, mut request: Request) -> Revision {
         let before = self.state.take();
         let (outcome, state) = self.outcome(&mut request, before.as_ref());
         let is_idle = outcome == Outcome::Untouched;
@@ -293,7 +291,7 @@ impl Walk<'_, '_> {
         self.uid.clone_from(&uid);
         let manager = field_manager(&request.request_uri, &request.user_agent).into_owned();
         request.event = Value::Null;
-        Some(Revision { number, of: None, manager, request, uid, outcome, change, folded })
+        Revision { number, of: None, manager, request, uid, outcome, change, folded }
     }
 
     /// What is known after the request, and the state itself.

@@ -34,6 +34,8 @@ pub struct Report {
     pub events: Vec<ReportEvent>,
     /// How many more were chosen than are told of.
     pub left_out: u64,
+    /// What detection rules found in them, the gravest first.
+    pub alerts: Vec<ReportAlert>,
     /// What it rests on.
     pub coverage: Coverage,
 }
@@ -57,6 +59,23 @@ pub struct ReportEvent {
     pub diff: Vec<String>,
     /// How kubectl would do it.
     pub kubectl: Option<KubectlLine>,
+}
+
+/// An alert that requests of a report have a part in.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ReportAlert {
+    /// How bad it is, in Sigma's word.
+    pub severity: String,
+    /// What was found.
+    pub title: String,
+    /// The rule's id.
+    pub rule: String,
+    /// ATT&CK techniques.
+    pub techniques: Vec<String>,
+    /// The requests that have a part in it, by their place in [`Report::events`].
+    pub events: Vec<usize>,
+    /// Why the first of them was found, a reason each, credentials masked.
+    pub why: Vec<String>,
 }
 
 /// Where a line is that a report rests on.
@@ -144,6 +163,7 @@ impl Report {
             write_notes(&self.notes, "", out)?;
         }
         self.write_timeline(out)?;
+        self.write_alerts(out)?;
         out.push_str("\n## Requests\n");
         for (number, event) in self.events.iter().enumerate() {
             event.write(number + 1, out)?;
@@ -163,6 +183,28 @@ impl Report {
                 [user_in_words(request), what, object, from, event.result(), request.audit_id.clone()];
             let cells: Vec<String> = cells.iter().map(|text| cell(text)).collect();
             writeln!(out, "| {} | {} | {} |", number + 1, stamp(request.time), cells.join(" | "))?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn write_alerts(&self, out: &mut String) -> std::fmt::Result {
+        if self.alerts.is_empty() {
+            return Ok(());
+        }
+        out.push_str("\n## Alerts\n\n");
+        for alert in &self.alerts {
+            let numbers: Vec<String> = alert.events.iter().map(|event| (event + 1).to_string()).collect();
+            let requests = if numbers.len() == 1 { "request" } else { "requests" };
+            write!(out, "- **{}** {}", alert.severity, code(&alert.title))?;
+            if !alert.techniques.is_empty() {
+                write!(out, ", {}", cell(&alert.techniques.join(", ")))?;
+            }
+            writeln!(out, ", {requests} {} (rule {})", numbers.join(", "), code(&alert.rule))?;
+            for why in &alert.why {
+                writeln!(out, "  - {}", code(why))?;
+            }
         }
         Ok(())
     }

@@ -8,9 +8,9 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::model::{
-    ActorKind, Decision, EventId, Level, Micros, SourceId, actor_kind, is_dry_run, is_write_verb,
+    ActorKind, Decision, EventId, Level, LogKind, Micros, SourceId, actor_kind, is_dry_run, is_write_verb,
 };
-use crate::store::{Field, Store};
+use crate::store::{self, Field, Store};
 
 /// Which object: group, resource, namespace and name. Its recreations have the same key and another uid.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -47,6 +47,8 @@ impl fmt::Display for ObjectKey {
 pub struct Request {
     /// The row that stands for the request.
     pub id: Option<EventId>,
+    /// Which program's log it is of: of others than an API server's, it is a line that tells of a change.
+    pub log: LogKind,
     /// The log it was read from.
     pub source: Option<SourceId>,
     /// As the client chose it.
@@ -92,6 +94,26 @@ pub struct Request {
     pub event: Value,
 }
 
+/// Reads the texts of records. Those that come one after another and lie side by side are unpacked together.
+pub(super) struct Texts<'s> {
+    store: &'s Store,
+    /// The segment that was read last.
+    open: Option<(u32, store::Texts<'s>)>,
+}
+
+impl<'s> Texts<'s> {
+    pub(super) fn of(store: &'s Store) -> Texts<'s> {
+        Texts { store, open: None }
+    }
+
+    fn read(&mut self, id: EventId) -> Option<&[u8]> {
+        if self.open.as_ref().is_none_or(|(number, _)| *number != id.segment()) {
+            self.open = Some((id.segment(), self.store.segment(id)?.texts()));
+        }
+        self.open.as_mut()?.1.read(id.row()).ok()
+    }
+}
+
 impl Request {
     /// What the row says; bodies and annotations are not read. `None` when the row is no longer held.
     pub fn of(store: &Store, id: EventId) -> Option<Request> {
@@ -109,6 +131,7 @@ impl Request {
         };
         Some(Request {
             id: Some(id),
+            log: segment.facts(row).log(),
             source: Some(segment.source()),
             audit_id: segment.audit_id(row),
             time: segment.stage_time(row),
@@ -145,12 +168,32 @@ impl Request {
         Some(request)
     }
 
+    /// What the row says, with bodies only where the name of what was made is told by them alone.
+    pub fn named(store: &Store, id: EventId) -> Option<Request> {
+        let mut request = Request::of(store, id)?;
+        if request.object.name.is_empty() && request.verb == "create" {
+            request.read_event(store);
+        }
+        Some(request)
+    }
+
+    /// [`Self::read`] where several are read.
+    pub(super) fn read_by(texts: &mut Texts<'_>, id: EventId) -> Option<Request> {
+        let mut request = Request::of(texts.store, id)?;
+        request.read_event_by(texts);
+        Some(request)
+    }
+
     /// Reads bodies and annotations.
     pub fn read_event(&mut self, store: &Store) {
+        self.read_event_by(&mut Texts::of(store));
+    }
+
+    fn read_event_by(&mut self, texts: &mut Texts<'_>) {
         let Some(id) = self.id else { return };
-        let holder = store.ending(id).unwrap_or(id);
-        let text = store.segment(holder).and_then(|segment| segment.text(holder.row()).ok());
-        let event = text.and_then(|text| serde_json::from_str(&String::from_utf8_lossy(&text)).ok());
+        let holder = texts.store.ending(id).unwrap_or(id);
+        let text = texts.read(holder);
+        let event = text.and_then(|text| serde_json::from_str(&String::from_utf8_lossy(text)).ok());
         self.event = event.unwrap_or(Value::Null);
         if self.object.name.is_empty()
             && self.verb == "create"

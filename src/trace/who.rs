@@ -6,8 +6,9 @@
 use super::certificate;
 use super::finding::{Certainty, Finding, Log, Topic};
 use super::request::Request;
+use super::trail;
 use crate::identity::{Minted, Unusual, Use};
-use crate::model::{ActorKind, actor_kind, is_hand_tool, service_account, tool};
+use crate::model::{ActorKind, LogKind, actor_kind, is_hand_tool, service_account, tool};
 
 /// Prefix of the credential ids of service account tokens (`k8s.io/apiserver/pkg/authentication/serviceaccount`).
 const TOKEN: &str = "JTI=";
@@ -22,6 +23,9 @@ const LEGACY_TOKEN: [&str; 4] = [
 
 /// Everything that the log tells of who made a request. The request's bodies must have been read.
 pub fn who(log: &Log<'_>, request: &Request) -> Vec<Finding> {
+    if request.log != LogKind::Kube {
+        return trail::asked_by(log, request);
+    }
     let mut found = vec![identity(request)];
     found.extend(impersonation(request));
     found.extend(credential(log, request));

@@ -9,8 +9,9 @@ pub fn yaml(value: &Value) -> String {
     match value {
         Value::Object(members) if !members.is_empty() => write_members(members.iter(), 0, &mut out),
         Value::Array(items) if !items.is_empty() => write_items(items, 0, &mut out),
+        // A block's lines are indented here too: at the margin, one of them could be taken for an item or a document's end.
         other => {
-            write_scalar(other, 0, &mut out);
+            write_scalar(other, 2, &mut out);
             out.push('\n');
         }
     }
@@ -161,6 +162,18 @@ mod tests {
             "a: \"x\\u0085y\\u2028z\\u007f\\u009b2J\\ufeff\\u001b[2J\"\nb: \"one\\ntwo\\u0085\\n\"\n"
         );
         assert_eq!(yaml_serde::from_str::<Value>(&text).ok(), Some(hostile));
+    }
+
+    #[test]
+    fn a_block_at_the_root_is_indented() {
+        for (text, written) in [
+            ("a\n-", "|-\n  a\n  -\n"),
+            ("a\n---\n", "|\n  a\n  ---\n"),
+            ("a\n...\n\n# b", "|-\n  a\n  ...\n\n  # b\n"),
+        ] {
+            assert_eq!(yaml(&text.into()), written);
+            assert_eq!(yaml_serde::from_str::<String>(written).ok().as_deref(), Some(text));
+        }
     }
 
     fn any_value() -> impl Strategy<Value = Value> {

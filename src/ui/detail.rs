@@ -24,6 +24,19 @@ pub fn draw(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     }
     let mut y = inside.y;
     let bottom = inside.y + inside.height;
+    if let Some((worst, title)) = app.alerts_of(detail.id).first() {
+        let (letters, role) = super::alerts::severity(*worst);
+        canvas.put(inside.x, y, 7, "alert", Role::Faint);
+        let more = match app.alerts_of(detail.id).len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let more = format!("{more} (3)");
+        let parts =
+            [(letters, role), (" ", Role::Plain), (title, Role::Strong), (more.as_str(), Role::Faint)];
+        canvas.line(inside.x + 7, y, inside.width.saturating_sub(8), &parts);
+        y += 1;
+    }
     // With the keys in it the tree needs room; the words give way before it does.
     let words = if focused { inside.height.saturating_sub(6).max(1) } else { inside.height };
     for (i, line) in detail.summary.iter().enumerate() {

@@ -1,8 +1,9 @@
 //! The picture of the state: [`draw`] reads an [`App`] and writes cells, nothing else.
 //!
-//! One file a part of the screen (`grid` draws the tables of `users`, `statistics` and `object`); `theme` turns roles into styles, `canvas` makes text from a log safe and fitting,
+//! One file a part of the screen (`grid` draws the tables of `users`, `alerts`, `rules`, `statistics` and `object`); `theme` turns roles into styles, `canvas` makes text from a log safe and fitting,
 //! `shorten` knows what may be left out of a name.
 
+mod alerts;
 mod canvas;
 mod detail;
 mod facets;
@@ -10,6 +11,7 @@ mod grid;
 mod histogram;
 mod object;
 mod overlay;
+mod rules;
 pub mod shorten;
 mod statistics;
 mod status;
@@ -44,6 +46,8 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
         match app.screen {
             Screen::Timeline => timeline::draw(app, &mut canvas, layout.heading, layout.rows),
             Screen::Users => users::draw(app, &mut canvas, layout.heading, layout.rows),
+            Screen::Alerts => alerts::draw(app, &mut canvas, layout.heading, layout.rows),
+            Screen::Rules => rules::draw(app, &mut canvas, layout.heading, layout.rows),
             Screen::Statistics => statistics::draw(app, &mut canvas, layout.heading, layout.rows),
             Screen::Object => object::draw(app, &mut canvas, layout.heading, layout.rows),
             Screen::Story => story::draw(app, &mut canvas, layout.heading, layout.rows),
@@ -52,6 +56,8 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
     if layout.pane.height > 0 {
         match app.screen {
             Screen::Object => object::draw_side(app, &mut canvas, layout.pane),
+            Screen::Alerts => alerts::draw_pane(app, &mut canvas, layout.pane),
+            Screen::Rules => rules::draw_pane(app, &mut canvas, layout.pane),
             Screen::Story => story::draw_side(app, &mut canvas, layout.pane),
             _ => users::draw_profile(app, &mut canvas, layout.pane),
         }

@@ -19,6 +19,8 @@ pub fn draw(menu: &Menu, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
         MenuKind::Filters => "type to search, Enter uses it, Esc closes",
         MenuKind::Conditions => "Space on/off, d removes, Esc closes",
         MenuKind::Marks => "Enter goes there, Esc closes",
+        MenuKind::Deal => "a letter or Enter does it, Esc leaves it",
+        MenuKind::Mute => "Enter writes this file, Esc leaves it",
     };
     // Wide enough for what is said in the frame, too.
     let framed = text::width(&menu.title) + text::width(close) + 8;
@@ -53,7 +55,7 @@ pub fn draw(menu: &Menu, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
             let text = own.as_deref().unwrap_or(&item.text);
             canvas.put(x + key_width + 1, y, room.saturating_sub(key_width + 1), text, Role::Plain);
         }
-        if top + offset == menu.cursor && menu.kind != MenuKind::Help {
+        if top + offset == menu.cursor && !matches!(menu.kind, MenuKind::Help | MenuKind::Mute) {
             canvas.fill(Area { y, height: 1, ..inside }, Role::Cursor);
         }
     }

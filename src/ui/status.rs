@@ -21,10 +21,18 @@ pub fn draw_status(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     let screens: Vec<String> = Screen::ALL
         .iter()
         .filter(|(_, screen)| !tiny || (*screen == app.screen && *screen != Screen::Timeline))
-        .map(|(key, screen)| match (*screen == app.screen, area.width < 140) {
-            (true, _) => format!("[{key} {}]", screen.name()),
-            (false, true) => key.to_string(),
-            (false, false) => format!("{key} {}", screen.name()),
+        .map(|(key, screen)| {
+            let badge = match (screen, app.watch.open()) {
+                (Screen::Alerts, open @ 1..) if area.width >= 140 => {
+                    canvas.words(&format!("·{}", text::human_count(open as u64)))
+                }
+                _ => String::new(),
+            };
+            match (*screen == app.screen, area.width < 140) {
+                (true, _) => format!("[{key} {}{badge}]", screen.name()),
+                (false, true) => key.to_string(),
+                (false, false) => format!("{key} {}{badge}", screen.name()),
+            }
         })
         .collect();
     if !screens.is_empty() {
@@ -92,6 +100,9 @@ fn state_text(app: &App, canvas: &Canvas<'_>) -> String {
         parts.push(format!("{} unread :notices", text::human_count(losses)));
     }
     let live = app.is_live();
+    if app.watch.open() > 0 {
+        parts.push(format!("!{}", text::human_count(app.watch.open() as u64)));
+    }
     let state = match (live, app.timeline.following) {
         (true, true) => format!("{} LIVE", canvas.theme.sign("●", "*")),
         (true, false) => format!("{} PAUSED", canvas.theme.sign("‖", "=")),
@@ -247,6 +258,29 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
             (Action::Access, "why allowed"),
             (Action::CopyMenu, "copy"),
             (Action::Save, "save report"),
+            (Action::Back, "back"),
+        ],
+        _ if app.screen == Screen::Alerts => &[
+            (Action::Open, "events"),
+            (Action::Mark, "acknowledge"),
+            (Action::Deal, "close, mute"),
+            (Action::ToggleRoutine, "next list"),
+            (Action::GroupAlerts, "group"),
+            (Action::NextPane, "why"),
+            (Action::Chain, "cause"),
+            (Action::Session, "session"),
+            (Action::Access, "why allowed"),
+            (Action::ColumnRight, "sort"),
+            (Action::CopyMenu, "copy"),
+            (Action::Save, "save report"),
+            (Action::Back, "back"),
+        ],
+        _ if app.screen == Screen::Rules => &[
+            (Action::Open, "events"),
+            (Action::NextPane, "rule"),
+            (Action::ColumnRight, "sort"),
+            (Action::NextStage, "reverse"),
+            (Action::CyclePlacement, "where"),
             (Action::Back, "back"),
         ],
         _ if app.screen == Screen::Statistics => &TABLE_HINTS,

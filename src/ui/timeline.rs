@@ -27,12 +27,13 @@ struct Columns {
     user: u16,
     ip: u16,
     agent: u16,
+    source: u16,
     narrow: bool,
     millis: bool,
 }
 
 /// Columns by the width of the table: what an on-call engineer needs first stays longest.
-fn columns(width: u16) -> Columns {
+fn columns(width: u16, several_logs: bool) -> Columns {
     // Two for the marks, one between columns.
     if width < 110 {
         let rest = width.saturating_sub(2 + 9 + 4 + 7);
@@ -42,6 +43,10 @@ fn columns(width: u16) -> Columns {
     }
     let mut out = Columns { time: 12, code: 4, verb: 7, millis: true, ..Columns::default() };
     let mut rest = width.saturating_sub(2 + 13 + 5 + 8);
+    if several_logs {
+        out.source = if width >= 150 { 16 } else { 10 };
+        rest = rest.saturating_sub(out.source + 1);
+    }
     out.agent = if width >= 150 { 24 } else { 11 };
     rest = rest.saturating_sub(out.agent);
     if width >= 130 {
@@ -57,7 +62,7 @@ fn columns(width: u16) -> Columns {
 
 /// Draws headings and rows.
 pub fn draw(app: &App, canvas: &mut Canvas<'_>, heading: Area, rows: Area) {
-    let columns = columns(rows.width);
+    let columns = columns(rows.width, app.sources.len() > 1);
     draw_heading(app, canvas, heading, columns);
     let below = app.timeline.new_below(&app.store, &app.view);
     if app.view.is_empty() {
@@ -110,6 +115,7 @@ fn draw_heading(app: &App, canvas: &mut Canvas<'_>, area: Area, columns: Columns
         (columns.user, "USER", Some(Column::User)),
         (columns.ip, "SOURCE IP", Some(Column::SourceIp)),
         (columns.agent, "AGENT", Some(Column::UserAgent)),
+        (columns.source, "LOG", None),
     ];
     let mut x = area.x + 2;
     for (width, title, column) in cells {
@@ -149,6 +155,8 @@ fn draw_row(app: &App, canvas: &mut Canvas<'_>, area: Area, columns: Columns, id
     };
     let running = running_text(app, id);
     let (object, namespace, name) = object_texts(segment, row, columns, canvas.theme);
+    let source = app.sources.get(&segment.source()).map_or("", |log| log.description.name.as_str());
+    let source = shorten::middle(source, usize::from(columns.source), canvas.ellipsis());
     let cells = [
         (columns.time, time.as_str(), None, if role == Role::Plain { Role::Plain } else { role }),
         (columns.code, code.as_str(), Some(Column::Code), role),
@@ -164,6 +172,7 @@ fn draw_row(app: &App, canvas: &mut Canvas<'_>, area: Area, columns: Columns, id
             Some(Column::UserAgent),
             role,
         ),
+        (columns.source, source.as_ref(), None, Role::Faint),
     ];
     let mut x = area.x + 2;
     let mut object_end = (0, 0);

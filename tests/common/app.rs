@@ -34,7 +34,12 @@ impl Sink for Building {
 
 /// Lines as a batch of the file numbered `origin`.
 pub fn batch(lines: &str, origin: u32) -> Box<Batch> {
-    let mut building = Building(SegmentBuilder::new(SourceId(0), now(), true));
+    batch_of(SourceId(0), lines, origin)
+}
+
+/// Lines of a log as a batch of the file numbered `origin`.
+pub fn batch_of(source: SourceId, lines: &str, origin: u32) -> Box<Batch> {
+    let mut building = Building(SegmentBuilder::new(source, now(), true));
     let mut reader = Reader::new();
     reader.read(lines.as_bytes(), &mut building);
     reader.finish(&mut building);

@@ -9,7 +9,9 @@ mod hostile;
 use std::fs;
 use std::path::Path;
 
-use kauditui::format::{Marks, Reader, Sink, Unreadable, recognise, remains, stands_alone, time_of_line};
+use kauditui::format::{
+    Format, Marks, Reader, Sink, Unreadable, recognise, remains, stands_alone, time_of_line,
+};
 use kauditui::model::{Event, Micros};
 
 /// What a reader said.
@@ -49,7 +51,7 @@ impl Sink for Heard {
         let facts = facts.iter().map(|fact| fact.to_string());
         self.events.push(Seen {
             text: text.to_vec(),
-            format: marks.wrapping.to_string(),
+            format: Format { log: event.log, wrapping: marks.wrapping }.to_string(),
             is_rewritten: marks.rewritten,
             facts: facts.chain([event.code.to_string(), event.stage.name().to_owned()]).collect(),
             times: (event.received, event.stage_time),
@@ -302,7 +304,6 @@ fn a_cut_document_costs_the_record_in_which_it_is_cut() {
 fn other_json_logs_are_no_envelopes() {
     for line in [
         r#"{"level":"info","message":"Starting","log":{"a":1}}"#,
-        r#"{"level":"info","time":"2026-11-22T09:00:00Z","msg":"{}"}"#,
         r#"{"events":[],"records":[]}"#,
         r#"{"data":{"result":{}},"hits":{"hits":[]}}"#,
         r#"{"protoPayload":{"serviceName":"container.googleapis.com","methodName":"x"},"insertId":"1"}"#,

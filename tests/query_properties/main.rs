@@ -21,7 +21,26 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kauditui::model::{EventId, SourceId, TimeZoneChoice};
-use kauditui::query::Context;
+use kauditui::query::{AlertRule, Alerted, Context};
+
+/// Every marked row has a part in an alert of the last rule, which is of severity high.
+fn alerts(marks: &BTreeSet<EventId>) -> Alerted {
+    let rule = |id: &str, title: &str, severity| AlertRule {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        severity,
+        is_told: true,
+    };
+    Alerted {
+        rules: vec![
+            rule("r-0", "A pod was seen", 0),
+            rule("r-1", "An odd request", 2),
+            rule("r-2", "A bad deed", 3),
+        ],
+        members: marks.iter().map(|id| (*id, 2)).collect(),
+        ..Alerted::default()
+    }
+}
 
 /// What questions mean besides their words, as the model has it.
 fn context(marks: &BTreeSet<EventId>, is_revealed: bool) -> Context {
@@ -32,6 +51,7 @@ fn context(marks: &BTreeSet<EventId>, is_revealed: bool) -> Context {
         zone: TimeZoneChoice::Utc,
         sources: sources.collect(),
         marks: Arc::new(marks.clone()),
+        alerts: Arc::new(alerts(marks)),
         revealed: is_revealed,
     }
 }

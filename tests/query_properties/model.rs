@@ -128,6 +128,7 @@ fn field_passes(field: FieldName, asked: Asked<'_>, row: Row<'_>) -> bool {
         },
         FieldName::Level => asked.is_word(record.level.name()),
         FieldName::Stage => asked.is_word(record.stage.name()),
+        FieldName::Log => asked.is_word("kube"),
         FieldName::AuditId => audit_id_is(asked, &record.audit_id),
         FieldName::Credential if asked.is_absence() => record.credential.is_empty(),
         FieldName::Credential => asked.is(&record.credential) || asked.is(&record.issued_credential),
@@ -142,6 +143,16 @@ fn field_passes(field: FieldName, asked: Asked<'_>, row: Row<'_>) -> bool {
         FieldName::At => {
             let (from, length) = moment(asked.text());
             (from..from + length).contains(&record.stage_time)
+        }
+        FieldName::Alert => {
+            let asked_for = asked.text().to_lowercase();
+            match asked_for.as_str() {
+                "no" | "none" => !row.is_marked,
+                // Every alert there is is of severity high, by one rule.
+                "yes" | "*" | "high" | ">=medium" | ">=high" | "r-2" => row.is_marked,
+                "<high" | "low" | "critical" | "r-1" => false,
+                _ => row.is_marked && asked.is_in("A bad deed"),
+            }
         }
         FieldName::Mark => row.is_marked == asked.text().eq_ignore_ascii_case("yes"),
         FieldName::Deprecated => asked.is(&record.deprecated),
@@ -193,6 +204,7 @@ pub fn values(field: FieldName, row: Row<'_>) -> Vec<String> {
         FieldName::Command => record.query.command,
         FieldName::Level => record.level.name(),
         FieldName::Stage => record.stage.name(),
+        FieldName::Log => "kube",
         FieldName::AuditId => &record.audit_id,
         FieldName::Credential => &record.credential,
         FieldName::TokenPod => &record.token_pod,
@@ -204,6 +216,7 @@ pub fn values(field: FieldName, row: Row<'_>) -> Vec<String> {
         | FieldName::Since
         | FieldName::Until
         | FieldName::At
+        | FieldName::Alert
         | FieldName::Mark
         | FieldName::Text => return Vec::new(),
     };

@@ -77,10 +77,12 @@ pub fn texts(field: FieldName, record: &Record) -> Vec<String> {
         FieldName::Code
         | FieldName::Kind
         | FieldName::Is
+        | FieldName::Alert
         | FieldName::Mark
         | FieldName::Decision
         | FieldName::Level
         | FieldName::Stage
+        | FieldName::Log
         | FieldName::Duration
         | FieldName::Since
         | FieldName::Until

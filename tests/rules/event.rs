@@ -26,7 +26,7 @@ impl AuditEvent {
         let (username, agent, uri) = (text("/user/username"), text("/userAgent"), text("/requestURI"));
         let address =
             event.pointer("/sourceIPs").and_then(Value::as_array).and_then(|all| all.last()).cloned();
-        let patched = patched(&event);
+        let (patched, removed) = (patched(&event), removed(&event));
         let objects = ["requestObject", "responseObject"].into_iter().filter_map(|body| event.get(body));
         let containers: Vec<Value> = objects.chain(&patched).flat_map(containers).cloned().collect();
 
@@ -49,8 +49,43 @@ impl AuditEvent {
         if !patched.is_empty() {
             fields.insert("patched".to_owned(), json!(patched));
         }
+        if !removed.is_empty() {
+            fields.insert("removed".to_owned(), json!(removed));
+        }
         AuditEvent(event)
     }
+}
+
+/// The paths of what a patch takes away.
+fn removed(event: &Value) -> Vec<String> {
+    fn below(value: &Value, path: &[&str], found: &mut Vec<String>) {
+        match value {
+            Value::Null => found.push(path.join(".")),
+            Value::Object(members) if members.get("$patch") == Some(&json!("delete")) => {
+                found.push(path.join("."));
+            }
+            Value::Object(members) => {
+                members
+                    .iter()
+                    .for_each(|(key, value)| below(value, &[path, &[key.as_str()]].concat(), found));
+            }
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    match event.get("requestObject") {
+        _ if event["verb"] != "patch" => {}
+        Some(Value::Array(operations)) => {
+            let gone = operations.iter().filter(|operation| {
+                operation["op"] == "remove" || operation.get("value").is_some_and(Value::is_null)
+            });
+            let paths = gone.filter_map(|operation| operation["path"].as_str()?.strip_prefix('/'));
+            found.extend(paths.map(|path| path.replace('/', ".").replace("~1", "/").replace("~0", "~")));
+        }
+        Some(body @ Value::Object(_)) => below(body, &[], &mut found),
+        _ => {}
+    }
+    found
 }
 
 /// Containers of every sort in the pod or template that an object describes.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use kauditui::detect::{Correlator, Engine, RuleSet};
+use kauditui::detect::{Correlator, Engine, ProblemKind, RuleSet};
 use kauditui::format::{Marks, Reader, Sink, Unreadable};
 use kauditui::model::{Event, SourceId};
 use kauditui::store::{Segment, SegmentBuilder};
@@ -49,16 +49,17 @@ fn set_off(engine: &Arc<Engine>, events: &[Value]) -> BTreeSet<String> {
 #[test]
 fn the_pack_loads_without_a_complaint() {
     let (rules, problems) = RuleSet::load(true, &[]);
-    assert!(problems.is_empty(), "{problems:#?}");
+    let waiting = problems.iter().filter(|problem| problem.kind == ProblemKind::Waiting).count();
+    assert_eq!(waiting, problems.len(), "{problems:#?}");
     let written =
         pack::files().into_iter().map(|file| file.rules.rules.len() + file.rules.correlations.len());
-    assert_eq!(rules.rules().len(), written.sum::<usize>());
+    assert_eq!(rules.rules().len() + waiting, written.sum::<usize>());
 }
 
 #[test]
 fn each_rule_judges_its_events_alike_in_our_engine() {
     let mut wrong = Vec::new();
-    for file in pack::files() {
+    for file in pack::files().into_iter().filter(|file| !file.needs_more()) {
         let path =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/rules").join(format!("{}.yml", file.name));
         let (rules, problems) = RuleSet::parse(&path, &fs::read_to_string(&path).expect("a readable file"));

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rsigma_eval::{CorrelationAction, CorrelationConfig, CorrelationEngine, EvaluationResult};
-use rsigma_parser::{Level, SigmaCollection, parse_sigma_yaml};
+use rsigma_parser::{Level, SigmaCollection, SigmaRule, parse_sigma_yaml};
 use serde_json::Value;
 
 use crate::event::AuditEvent;
@@ -81,6 +81,16 @@ fn is_called(reference: &str, id: Option<&str>, name: Option<&str>) -> bool {
 }
 
 impl RuleFile {
+    /// Whether it needs what no engine has that sees one event after the other: what is known of other requests, or a
+    /// list of the user's.
+    pub fn needs_more(&self) -> bool {
+        let needs_state = |rule: &SigmaRule| {
+            rule.custom_attributes.get("kauditui").is_some_and(|own| own.get("state").is_some())
+        };
+        let needs_list = |rule: &SigmaRule| format!("{:?}", rule.detection).contains("Expand");
+        self.rules.rules.iter().any(|rule| needs_state(rule) || needs_list(rule))
+    }
+
     /// Ids of what only feeds a correlation: Sigma's `generate` is false unless it is said.
     pub fn silent(&self) -> BTreeSet<String> {
         let counting = self.rules.correlations.iter().filter(|correlation| !correlation.generate);
@@ -112,7 +122,7 @@ impl Pack {
         });
         let mut silent = BTreeSet::new();
         let mut all = SigmaCollection::new();
-        for file in files {
+        for file in files.iter().filter(|file| !file.needs_more()) {
             all.rules.extend(file.rules.rules.iter().cloned());
             all.correlations.extend(file.rules.correlations.iter().cloned());
             all.filters.extend(file.rules.filters.iter().cloned());

@@ -48,11 +48,9 @@ impl super::Histogram {
         self.unranged.as_ref().is_some_and(|unranged| !unranged.view.is_complete())
     }
 
-    /// Goes on until `more` says no.
-    pub(crate) fn work(&mut self, store: &Store, more: impl FnMut() -> bool) {
-        if let Some(unranged) = &mut self.unranged {
-            unranged.view.advance(store, more);
-        }
+    /// Goes on until `more` says no. Returns whether nothing is left to look at.
+    pub(crate) fn work(&mut self, store: &Store, more: impl FnMut() -> bool) -> bool {
+        self.unranged.as_mut().is_none_or(|unranged| unranged.view.advance(store, more))
     }
 }
 

@@ -284,3 +284,58 @@ fn what_cannot_be_correlated_is_refused() {
         assert!(!rules.rules()[0].feeds_only, "a refused correlation feeds on nothing");
     }
 }
+
+#[test]
+fn requests_of_one_moment_may_be_a_sequence() {
+    let ordered = || rules("    type: temporal_ordered\n    rules: [read, write]\n    timespan: 10s\n");
+    for names in ["ab", "cd", "ef", "gh", "ij"] {
+        let (first, second) = names.split_at(1);
+        let requests = events(&[(100, "update", "alice", first), (100, "get", "alice", second)]);
+        assert_eq!(findings(ordered(), &requests).len(), 1);
+    }
+}
+
+#[test]
+fn what_is_not_there_is_not_counted() {
+    let count = rules(
+        "    type: value_count\n    rules: [read]\n    timespan: 10s\n    condition: {field: objectRef.subresource, gte: 2}\n",
+    );
+    let mut requests = events(&[(100, "get", "a", ""), (101, "get", "a", ""), (102, "get", "a", "")]);
+    requests[1]["objectRef"]["subresource"] = json!("log");
+    assert!(findings(count, &requests).is_empty(), "one value, and requests without any");
+}
+
+#[test]
+fn aliases_may_call_a_rule_by_either_name() {
+    for called in ["read", "r-read"] {
+        let correlation = rules(&format!(
+            "    type: temporal\n    rules: [read, write]\n    timespan: 10s\n    group-by: [who]\n    aliases:\n        who: {{{called}: user.username, r-write: objectRef.name}}\n"
+        ));
+        let requests = events(&[(100, "get", "bob", "x"), (101, "update", "carol", "bob")]);
+        assert_eq!(findings(correlation, &requests), [(100, 101, 2, "bob".to_owned())], "{called}");
+    }
+}
+
+#[test]
+fn a_condition_over_no_rule_is_refused() {
+    let text = format!(
+        "{RULES}title: C\nid: c\ncorrelation:\n    type: temporal\n    rules: [read]\n    timespan: 10s\n    condition: all of x*\n"
+    );
+    let (rules, problems) = RuleSet::parse("test.yml".as_ref(), &text);
+    assert_eq!((rules.rules().len(), problems.len()), (2, 1), "{problems:?}");
+}
+
+#[test]
+fn a_long_episode_names_its_newest_events() {
+    let count =
+        rules("    type: event_count\n    rules: [read]\n    timespan: 10s\n    condition: {gte: 3}\n");
+    let requests: Vec<(i64, &str, &str, &str)> = (0..300).map(|second| (second, "get", "a", "")).collect();
+    let segment = segment(&events(&requests));
+    let engine = Arc::new(count);
+    let mut correlator = Correlator::new(Arc::clone(&engine));
+    correlator.take(0, &segment, &engine.hits(&segment, 0..segment.rows()));
+    let found = correlator.findings();
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].events.len(), found[0].count), (100, 10));
+    assert_eq!((found[0].events[0].row(), found[0].events[99].row()), (0, 299));
+}

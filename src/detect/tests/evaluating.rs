@@ -234,3 +234,42 @@ fn hostile_events_are_judged_as_far_as_they_go() {
     assert_eq!(segment.rows(), 1);
     assert!(engine.hits(&segment, 0..1).is_empty());
 }
+
+#[test]
+fn odd_values_hide_nothing_in_a_patch() {
+    let deep = format!("{}1{}", "[".repeat(300), "]".repeat(300));
+    let whole = event(json!({"requestObject": {"spec": {"hostPID": true}, "x": "ODD"}})).to_string();
+    for odd in [r#""\ud800""#, "1e999", &deep] {
+        let segment = segment_of(&whole.replace(r#""ODD""#, odd));
+        let engine = engine(&line("requestObject.spec.hostPID: true"));
+        assert_eq!(engine.hits(&segment, 0..1).len(), 1, "{odd}");
+    }
+}
+
+#[test]
+fn keys_may_be_escaped() {
+    let whole = event(json!({"requestObject": {"labels": {"pod-security.kubernetes.io/enforce": "none"}}}))
+        .to_string();
+    let engine = engine(&line("requestObject.labels.pod-security.kubernetes.io/enforce: none"));
+    for escaped in ["io/enforce", r"io\/enforce", r"io/\u0065nforce"] {
+        let segment = segment_of(&whole.replace("io/enforce", escaped));
+        assert_eq!(engine.hits(&segment, 0..1).len(), 1, "{escaped}");
+    }
+}
+
+#[test]
+fn fields_with_very_many_values_can_be_compared() {
+    let containers: Vec<Value> = (0..20_000)
+        .map(|number| json!({"name": format!("n{number}"), "image": format!("i{number}")}))
+        .collect();
+    let event = event(json!({"requestObject": {"spec": {"containers": containers}}}));
+    for (selection, expected) in [
+        ("any_container.name|fieldref: any_container.image", false),
+        ("any_container.name|fieldref: any_container.name", true),
+        ("any_container.name|contains|fieldref: any_container.image", false),
+        ("any_container.name|expand: '%any_container.name%'", true),
+        ("any_container.name|expand: '%any_container.image%'", false),
+    ] {
+        assert_eq!(matches(&line(selection), &event), expected, "{selection}");
+    }
+}

@@ -1,11 +1,12 @@
 //! Files with rules of all kinds, good and bad.
 
 use std::fs;
+use std::sync::Arc;
 
 use serde_json::json;
 
 use super::{event, line, matches, rule, segment};
-use crate::detect::{ProblemKind, RuleSet, Severity};
+use crate::detect::{Correlator, ProblemKind, RuleSet, Severity};
 
 fn parse(text: &str) -> (RuleSet, Vec<crate::detect::LoadProblem>) {
     RuleSet::parse("rules/x.yml".as_ref(), text)
@@ -119,7 +120,7 @@ fn a_folder_replaces_built_in_rules_and_reads_all_it_can() {
     assert_eq!(own.rules().len(), 2);
     assert_eq!(problems.len(), 1);
     let (builtin, problems) = RuleSet::load(true, &[]);
-    assert!(problems.is_empty(), "{problems:?}");
+    assert!(problems.iter().all(|problem| problem.kind == ProblemKind::Waiting), "{problems:?}");
     if let Some(replaced) = builtin.rules().iter().find(|rule| !rule.is_correlation) {
         let text = titled(&replaced.id, CREATE);
         fs::write(folder.path().join("own.yml"), text).expect("a file");
@@ -128,6 +129,44 @@ fn a_folder_replaces_built_in_rules_and_reads_all_it_can() {
         let own = both.rules().iter().find(|rule| rule.id == replaced.id).expect("the rule");
         assert!(!own.origin.builtin);
     }
+}
+
+#[test]
+fn rules_wait_for_the_lists_that_they_ask_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        fs::create_dir_all(folder.path().join("lists")).expect("a folder");
+        fs::write(folder.path().join(name), text).expect("a file");
+    };
+    let images = "sigma-version: 3\ndetection: {made: {verb: create}, known: {'any_container[all]': {'image|expand': ['%images%', 'scratch']}}, condition: made and not known}\n";
+    let head = "logsource: {product: kubernetes}\n";
+    write("images.yml", &format!("title: images\n{head}{images}"));
+    let addresses = "detection: {a: {'sourceIP|expand|cidr': '%addresses%'}, condition: a}\n";
+    write("addresses.yml", &format!("title: addresses\n{head}{addresses}"));
+    let load = || RuleSet::load(false, &[folder.path().to_owned()]);
+    let (rules, problems) = load();
+    assert!(rules.rules().is_empty());
+    let told: Vec<(ProblemKind, u32)> = problems.iter().map(|problem| (problem.kind, problem.line)).collect();
+    assert_eq!(told, [(ProblemKind::Waiting, 3), (ProblemKind::Waiting, 4)]);
+    assert!(problems[0].reason.contains("lists/addresses.txt"), "{}", problems[0]);
+    write("lists/addresses.txt", "# Tor\n198.51.100.0/24  # a network\n\n203.0.113.9\n");
+    write("lists/images.txt", "nginx\n*.example.com/*\n");
+    let (rules, problems) = load();
+    assert!(problems.is_empty(), "{problems:?}");
+    let engine = rules.prepare();
+    let hits = |ip: &str, images: [&str; 2]| -> Vec<String> {
+        let containers = json!(images.map(|image| json!({"image": image})));
+        let changes = json!({"sourceIPs": [ip], "requestObject": {"spec": {"containers": containers}}});
+        let segment = segment(&[event(changes)]);
+        let hits = engine.hits(&segment, 0..1);
+        hits.iter().map(|hit| engine.rule(hit.rule).title.clone()).collect()
+    };
+    assert_eq!(hits("203.0.113.9", ["nginx", "r.example.com/a"]), ["addresses"]);
+    assert_eq!(hits("198.51.100.200", ["nginx", "evil"]), ["addresses", "images"]);
+    assert!(hits("203.0.113.8", ["nginx", "scratch"]).is_empty());
+    write("lists/addresses.txt", "# nothing yet\n");
+    let (rules, problems) = load();
+    assert_eq!((rules.rules().len(), problems.len()), (1, 1), "an empty list is none");
 }
 
 #[test]
@@ -153,4 +192,63 @@ fn equal_tests_of_many_rules_are_one() {
     assert_eq!(engine.hits(&segment(&[event(json!({}))]), 0..1).len(), 2);
     let flags = [line("verb|re: A").replace("id: t", "id: u"), line("verb|re|i: A")];
     assert_eq!(super::engine(&flags.join("---\n")).tests.len(), 2, "flags are part of a pattern");
+}
+
+#[test]
+fn what_would_take_the_stack_is_refused() {
+    let rule = |selection: &str, condition: &str| {
+        format!(
+            "title: T\nlogsource: {{product: kubernetes}}\ndetection:\n    s: {selection}\n    condition: {condition}\n"
+        )
+    };
+    for text in [
+        rule("{verb: get}", &format!("{}s", "not ".repeat(16_000))),
+        rule(&format!("{}x{}", "[".repeat(100_000), "]".repeat(100_000)), "s"),
+        rule(&format!("{}x{}", "{a: ".repeat(50_000), "}".repeat(50_000)), "s"),
+    ] {
+        let (rules, problems) = RuleSet::parse("deep.yml".as_ref(), &text);
+        assert!(rules.rules().is_empty());
+        assert_eq!(problems.len(), 1, "{problems:?}");
+    }
+    let (rules, problems) =
+        RuleSet::parse("brackets.yml".as_ref(), &rule("{verb|re: '\\[\\[\\{'}", "not not s"));
+    assert_eq!((rules.rules().len(), problems.len()), (1, 0), "{problems:?}");
+}
+
+#[test]
+fn thousands_of_filters_narrow_a_rule() {
+    let mut text = super::line("verb: create");
+    for number in 0..3_000 {
+        text += &format!(
+            "\n---\ntitle: F{number}\nlogsource: {{product: kubernetes}}\nfilter:\n    rules: any\n    s: {{user.username: u{number}}}\n    condition: not s\n"
+        );
+    }
+    assert!(super::matches(&text, &event(json!({}))));
+    assert!(!super::matches(&text, &event(json!({"user": {"username": "u2999"}}))));
+}
+
+#[test]
+fn long_chains_of_correlations_may_be_written_from_their_end() {
+    let link = |number: usize| {
+        let before = number - 1;
+        format!(
+            "---\ntitle: C{number}\nid: c{number}\ncorrelation: {{type: event_count, rules: [c{before}], timespan: 5m, condition: {{gte: 1}}}}\n"
+        )
+    };
+    let first = super::line("verb: create").replace("id: t", "id: c0");
+    let text: String = std::iter::once(first + "\n").chain((1..=1_000).rev().map(link)).collect();
+    let engine = Arc::new(super::engine(&text));
+    let segment = super::segment(&[event(json!({}))]);
+    let mut correlator = Correlator::new(Arc::clone(&engine));
+    correlator.take(0, &segment, &engine.hits(&segment, 0..1));
+    assert_eq!(correlator.findings().len(), 1_000, "one event goes through all of them");
+}
+
+#[test]
+fn a_filter_of_a_correlation_is_told_to_do_nothing() {
+    let text = super::line("verb: create")
+        + "\n---\ntitle: C\nid: c\ncorrelation: {type: event_count, rules: [t], timespan: 5m, condition: {gte: 1}}\n---\ntitle: F\nlogsource: {product: kubernetes}\nfilter:\n    rules: [c]\n    s: {verb: get}\n    condition: not s\n";
+    let (_, problems) = RuleSet::parse("filter.yml".as_ref(), &text);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].reason.contains("is a correlation"), "{problems:?}");
 }

@@ -183,3 +183,45 @@ fn arrays_hold_for_any_member_and_blocks_for_one() {
     );
     assert!(matches(&extended, &event(json!({}))));
 }
+
+#[test]
+fn what_has_no_end_is_refused() {
+    let refused = |selection: &str| {
+        let (rules, problems) = RuleSet::parse("test.yml".as_ref(), &line(selection));
+        rules.rules().is_empty() && problems.len() == 1
+    };
+    let list = |count: usize, value: &str| {
+        let values: Vec<String> = (0..count).map(|number| format!("'{value}{number}'")).collect();
+        values.join(", ")
+    };
+    assert!(refused("objectRef.name|base64|contains: ''"), "every text has the encoding of nothing in it");
+    assert!(refused("objectRef.name|base64offset|contains: ''"));
+    assert!(refused(&format!("objectRef.name|windash: [{}]", list(400, "-a -b -c -d"))));
+    assert!(refused(&format!("objectRef.name|re: [{}]", list(2_001, "a."))));
+    assert!(refused(r"objectRef.name|re: '\w{1000}'"));
+    assert!(!refused(&format!("objectRef.name: [{}]", list(50_000, "n"))));
+}
+
+#[test]
+fn long_lists_mean_what_short_ones_do() {
+    let mut values: Vec<String> = (0..100).map(|number| format!("Name-{number}")).collect();
+    values.extend(["WEB".to_owned(), "x*".to_owned(), "7".to_owned()]);
+    for (modifier, name, expected) in [
+        ("", "web", true),
+        ("", "NAME-99", true),
+        ("", "name-100", false),
+        ("", "xyz", true),
+        ("", "7", true),
+        ("|cased", "web", false),
+        ("|cased", "WEB", true),
+        ("|neq", "web", false),
+        ("|neq", "other", true),
+        ("|contains", "a name-5 b", true),
+    ] {
+        let selection = format!("objectRef.name{modifier}: {values:?}");
+        let event = event(json!({"objectRef": {"name": name}}));
+        assert_eq!(matches(&line(&selection), &event), expected, "{modifier} {name}");
+    }
+    let absent = line(&format!("objectRef.subresource: {:?}", [values, vec![String::new()]].concat()));
+    assert!(matches(&absent, &event(json!({}))), "the empty text is met by absence");
+}

@@ -13,6 +13,7 @@
 //!
 //! What kind it is, is told by the members beside the text; their order is any.
 
+use super::super::fields::find_text;
 use super::super::members::Members;
 use super::{Envelope, Inner, Take, container, elastic, journald};
 
@@ -55,6 +56,17 @@ struct Seen {
     cloud_watch: bool,
     journal: bool,
     is_line_max: bool,
+    level: bool,
+    msg: bool,
+}
+
+impl Seen {
+    /// Whether this is the line of a controller (see [`super::super::controller`]) that nobody wrapped: then further
+    /// members are its own, whatever they hold.
+    fn is_of_a_controller(&self) -> bool {
+        let wrapped = [self.date, self.at_timestamp, self.kubernetes, self.labels, self.source_type];
+        self.level && self.msg && !wrapped.contains(&true) && !self.cloud_watch && !self.journal
+    }
 }
 
 impl Fields<'_> {
@@ -95,6 +107,8 @@ impl Fields<'_> {
     pub(super) fn note(&mut self, key: &[u8]) {
         match key {
             b"time" => self.seen.time = true,
+            b"level" => self.seen.level = true,
+            b"msg" => self.seen.msg = true,
             b"date" => self.seen.date = true,
             b"@timestamp" => self.seen.at_timestamp = true,
             b"timestamp" => self.seen.timestamp = true,
@@ -124,9 +138,10 @@ impl Fields<'_> {
         let seen = &self.seen;
         let holds_object = text.trim_ascii_start().starts_with(b"{");
         let is_sound = is_complete || (self.is_cut && holds_object);
-        if !is_sound {
+        if !is_sound || (seen.is_of_a_controller() && self.stream.is_empty()) {
             return false;
         }
+        let holds_line = holds_object || find_text(&text) == Some(0);
         match name {
             // What kind it is would stand behind the cut.
             _ if self.is_cut => take(Envelope::JsonField, Inner::Message(&text)),
@@ -136,7 +151,7 @@ impl Fields<'_> {
             Name::Log if seen.time || !self.stream.is_empty() => {
                 take(Envelope::Docker, container::docker(&self.stream, &text));
             }
-            Name::JournalMessage if seen.journal || holds_object => {
+            Name::JournalMessage if seen.journal || holds_line => {
                 take(Envelope::Journald, journald::entry(&text, seen.is_line_max));
             }
             Name::Line if seen.labels || seen.timestamp => take(Envelope::Loki, Inner::Message(&text)),
@@ -144,8 +159,8 @@ impl Fields<'_> {
             Name::Message if seen.source_type => take(Envelope::Vector, Inner::Line(&text)),
             Name::Message if seen.cloud_watch => take(Envelope::CloudWatch, Inner::Message(&text)),
             // Programs of all kinds log a message: only one that can hold an event is one of ours.
-            Name::Message if seen.at_timestamp && holds_object => take(Envelope::Elastic, Inner::Line(&text)),
-            _ if holds_object => take(Envelope::JsonField, Inner::Line(&text)),
+            Name::Message if seen.at_timestamp && holds_line => take(Envelope::Elastic, Inner::Line(&text)),
+            _ if holds_line => take(Envelope::JsonField, Inner::Line(&text)),
             _ => return false,
         }
         true

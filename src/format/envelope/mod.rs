@@ -1,4 +1,5 @@
-//! What log shippers and cloud providers wrap around audit events, told by its content and taken off layer by layer.
+//! What log shippers and cloud providers wrap around audit events and the lines of controllers, told by its content and
+//! taken off layer by layer.
 //!
 //! One file a family. [`text`] takes off what stands before an event on its line (CRI, journald, syslog, names of
 //! nodes and pods), [`open`] what an event is a part of (JSON documents). Both hand what is inside to a callback, as
@@ -22,8 +23,6 @@ mod opentelemetry;
 mod parts;
 mod rewrite;
 mod text;
-
-use std::fmt;
 
 use super::members::Members;
 pub(super) use parts::{Added, Parts};
@@ -144,14 +143,6 @@ impl Wrapping {
             *free = Some(layer);
         }
         self
-    }
-}
-
-/// `kube audit`, and what it is in: `kube audit in Fluent Bit records in CRI lines`.
-impl fmt::Display for Wrapping {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("kube audit")?;
-        self.layers().try_for_each(|layer| write!(f, " in {}", layer.name()))
     }
 }
 

@@ -13,13 +13,14 @@
 //! | `[0] tag: [[1717692686.0, {}], {"log"=>"{…}"}]` | Fluent Bit's output `stdout` |
 //! | `node-1 {…}` | `oc adm node-logs` |
 //!
-//! But for the CRI's these are only taken for what they look like if the beginning of a JSON object follows, or the
-//! rest of one that was begun: any text could begin like this.
+//! But for the CRI's these are only taken for what they look like if the beginning of a JSON object or of a
+//! controller's line follows, or the rest of one that was begun: any text could begin like this.
 
 use super::super::cursor::Cursor;
+use super::super::fields::find_text;
 use super::{Envelope, Inner, container, journald};
 
-/// How far into a line its JSON may begin.
+/// How far into a line its JSON or text may begin.
 const LONGEST_PREFIX: usize = 512;
 
 /// Takes off what stands before the event on a line. `has_begun` tells whether a line of a stream was begun, so that
@@ -43,10 +44,9 @@ pub(in super::super) fn take_off<'a>(
     if let Some(text) = printed_by_fluent_bit(line) {
         return Some((Envelope::FluentBit, Inner::Line(text)));
     }
-    let object = memchr::memmem::find(&line[..line.len().min(LONGEST_PREFIX)], b"{\"");
-    if let Some(object) = object.filter(|at| *at > 0) {
-        let (before, text) = line.split_at(object);
-        if let Some(printed) = printed_by_journald(before).filter(|printed| printed.length == object) {
+    if let Some(start) = beginning(line) {
+        let (before, text) = line.split_at(start);
+        if let Some(printed) = printed_by_journald(before).filter(|printed| printed.length == start) {
             return Some((Envelope::Journald, journald::printed(printed.stream, text)));
         }
         return kind(before).map(|envelope| (envelope, Inner::Line(text)));
@@ -56,7 +56,13 @@ pub(in super::super) fn take_off<'a>(
         .then(|| (Envelope::Journald, journald::printed(printed.stream, &line[printed.length..])))
 }
 
-/// What stands before the JSON on a line.
+/// Where the JSON of a line begins, or the text of a controller.
+fn beginning(line: &[u8]) -> Option<usize> {
+    let object = memchr::memmem::find(&line[..line.len().min(LONGEST_PREFIX)], b"{\"");
+    object.into_iter().chain(find_text(line)).min()
+}
+
+/// What stands before the JSON or text on a line.
 fn kind(before: &[u8]) -> Option<Envelope> {
     if before.first() == Some(&b'<') {
         return is_syslog(before).then_some(Envelope::Syslog);

@@ -3,8 +3,8 @@
 use super::super::envelope::{self, Added, Envelope, Inner, MAX_LAYERS};
 use super::super::outcome::{Marks, Sink, Unreadable};
 use super::super::{NoEvent, kube, with_event};
-use super::Reader;
-use crate::model::{Event, Micros};
+use super::{Reader, controller_of};
+use crate::model::{Event, LogKind, Micros};
 
 /// Docker splits lines into parts of this many bytes (moby, daemon/logger/copier.go, `defaultBufSize`).
 const DOCKER_PART: usize = 16 << 10;
@@ -86,18 +86,23 @@ impl Reader {
             Added::GivenUp(text) => sink.unreadable(Unreadable::TooLong, &text),
         }
     }
-}
 
-/// Hands out every item of an `EventList`.
-pub(super) fn items(list: &[u8], sink: &mut dyn Sink) {
-    let mut sink = Within { envelope: Envelope::EventList, is_rewritten: false, sink };
-    envelope::event_list::each_item(list, |item| {
-        match with_event(item, |event, marks| sink.event(event, item, marks)) {
-            Ok(()) => {}
-            Err(NoEvent::Broken) => sink.unreadable(Unreadable::CutShort, item),
-            Err(NoEvent::List | NoEvent::Other) => sink.unreadable(Unreadable::NotAnAuditEvent, item),
-        }
-    });
+    /// Hands out every item of an `EventList`.
+    pub(super) fn items(&mut self, list: &[u8], sink: &mut dyn Sink) {
+        let mut sink = Within { envelope: Envelope::EventList, is_rewritten: false, sink };
+        envelope::event_list::each_item(list, |item| {
+            let read = with_event(item, |event, marks| {
+                self.after = controller_of(event);
+                sink.event(event, item, marks);
+            });
+            match read {
+                Ok(()) => {}
+                Err(NoEvent::Chatter(chatter)) => self.chatter(chatter, &mut sink),
+                Err(NoEvent::Broken) => sink.unreadable(Unreadable::CutShort, item),
+                Err(NoEvent::List | NoEvent::Other) => sink.unreadable(Unreadable::NotAnAuditEvent, item),
+            }
+        });
+    }
 }
 
 /// Tells the sink what was taken off an event.
@@ -117,6 +122,10 @@ impl Sink for Within<'_> {
 
     fn unreadable(&mut self, kind: Unreadable, text: &[u8]) {
         self.sink.unreadable(kind, text);
+    }
+
+    fn chatter(&mut self, log: Option<LogKind>, time: Option<Micros>) {
+        self.sink.chatter(log, time);
     }
 
     fn passed_over(&mut self, stage_time: Micros) {

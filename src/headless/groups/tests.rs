@@ -310,7 +310,7 @@ fn a_row_tells_of_each_field_what_grouping_by_it_tells() {
             let row = Row::new(&store, EventId::new(number, at), true, None).unwrap();
             let value = row.value(info.field, "audit.log").replace(", ", ",");
             assert_eq!(value, keys.text(at), "{}", info.name);
-            let always = matches!(info.field, FieldName::Kind | FieldName::Source);
+            let always = matches!(info.field, FieldName::Kind | FieldName::Source | FieldName::Log);
             assert_eq!(value.is_empty(), at == 1 && !always, "{}", info.name);
         }
         let key = heading(&Column::Target(Target::Field(info.field))).key;

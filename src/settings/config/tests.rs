@@ -36,10 +36,26 @@ fn load(
 }
 
 #[test]
+fn folders_of_rules_count_from_the_file() {
+    let path = Path::new("/etc/kauditui/config.toml");
+    let config = ConfigFile::parse(path, b"rules = ['rules', '/srv/rules']").unwrap();
+    assert_eq!(config.rules, [PathBuf::from("/etc/kauditui/rules"), PathBuf::from("/srv/rules")]);
+    for (wrong, message) in [
+        ("rules = 'mine'", "c.toml:1:9: rules is a list of folders, not a string"),
+        ("rules = [1]", "c.toml:1:10: each of rules is a path in quotes, not an integer"),
+        ("rules = ['']", "c.toml:1:10: a folder without a name"),
+    ] {
+        let (told, tip) = told(wrong);
+        assert_eq!(told, message);
+        assert!(tip.contains("rules = ["), "{tip}");
+    }
+}
+
+#[test]
 fn every_key_is_understood() {
     let config = parse(
         "\u{feff}memory = '1g' # comment\r\nthreads = 0x1_0\ntime = \"local\"\nascii = true\nrotated = false\n\
-         [filters]\nz-2 = 'user:\"a b\"'\nA_b = \"\"\"\nverb:delete\n\"\"\"\n",
+         rules = ['mine', \"/srv/rules\"]\nbuiltin_rules = false\nbell = true\nstate = 'seen.json'\n[filters]\nz-2 = 'user:\"a b\"'\nA_b = \"\"\"\nverb:delete\n\"\"\"\n",
     );
     let filters = [("z-2", "user:\"a b\""), ("A_b", "verb:delete\n")];
     assert_eq!(
@@ -50,6 +66,10 @@ fn every_key_is_understood() {
             zone: Some(TimeZoneChoice::Local),
             ascii: Some(true),
             rotated: Some(false),
+            bell: Some(true),
+            state: Some(PathBuf::from("seen.json")),
+            rules: vec![PathBuf::from("mine"), PathBuf::from("/srv/rules")],
+            builtin_rules: Some(false),
             filters: filters.map(|(name, text)| (name.to_owned(), text.to_owned())).into(),
         },
         "filters in the order of the file"
@@ -67,7 +87,22 @@ fn the_example_says_the_defaults_and_has_filters() {
     let names: Vec<&str> = config.filters.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["deletions", "forbidden", "shells", "secrets-read"]);
     for key in SETTINGS {
-        assert!(EXAMPLE.lines().any(|line| line.starts_with(&format!("{key} = "))), "{key} has no example");
+        // What is off unless asked for stands behind a mark.
+        let shows = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
+        assert!(EXAMPLE.lines().any(shows), "{key} has no example");
+    }
+}
+
+#[test]
+fn a_path_counts_from_the_folder_of_the_file() {
+    let state = |text: &str| {
+        let config = ConfigFile::parse(Path::new("/etc/kauditui/config.toml"), text.as_bytes());
+        config.map(|config| config.state)
+    };
+    assert_eq!(state("state = 'seen.json'").unwrap(), Some(PathBuf::from("/etc/kauditui/seen.json")));
+    assert_eq!(state("state = '/var/seen.json'").unwrap(), Some(PathBuf::from("/var/seen.json")));
+    for wrong in ["state = ''", "state = true"] {
+        assert!(state(wrong).is_err_and(|error| error.to_string().contains("a path in quotes")), "{wrong}");
     }
 }
 
@@ -120,7 +155,8 @@ fn a_file_that_cannot_be_read_is_an_error_with_a_way_out() {
 
 #[test]
 fn unknown_keys_name_what_is_known_and_near() {
-    let known = "known here are memory, threads, time, ascii, rotated and the table [filters]";
+    let known = "known here are memory, threads, time, ascii, rotated, rules, builtin_rules, state, bell and the \
+                 table [filters]";
     for (text, message, tip) in [
         ("ascii = true\n\n  thread = 2", "c.toml:3:3: unknown key 'thread'", "did you mean threads? "),
         ("[filter]\na = 'x'", "c.toml:1:2: unknown key 'filter'", "did you mean filters? "),

@@ -5,6 +5,7 @@ use super::refusal::{Refusal, Refused};
 use super::roles::minimal_roles;
 use super::user::refusals;
 use super::webhook::{WebhookEffect, webhook_effects};
+use crate::model::LogKind;
 use crate::text::fit_end;
 use crate::trace::manifest::masked;
 use crate::trace::tell::request_in_words;
@@ -16,6 +17,9 @@ const LONGEST_PATCH: usize = 600;
 /// The decision, who made it possible, what webhooks did, and what would allow a request that RBAC refused. The
 /// request's event must have been read.
 pub fn request_access(log: &Log<'_>, request: &Request) -> Vec<Told> {
+    if request.log != LogKind::Kube {
+        return Vec::new();
+    }
     let mut told = vec![Told::heading("decision")];
     let allowed = Allowed::of(log, request);
     if let Some(allowed) = &allowed {

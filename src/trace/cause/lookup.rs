@@ -26,7 +26,7 @@ pub(super) fn last_before(
 }
 
 /// All requests that name an object, in time order; writes are picked by whoever asks.
-pub(super) fn writes_of(log: &Log<'_>, key: &ObjectKey) -> Vec<EventId> {
+pub(in crate::trace) fn writes_of(log: &Log<'_>, key: &ObjectKey) -> Vec<EventId> {
     if key.name.is_empty() {
         return Vec::new();
     }

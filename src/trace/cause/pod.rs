@@ -108,6 +108,7 @@ fn collection_deleted(log: &Log<'_>, request: &Request) -> Option<Cause> {
         because: format!("all {} there were deleted", request.object.resource),
         evidence: if listed { "responseObject.items" } else { "namespace and time" }.to_owned(),
         request: deletion,
+        git: None,
     })
 }
 
@@ -149,7 +150,8 @@ pub(super) fn by_node_lifecycle(log: &Log<'_>, request: &Request) -> Option<Step
         (_, true) => (Certainty::Certain, "was tainted", format!("{how}; spec.taints with effect NoExecute")),
         _ => (Certainty::Likely, "was changed", format!("{how}; then time")),
     };
-    Some(found(Cause { request: change, certainty, because: format!("its node {node} {because}"), evidence }))
+    let because = format!("its node {node} {because}");
+    Some(found(Cause { request: change, certainty, because, evidence, git: None }))
 }
 
 /// On which node a pod was, and what says so: its binding, or at any level the kubelet that reported on it.

@@ -3,11 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::HashMap;
 use serde_json::Value;
 
-use super::{Deed, Effect, Follows, MOST, WINDOW, Walk, shortly};
-use crate::model::{ActorKind, EventId, Grant, actor_kind, is_write_verb, tool};
-use crate::store::Field;
+use super::{Deed, Effect, Follows, MOST, MOST_ALLOWED, WINDOW, Walk, shortly};
+use crate::model::{ActorKind, EventId, Grant, actor_kind, is_dry_run, is_write_verb, tool};
+use crate::store::{Field, Store, Symbol};
 use crate::trace::access::reads_are_logged;
 use crate::trace::certificate;
 use crate::trace::finding::Certainty;
@@ -96,6 +97,7 @@ impl Walk<'_, '_> {
                 evidence: evidence.to_owned(),
                 effects: self.nested(&requests, depth),
                 requests,
+                further: 0,
             })
             .collect()
     }
@@ -115,27 +117,17 @@ impl Walk<'_, '_> {
         let allowed = requests_where(self.log.store, &[], Field::DecisionReason, |reason| {
             Grant::parse(reason).is_some_and(|grant| grant.binding_kind == kind && grant.binding == wanted)
         });
-        let mut by_user: BTreeMap<String, Vec<EventId>> = BTreeMap::new();
         // Being allowed is no consequence: what was done with it may stand elsewhere in the chain as well.
-        for id in allowed {
-            if self.log.store.stage_time(id) < request.time {
-                continue;
-            }
-            if let Some(used) = Request::of(self.log.store, id) {
-                by_user.entry(used.acting_user().to_owned()).or_default().push(id);
-            }
-        }
-        let allowed = by_user.into_iter().map(|(user, requests)| {
-            let writes = requests.iter().filter_map(|id| Request::of(self.log.store, *id));
-            let writes = writes.filter(Request::is_write).count();
-            Effect {
-                deed: Deed::Allowed { user, writes },
-                names: BTreeSet::new(),
-                certainty: Certainty::Certain,
-                evidence: "authorization.k8s.io/reason names the binding".to_owned(),
-                requests,
-                effects: Vec::new(),
-            }
+        let store = self.log.store;
+        let since = allowed.partition_point(|id| store.stage_time(*id) < request.time);
+        let allowed = by_user(store, &allowed[since..]).into_iter().map(|(user, allowed)| Effect {
+            deed: Deed::Allowed { user, writes: allowed.writes },
+            names: BTreeSet::new(),
+            certainty: Certainty::Certain,
+            evidence: "authorization.k8s.io/reason names the binding".to_owned(),
+            further: allowed.count - allowed.first.len(),
+            requests: allowed.first,
+            effects: Vec::new(),
         });
         let mut all: Vec<Effect> = allowed.collect();
         if !reads_are_logged(self.log.store) {
@@ -218,6 +210,51 @@ impl Walk<'_, '_> {
     }
 }
 
+/// What a binding allowed to one user.
+#[derive(Default)]
+struct Allowed {
+    count: usize,
+    writes: usize,
+    /// Those that came first.
+    first: Vec<EventId>,
+}
+
+/// Requests in time order by whom they were allowed to. A binding of all users lets in everything there is: rows are
+/// told apart by their symbols, and no request is read.
+fn by_user(store: &Store, ids: &[EventId]) -> BTreeMap<String, Allowed> {
+    const FIELDS: [Field; 2] = [Field::ImpersonatedUser, Field::User];
+    let mut by_symbols: HashMap<(u32, [Symbol; 2]), Allowed> = HashMap::new();
+    for id in ids {
+        let Some(segment) = store.segment(*id) else { continue };
+        let symbols = FIELDS.map(|field| segment.symbol(field, id.row()));
+        let allowed = by_symbols.entry((id.segment(), symbols)).or_default();
+        allowed.count += 1;
+        let text = |field| segment.string(field, id.row());
+        allowed.writes +=
+            usize::from(is_write_verb(text(Field::Verb)) && !is_dry_run(text(Field::RequestUri)));
+        if allowed.first.len() < MOST_ALLOWED {
+            allowed.first.push(*id);
+        }
+    }
+    let mut users: BTreeMap<String, Allowed> = BTreeMap::new();
+    for allowed in by_symbols.into_values() {
+        let Some((id, segment)) = allowed.first.first().and_then(|id| Some((id, store.segment(*id)?))) else {
+            continue;
+        };
+        let names = FIELDS.map(|field| segment.string(field, id.row()));
+        let name = names.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+        let user = users.entry(name.to_owned()).or_default();
+        user.count += allowed.count;
+        user.writes += allowed.writes;
+        user.first.extend(allowed.first);
+    }
+    for user in users.values_mut() {
+        user.first.sort_by_key(|id| (store.stage_time(*id), *id));
+        user.first.truncate(MOST_ALLOWED);
+    }
+    users
+}
+
 /// Whether a binding's body names an account; `None` where the log holds no body of it.
 fn names_account(binding: &Request, account: &ObjectKey) -> Option<bool> {
     let body = binding.response_object().or_else(|| binding.request_object())?;
@@ -228,4 +265,44 @@ fn names_account(binding: &Request, account: &ObjectKey) -> Option<bool> {
             && text("name") == account.name
             && text("namespace") == account.namespace
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Event, SourceId, Stage};
+    use crate::store::SegmentBuilder;
+
+    #[test]
+    fn of_very_many_requests_the_first_are_told_and_all_are_counted() {
+        let mut store = Store::new();
+        let requests = MOST_ALLOWED as i64 * 3;
+        // Two API servers' logs: each holds every second request of the one user.
+        for source in 0..2 {
+            let mut builder = SegmentBuilder::new(SourceId(source), 0, false);
+            for number in (i64::from(source)..requests).step_by(2) {
+                let (user, impersonated) = if number == 7 { ("admin", "bob") } else { ("alice", "") };
+                let event = Event {
+                    stage: Stage::ResponseComplete,
+                    user: user.into(),
+                    impersonated_user: impersonated.into(),
+                    verb: if number % 10 == 0 { "delete" } else { "get" }.into(),
+                    request_uri: if number % 100 == 0 { "/x?dryRun=All" } else { "/x" }.into(),
+                    stage_time: Some(number),
+                    ..Event::default()
+                };
+                builder.push(&event, b"", false);
+            }
+            store.push(builder.finish(0));
+        }
+        let ids: Vec<EventId> =
+            store.order().chunks().iter().flat_map(|chunk| chunk.ids().to_vec()).collect();
+        let users = by_user(&store, &ids);
+        assert_eq!(users.keys().collect::<Vec<_>>(), ["alice", "bob"]);
+        assert_eq!((users["bob"].count, users["bob"].writes, users["bob"].first.len()), (1, 0, 1));
+        let alice = &users["alice"];
+        assert_eq!((alice.count, alice.writes), (ids.len() - 1, ids.len() / 10 - ids.len() / 100));
+        let of_alice = ids.iter().filter(|id| store.stage_time(**id) != 7).take(MOST_ALLOWED);
+        assert!(alice.first.iter().eq(of_alice), "the first, in time order");
+    }
 }

@@ -62,6 +62,7 @@ impl Walk<'_, '_> {
             certainty,
             evidence: "objectRef.namespace; the requests below".to_owned(),
             requests,
+            further: 0,
             effects: groups,
         }]
     }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::super::markdown::{cell, code};
 use super::stamp;
-use crate::model::{Level, Micros};
+use crate::model::{Level, LogKind, Micros};
 use crate::store::{Store, StoreCounts};
 use crate::text::thousands;
 
@@ -47,11 +47,12 @@ pub struct CoveredFile {
 const MOST_GAPS: usize = 20;
 
 impl Coverage {
-    /// How many records of each audit level are held.
+    /// How many records of API servers' logs are held, by audit level.
     pub fn levels_of(store: &Store) -> Vec<(Level, u64)> {
         let mut levels: BTreeMap<&str, (Level, u64)> = BTreeMap::new();
         for (_, entry) in store.entries() {
-            for facts in entry.segment().all_facts() {
+            let all = entry.segment().all_facts().iter();
+            for facts in all.filter(|facts| facts.log() == LogKind::Kube) {
                 let level = facts.level();
                 levels.entry(level.name()).or_insert((level, 0)).1 += 1;
             }

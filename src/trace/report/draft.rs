@@ -117,7 +117,9 @@ fn backwards(log: &Log<'_>, id: EventId) -> Vec<Told> {
     let (causes, end) = causes(log, &request);
     let origin = causes.last().map_or_else(Vec::new, |first| who(log, &first.request));
     let who = who(log, &request);
-    let chain = Chain { request, who, causes, end, origin, effects: Vec::new(), cut: false };
+    let git = causes.iter().rev().find_map(|cause| cause.git.clone());
+    let clocks = Vec::new();
+    let chain = Chain { request, who, causes, end, git, clocks, origin, effects: Vec::new(), cut: false };
     let mut told = tell::chain(log, &chain);
     // Nothing was looked for, so it must not say that nothing was found.
     told.truncate(told.iter().position(|line| line.label == "set off").unwrap_or(told.len()));

@@ -1,0 +1,100 @@
+//! Dealing with alerts: acknowledging, closing, and muting by a Sigma filter that is shown before it is written.
+
+use super::{App, Effect, Mode, Prompt, PromptKind, menus};
+use crate::detect::{Ack, AckKind, AlertKey, AlertState, MuteScope, mute};
+
+/// The longest note.
+const LONGEST_NOTE: usize = 500;
+
+impl App {
+    /// Asks for a note on the alert under the cursor; one that was dealt with is opened again.
+    pub(super) fn acknowledge_or_take_back(&mut self) -> Vec<Effect> {
+        let Some(alert) = self.selected_alert() else {
+            self.say("put the cursor on an alert".into());
+            return Vec::new();
+        };
+        let key = alert.key.clone();
+        if let AlertState::Done(_) = self.watch.acks.state(alert) {
+            return self.take_back(&key);
+        }
+        self.alert_table.dealing = Some(key);
+        self.mode = Mode::Prompt(Prompt::new(PromptKind::Acknowledge));
+        Vec::new()
+    }
+
+    /// Notes that the alert in question was dealt with.
+    pub(super) fn acknowledge(&mut self, kind: AckKind, note: &str) -> Vec<Effect> {
+        let Some(key) = self.alert_table.dealing.take() else { return Vec::new() };
+        let Some(alert) = self.alert_called(&key) else {
+            self.say_wrong("this alert is gone".into());
+            return Vec::new();
+        };
+        let note: String = note.chars().take(LONGEST_NOTE).collect();
+        let ack = Ack { kind, note, last: alert.last, at: self.now };
+        if !self.watch.acks.set(key.clone(), ack) {
+            self.say_wrong("too many alerts were dealt with; mute what is noise with X".into());
+            return Vec::new();
+        }
+        self.watch.dealt_with(&key);
+        let word = match kind {
+            AckKind::Acknowledged => "acknowledged",
+            AckKind::FalsePositive => "closed as a false positive",
+        };
+        let kept = if self.config.state_file.is_some() { "" } else { " for this session" };
+        self.say(format!("{word}{kept}; x shows what was dealt with, m there takes it back"));
+        self.after_view_change();
+        self.keep_acks()
+    }
+
+    /// Opens the alert in question again.
+    pub(super) fn take_back(&mut self, key: &AlertKey) -> Vec<Effect> {
+        if self.watch.acks.take_back(key) {
+            self.watch.taken_back(key);
+            self.say("open again".into());
+            self.after_view_change();
+        }
+        self.keep_acks()
+    }
+
+    fn keep_acks(&self) -> Vec<Effect> {
+        let Some(path) = &self.config.state_file else { return Vec::new() };
+        vec![Effect::KeepState { path: path.clone(), content: self.watch.acks.to_json() }]
+    }
+
+    /// Shows the filter that would mute the alert in question.
+    pub(super) fn show_mute(&mut self, scope: MuteScope) {
+        let key = self.alert_table.dealing.clone();
+        let alert = key.as_ref().and_then(|key| self.alert_called(key));
+        let Some((board, alert)) = self.watch.board.as_ref().zip(alert) else {
+            return self.say_wrong("this alert is gone".into());
+        };
+        let Some(mute) = mute(board.engine(), alert, scope) else {
+            return self
+                .say_wrong("nothing can be told apart by this: it is masked, or the rule has none".into());
+        };
+        self.mode = Mode::Menu(menus::mute_menu(&mute, self.config.rules_folder.as_deref()));
+        self.alert_table.muting = Some(mute);
+    }
+
+    /// Writes the filter that is shown, or asks where to.
+    pub(super) fn write_mute(&mut self) -> Vec<Effect> {
+        match &self.config.rules_folder {
+            Some(folder) => self.mute_in(Some(folder.clone())),
+            None => {
+                self.mode = Mode::Prompt(Prompt::new(PromptKind::MuteFolder));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Writes the filter that was shown to a folder; without one it counts until the program ends.
+    pub(super) fn mute_in(&mut self, folder: Option<String>) -> Vec<Effect> {
+        let Some(mute) = self.alert_table.muting.take() else { return Vec::new() };
+        if folder.is_none() {
+            self.say("muted until the program ends; --rules DIR names a folder to keep it in".into());
+        }
+        // A folder that is none of the program's rules is not read by it.
+        let is_read = folder.is_some() && folder == self.config.rules_folder;
+        vec![Effect::Mute { folder, file: mute.file, text: mute.text, for_session: !is_read }]
+    }
+}
