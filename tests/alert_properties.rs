@@ -311,7 +311,7 @@ proptest! {
                 continue;
             }
             for rule in (0..engine.rules().len() as u32).map(RuleIndex) {
-                // Of these, the columns say nothing.
+                // Of these, the hits say nothing.
                 if engine.rule(rule).state.is_some() {
                     continue;
                 }

@@ -396,6 +396,17 @@ fn by_application_write(log: &Log<'_>, request: &Request) -> Option<Step> {
     )))
 }
 
+/// The last sync or rollback of an application that was over before a moment and succeeded, as far as Argo CD's log goes
+/// back; with the time at which it began.
+pub(super) fn last_sync(log: &Log<'_>, application: &str, until: Micros) -> Option<(Micros, GitOrigin)> {
+    let lines = lines_within(log, LogKind::ArgoCd, (Micros::MIN, until), |segment, row| {
+        segment.string(Field::Name, row) == application
+    });
+    let of_application = operations(&lines).remove(application)?;
+    let last = of_application.iter().rev().find(|operation| operation.finished.is_some() && !operation.failed)?;
+    Some((last.started, last.origin(application)))
+}
+
 pub(super) fn origin(log: &Log<'_>, line: &Line) -> Step {
     let application = &line.details.subject.name;
     let lines =

@@ -72,6 +72,15 @@ pub(super) fn step(log: &Log<'_>, request: &Request) -> Option<Step> {
     .into_step(log)
 }
 
+/// When a BundleDeployment was deployed last before a moment, as far as Fleet's log goes back.
+pub(super) fn last_sync(log: &Log<'_>, application: &str, until: Micros) -> Option<(Micros, GitOrigin)> {
+    let lines = lines_within(log, LogKind::Fleet, (Micros::MIN, until), |segment, row| {
+        segment.string(Field::Verb, row) == "deploy" && segment.string(Field::Name, row) == application
+    });
+    let line = lines.last()?;
+    Some((line.time, git_of(log, line).0))
+}
+
 /// The commit of a BundleDeployment, and the user who made its GitRepo.
 fn git_of(log: &Log<'_>, line: &Line) -> (GitOrigin, &'static str) {
     let subject = &line.details.subject;

@@ -108,6 +108,19 @@ fn git_of(log: &Log<'_>, line: &Line) -> GitOrigin {
     origin
 }
 
+/// The last reconciliation of a Kustomization or HelmRelease (`namespace/name`) that ended well before a moment, as far as
+/// Flux' log goes back; with the time at which it was over.
+pub(super) fn last_sync(log: &Log<'_>, application: &str, until: Micros) -> Option<(Micros, GitOrigin)> {
+    let (namespace, name) = application.split_once('/')?;
+    let lines = lines_within(log, LogKind::Flux, (Micros::MIN, until), |segment, row| {
+        matches!(segment.string(Field::Verb, row), "apply" | "reconcile" | "install" | "upgrade")
+            && segment.string(Field::Name, row) == name
+            && segment.string(Field::Namespace, row) == namespace
+    });
+    let line = lines.last()?;
+    Some((line.time, git_of(log, line)))
+}
+
 pub(super) fn origin(log: &Log<'_>, line: &Line) -> Step {
     let git = git_of(log, line);
     let at = [&git.commit, &git.revision].into_iter().find(|text| !text.is_empty());
