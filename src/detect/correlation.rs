@@ -200,7 +200,9 @@ impl Correlation {
             return Ok(None);
         };
         let list = |key: &str| -> Option<Vec<&str>> {
-            alert_by.get(key).map_or(Some(Vec::new()), |list| list.as_array()?.iter().map(Value::as_str).collect())
+            alert_by
+                .get(key)
+                .map_or(Some(Vec::new()), |list| list.as_array()?.iter().map(Value::as_str).collect())
         };
         let fields = list("fields").filter(|fields| !fields.is_empty());
         let fields = fields.ok_or("alert_by needs a list of fields")?;
@@ -215,7 +217,8 @@ impl Correlation {
         let others = unless.into_iter().filter_map(called).filter(|other| *other != rule);
         let inputs: Vec<RuleIndex> = [rule].into_iter().chain(others).take(MOST_INPUTS).collect();
         let named = |name: &&str| {
-            let there = alert_by.get("aliases").and_then(|aliases| aliases.get(*name)).and_then(Value::as_str);
+            let there =
+                alert_by.get("aliases").and_then(|aliases| aliases.get(*name)).and_then(Value::as_str);
             let mut sources = vec![Source::of(there.unwrap_or(name)); inputs.len()];
             sources[0] = Source::of(name);
             GroupField { name: (*name).to_owned(), sources }
@@ -248,7 +251,7 @@ impl Correlation {
                 return match self.inputs.len() {
                     1 => one,
                     _ => format!(
-                        "{one}, unless the API server's log tells of it within {}",
+                        "{one}, unless another rule tells of it within {}",
                         format_duration(self.span)
                     ),
                 };

@@ -321,8 +321,9 @@ fn finding(correlation: &Correlation, key: &GroupKey, points: &[Point], episode:
         count: episode.count,
         events,
         is_tally: matches!(correlation.condition, Condition::Each),
-        sure_since: (matches!(correlation.condition, Condition::FirstSeen) || correlation.made_of().len() < correlation.inputs.len())
-            .then(|| first.saturating_sub(correlation.span)),
+        sure_since: (matches!(correlation.condition, Condition::FirstSeen)
+            || correlation.made_of().len() < correlation.inputs.len())
+        .then(|| first.saturating_sub(correlation.span)),
         reason: None,
     }
 }

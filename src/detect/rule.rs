@@ -119,8 +119,8 @@ pub struct RuleInfo {
     pub text: String,
     /// Titles of the Sigma filters that narrow it.
     pub filters: Vec<String>,
-    /// Whether what it matches is no alert of its own: it only feeds correlations (Sigma's `generate`), or tells what is
-    /// seen for the first time.
+    /// Whether what it matches is no alert by itself: it feeds correlations (Sigma's `generate`), or says itself how its
+    /// matches become alerts ([`RuleInfo::is_told`]).
     pub feeds_only: bool,
     /// Whether it is a correlation of other rules.
     pub is_correlation: bool,
@@ -173,6 +173,13 @@ impl RuleInfo {
     /// Whether a correlation or a filter that names `reference` means this rule.
     pub(super) fn is_called(&self, reference: &str) -> bool {
         self.id == reference || self.name.as_deref() == Some(reference)
+    }
+
+    /// Whether there can be alerts or activity of its own: one by one, or made of its matches by what it says itself.
+    pub fn is_told(&self) -> bool {
+        let own = self.custom.get("kauditui");
+        let says = |key: &str| own.and_then(|own| own.get(key)).is_some();
+        !self.feeds_only || says("first_seen") || says("alert_by")
     }
 
     /// Whether what is found by it is told: all but what a correlation finds only for another one.

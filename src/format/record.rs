@@ -60,8 +60,11 @@ fn put_details(record: &mut Map<String, Value>, log: LogKind, details: &Controll
     ] {
         put(record, name, json!(text));
     }
-    let commits: Vec<&String> =
-        [&details.commit].into_iter().chain(&details.more_commits).filter(|commit| !commit.is_empty()).collect();
+    let commits: Vec<&String> = [&details.commit]
+        .into_iter()
+        .chain(&details.more_commits)
+        .filter(|commit| !commit.is_empty())
+        .collect();
     put(record, "commit", json!(commits));
     put(record, "historyID", json!(details.history_id));
     put(record, "dryRun", json!(details.dry_run));

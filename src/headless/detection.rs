@@ -111,7 +111,7 @@ impl Detection {
         let engine = &self.rules.engine;
         let rules = engine.rules();
         let ready = readiness(engine, store);
-        let told = || rules.iter().zip(&ready).filter(|(rule, _)| !rule.feeds_only);
+        let told = || rules.iter().zip(&ready).filter(|(rule, _)| rule.is_told());
         let blind = told().filter(|(_, ready)| ready.is_blind()).count();
         if blind > 0 {
             streams.note(&format!(

@@ -73,7 +73,7 @@ fn every_rule_says_what_an_alert_needs() {
             assert!(ids.insert(rule.id.clone().expect("an id")), "{name}: an id twice");
             assert!(rule.name.is_none() || names.insert(rule.name.clone()), "{name}: a name twice");
             let product = rule.logsource.product.as_deref().unwrap_or_default();
-            assert_eq!(product, file.product(), "{name}: one file, one product");
+            assert_eq!(Some(product), file.product(), "{name}: one file, one product");
             assert!(
                 ["kubernetes", "rancher", "argocd", "fleet", "flux"].contains(&product),
                 "{name}: {product}"

@@ -83,9 +83,8 @@ fn is_called(reference: &str, id: Option<&str>, name: Option<&str>) -> bool {
 
 impl RuleFile {
     /// The product whose log all rules of the file are about.
-    pub fn product(&self) -> &str {
-        let products = self.rules.rules.iter().filter_map(|rule| rule.logsource.product.as_deref());
-        products.min().expect("a rule with a product")
+    pub fn product(&self) -> Option<&str> {
+        self.rules.rules.iter().find_map(|rule| rule.logsource.product.as_deref())
     }
 
     /// Whether it needs what no engine has that sees one event after the other: what is known of other requests, or a
@@ -131,7 +130,9 @@ impl Pack {
         let mut silent = BTreeSet::new();
         let mut of_products: BTreeMap<String, SigmaCollection> = BTreeMap::new();
         for file in files.iter().filter(|file| !file.needs_more()) {
-            let all = of_products.entry(file.product().to_owned()).or_insert_with(SigmaCollection::new);
+            // Without rules, a file has nothing to say.
+            let Some(product) = file.product() else { continue };
+            let all = of_products.entry(product.to_owned()).or_insert_with(SigmaCollection::new);
             all.rules.extend(file.rules.rules.iter().cloned());
             all.correlations.extend(file.rules.correlations.iter().cloned());
             all.filters.extend(file.rules.filters.iter().cloned());

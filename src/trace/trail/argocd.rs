@@ -403,7 +403,8 @@ pub(super) fn last_sync(log: &Log<'_>, application: &str, until: Micros) -> Opti
         segment.string(Field::Name, row) == application
     });
     let of_application = operations(&lines).remove(application)?;
-    let last = of_application.iter().rev().find(|operation| operation.finished.is_some() && !operation.failed)?;
+    let last =
+        of_application.iter().rev().find(|operation| operation.finished.is_some() && !operation.failed)?;
     Some((last.started, last.origin(application)))
 }
 

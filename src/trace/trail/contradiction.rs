@@ -44,8 +44,12 @@ impl Contradiction {
     /// `contradicts the sync of frontend-app at 16:02:31, commit 34c5f9e of https://… (initiated by alice)`
     pub fn in_words(&self, log: &Log<'_>) -> String {
         let git = &self.git;
-        let mut told =
-            format!("{} contradicts the sync of {} at {}", self.object, git.application, log.clock(self.time));
+        let mut told = format!(
+            "{} contradicts the sync of {} at {}",
+            self.object,
+            git.application,
+            log.clock(self.time)
+        );
         match [&git.commit, &git.revision].into_iter().find(|text| !text.is_empty()) {
             Some(commit) if *commit == git.commit => told += &format!(", commit {commit}"),
             Some(revision) => told += &format!(", revision {revision}"),
