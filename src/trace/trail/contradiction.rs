@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::{GitOrigin, argocd, clock, fleet, flux, step};
-use crate::model::{EventId, LogKind, Micros, format_rfc3339};
+use crate::model::{EventId, LogKind, Micros, SECOND, format_rfc3339};
 use crate::redact::mask_text;
 use crate::trace::cause::{Step, writes_to};
 use crate::trace::finding::Log;
@@ -19,6 +19,9 @@ use crate::trace::who::is_by_hand;
 
 /// Deliveries of an object that are looked at on each side of a change, the nearest.
 const NEAREST: usize = 8;
+
+/// How far back the last sync may lie that left the object as it was; else the one that wrote it is told.
+pub(super) const LAST_SYNC_WITHIN: Micros = 24 * 3600 * SECOND;
 
 /// Changes that are told of for one alert, the newest of each object.
 const MOST: usize = 5;
