@@ -156,7 +156,7 @@ fn what_the_api_servers_log_tells_is_not_told_again() {
     let words = engine.correlation_in_words(RuleIndex(1)).expect("words");
     assert_eq!(
         words,
-        "one alert for each user.username, objectRef.resource, unless another rule tells of it within 5s"
+        "one alert for each user.username, objectRef.resource, unless another rule tells of it within 5.0 s"
     );
     let (_, problems) = RuleSet::parse(
         "x.yml".as_ref(),
