@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use common::app::INCIDENT;
 use kauditui::ingest::{self, IngestMessage, IngestOptions, Input};
-use kauditui::store::Store;
+use kauditui::store::{KeepText, Store};
 
 fn load(path: &Path) -> Store {
     let options = IngestOptions {
@@ -21,7 +21,7 @@ fn load(path: &Path) -> Store {
         follow: false,
         rotated: true,
         since: None,
-        keep_text: true,
+        keep_text: KeepText::All,
         candidates: None,
         rules: None,
         on_worker_start: || {},

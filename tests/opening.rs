@@ -11,6 +11,7 @@ use common::app::{batch_of, empty_app, history, keys, now, screen, type_text, wo
 use kauditui::app::{Config, Effect, Msg};
 use kauditui::ingest::{Ingest, IngestMessage, IngestOptions, Input, SourceDescription, start_part};
 use kauditui::model::SourceId;
+use kauditui::store::KeepText;
 
 fn lines(ids: std::ops::Range<u32>) -> String {
     let line = |id: u32| {
@@ -67,7 +68,7 @@ fn parts_of_the_pipeline_have_numbers_of_their_own() {
         follow: false,
         rotated: false,
         since: None,
-        keep_text: true,
+        keep_text: KeepText::All,
         candidates: None,
         rules: None,
         on_worker_start: || {},

@@ -10,6 +10,7 @@ use super::field::{Fact, Source, View};
 use super::item::Item;
 use super::matcher::Leaf;
 use super::needles::Needles;
+use super::path::Path;
 use super::row::known_fact;
 use crate::model::Level;
 use crate::redact::holds_mark;
@@ -254,8 +255,10 @@ impl<'p> Pass<'p> {
         if source.is_in_bodies() {
             unsure.and(self.rows_with_bodies());
         }
-        if let Source::Text(path) | Source::Containers(path) = source {
-            unsure = self.needles.rows_with(path, &unsure);
+        match source {
+            Source::Text(path) if path.is_annotation() => unsure.and(&self.rows_with_annotation(path)),
+            Source::Text(path) | Source::Containers(path) => unsure = self.needles.rows_with(path, &unsure),
+            _ => {}
         }
         let mut sure = Bitset::none(within.len());
         if absent {
@@ -263,6 +266,20 @@ impl<'p> Pass<'p> {
             sure.and_not(&unsure);
         }
         Verdicts { sure, unsure }
+    }
+
+    /// The rows that have an annotation to which `path` leads.
+    fn rows_with_annotation(&self, path: &Path) -> Bitset {
+        let column = self.segment.column(Field::AnnotationKeys);
+        let mut wanted = Bitset::none(column.dictionary.len() as u32);
+        for (symbol, keys) in column.dictionary.iter().filter(|(_, keys)| !keys.is_empty()) {
+            let may_hold = match serde_json::from_str::<Vec<String>>(keys) {
+                Ok(keys) => keys.iter().any(|key| path.leads_through_annotation(key)),
+                Err(_) => true,
+            };
+            wanted.set(u32::from(symbol), may_hold || holds_mark(keys));
+        }
+        column.symbols.rows_in(&wanted)
     }
 
     fn rows_with_bodies(&mut self) -> &Bitset {

@@ -9,6 +9,7 @@ use super::columns::{Pass, cheapest_first, cost};
 use super::compile::{Compiled, Expr, Test};
 use super::row::Rows;
 use super::rule::{RuleIndex, RuleInfo};
+use crate::identity;
 use crate::model::{LogKind, Stage};
 use crate::store::{Bitset, Hits, RuleHit, Segment};
 
@@ -73,6 +74,25 @@ impl Engine {
         let found = self.hits(segment, 0..segment.rows()).into_iter();
         let found = found.map(|hit| RuleHit { row: hit.row, rule: hit.rule.0 }).collect();
         Hits { rules: self.number, until: segment.rows(), found: Arc::new(found) }
+    }
+
+    /// The rows of a segment whose original texts are still asked for once [`Self::look_at`] found `hits` in it: to tell
+    /// why a rule matched, by rules with state, and by the index of credentials that those look into.
+    pub fn rows_read_later(&self, segment: &Segment, hits: &Hits) -> Bitset {
+        let mut rows = identity::rows_read(segment);
+        hits.found.iter().for_each(|hit| rows.set(hit.row, true));
+        let everything = Bitset::all(segment.rows());
+        let mut pass = Pass::new(segment, &self.tests);
+        for (info, rule) in self.infos.iter().zip(&self.rules) {
+            let Some(rule) = rule.as_ref().filter(|_| info.state.is_some()) else { continue };
+            let verdicts = pass.verdicts(&rule.condition, &rule.selections, &everything);
+            rows.or(&verdicts.unsure);
+            // What is sure needs no text, but telling why may.
+            if rule.tests().any(|test| self.tests[*test].reads_text()) {
+                rows.or(&verdicts.sure);
+            }
+        }
+        rows
     }
 
     /// Every rule and correlation, by [`RuleIndex`].

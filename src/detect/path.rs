@@ -3,6 +3,8 @@
 use rsigma_parser::fieldpath::{ends_with_unescaped, first_unescaped, unescape_brackets};
 use serde_json::Value;
 
+use crate::model::HELD_ANNOTATIONS;
+
 /// A path such as `requestObject.spec.containers[0].image`.
 ///
 /// Keys may hold dots themselves (annotations, labels): at each object, as many steps as make a key are tried as one.
@@ -21,6 +23,9 @@ fn is_whole_key(step: &str) -> bool {
         "annotations" | "requestObject" | "responseObject" | "user" | "objectRef" | "responseStatus"
     )
 }
+
+/// Where an event's annotations are.
+const ANNOTATIONS: &str = "annotations";
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Step {
@@ -86,6 +91,20 @@ impl Path {
         let second = second.map(step).filter(is_plain).map(|step| format!("\"{step}"));
         let last = self.steps.last().map(step).filter(is_plain).map(|step| format!("{step}\""));
         second.into_iter().chain(last)
+    }
+
+    /// Whether it leads to a member of the event's annotations, the keys of which [`Field::AnnotationKeys`](crate::store::Field::AnnotationKeys) tells.
+    pub(super) fn is_annotation(&self) -> bool {
+        let is_first = self
+            .steps
+            .first()
+            .is_some_and(|first| first.index.is_none() && &self.keys[first.start..first.end] == ANNOTATIONS);
+        is_first && self.steps.len() > 1 && !self.keys_from(1).any(|(key, _)| HELD_ANNOTATIONS.contains(&key))
+    }
+
+    /// Whether it goes through the annotation of this key.
+    pub(super) fn leads_through_annotation(&self, key: &str) -> bool {
+        self.keys_from(1).any(|(known, _)| known == key)
     }
 
     /// The first `1, 2, …` steps as a key, each with the number of steps it takes: what may be a key of the outermost

@@ -64,6 +64,7 @@ fn owned(event: &Event<'_>) -> Event<'static> {
         decision_reason: own(&event.decision_reason),
         issued_credential: own(&event.issued_credential),
         deprecated: own(&event.deprecated),
+        annotation_keys: own(&event.annotation_keys),
         groups: own(&event.groups),
         impersonated_groups: own(&event.impersonated_groups),
         credential: own(&event.credential),

@@ -23,6 +23,7 @@ use crate::ingest::{self, Ingest, IngestMessage, IngestOptions};
 use crate::model;
 use crate::query::parse;
 use crate::settings::{Settings, Task};
+use crate::store::KeepText;
 use crate::term::clipboard::Copy;
 use crate::term::hooks;
 use crate::term::input::{Input as Keyboard, InputEvent};
@@ -77,7 +78,7 @@ pub fn interactive(settings: Settings) -> Result<u8> {
         follow: settings.follow,
         rotated: settings.rotated,
         since: None,
-        keep_text: true,
+        keep_text: KeepText::All,
         candidates: None,
         rules: Some(rules.subscribe()),
         on_worker_start: || {

@@ -35,6 +35,11 @@ fn compress(text: &[u8]) -> Option<Vec<u8>> {
     COMPRESSOR.with_borrow_mut(|compressor| compressor.as_mut()?.compress(text).ok())
 }
 
+thread_local! {
+    // Room for the texts of a segment that waits to be looked at: the next one's need as much again.
+    static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Event texts end to end: compressed blocks and an open tail.
 #[derive(Debug, Default)]
 pub struct TextBlocks {
@@ -44,14 +49,30 @@ pub struct TextBlocks {
     open: Vec<u8>,
     /// Offset of the open tail's first byte.
     open_start: u32,
+    /// Nothing is compressed: who looks at the texts first says which of them are kept.
+    is_held: bool,
 }
 
 impl TextBlocks {
+    /// Texts that are left as they are until [`Self::release`]: to be looked at and then mostly forgotten.
+    pub(super) fn held() -> TextBlocks {
+        TextBlocks { is_held: true, open: ROOM.take(), ..TextBlocks::default() }
+    }
+
+    /// Forgets the texts, not their lengths.
+    pub(super) fn release(&mut self) {
+        let length = self.len();
+        let mut room = std::mem::take(self).open;
+        room.clear();
+        ROOM.set(room);
+        self.open_start = length;
+    }
+
     /// Appends one event's text and returns its offset.
     pub fn push(&mut self, text: &[u8]) -> u32 {
         let offset = self.open_start + self.open.len() as u32;
         self.open.extend_from_slice(text);
-        if self.open.len() >= BLOCK_BYTES {
+        if self.open.len() >= BLOCK_BYTES && !self.is_held {
             self.close_block();
         }
         offset
@@ -92,8 +113,11 @@ impl TextBlocks {
         }
     }
 
-    /// Compresses what is open and gives back spare memory.
+    /// Compresses what is open and gives back spare memory; leaves texts that are held.
     pub fn seal(&mut self) {
+        if self.is_held {
+            return;
+        }
         self.close_block();
         self.open.shrink_to_fit();
         self.blocks.shrink_to_fit();
