@@ -85,7 +85,7 @@ impl Engine {
         let mut pass = Pass::new(segment, &self.tests);
         for (info, rule) in self.infos.iter().zip(&self.rules) {
             let Some(rule) = rule.as_ref().filter(|_| info.state.is_some()) else { continue };
-            let verdicts = pass.verdicts(&rule.condition, &rule.selections, &everything);
+            let verdicts = pass.matches(rule, &everything);
             rows.or(&verdicts.unsure);
             // What is sure needs no text, but telling why may.
             if rule.tests().any(|test| self.tests[*test].reads_text()) {
@@ -128,12 +128,12 @@ impl Engine {
         for (at, rule) in self.rules.iter().enumerate() {
             let Some(rule) = rule.as_ref().filter(|_| self.infos[at].state.is_none()) else { continue };
             let index = RuleIndex(at as u32);
-            let verdicts = pass.verdicts(&rule.condition, &rule.selections, &answered);
+            let verdicts = pass.matches(rule, &answered);
             hits.extend(verdicts.sure.iter().map(|row| Hit { row, rule: index }));
             unsure.extend(verdicts.unsure.iter().map(|row| Hit { row, rule: index }));
         }
         unsure.sort_unstable();
-        let texts = Rows::new(segment);
+        let texts = Rows::with_texts(segment, pass.take_texts());
         // Rules share tests: each is tried once for a row.
         let mut tried: Vec<Option<bool>> = vec![None; self.tests.len()];
         for of_row in unsure.chunk_by(|a, b| a.row == b.row) {
@@ -154,8 +154,7 @@ impl Engine {
     /// Which of some rows a rule matches, whatever their stages.
     pub(super) fn matching(&self, rule: RuleIndex, segment: &Segment, among: &Bitset) -> Vec<u32> {
         let Some(Some(compiled)) = self.rules.get(rule.0 as usize) else { return Vec::new() };
-        let verdicts =
-            Pass::new(segment, &self.tests).verdicts(&compiled.condition, &compiled.selections, among);
+        let verdicts = Pass::new(segment, &self.tests).matches(compiled, among);
         let texts = Rows::new(segment);
         let holds = |row: &u32| {
             let row = texts.row(*row);

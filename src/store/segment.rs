@@ -415,6 +415,13 @@ impl Segment {
         Texts { segment: self, reader: self.text.reader(), chosen: self.chosen.blocks.reader() }
     }
 
+    /// The same for texts that are read again and again: what was unpacked stays so. That may be as much as
+    /// [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES).
+    pub fn texts_at_hand(&self) -> Texts<'_> {
+        let (reader, chosen) = (self.text.reader().at_hand(), self.chosen.blocks.reader().at_hand());
+        Texts { segment: self, reader, chosen }
+    }
+
     /// Length of a row's original text in bytes.
     pub fn text_len(&self, row: u32) -> u32 {
         let (start, end) = self.text_range(row);

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::io;
 
+use hashbrown::HashMap;
+
 /// Text is compressed once this much has gathered; a longer single event makes a longer block.
 /// zstd level 1 packs real audit lines about 14 : 1 at this size (DESIGN.md section 3).
 pub const BLOCK_BYTES: usize = 256 * 1024;
@@ -133,7 +135,7 @@ impl TextBlocks {
 
     /// Reads many texts; those of one block cost one unpacking as long as they come together.
     pub fn reader(&self) -> BlockReader<'_> {
-        BlockReader { blocks: self, unpacked: None, text: Vec::new() }
+        BlockReader { blocks: self, unpacked: HashMap::new(), keeps_all: false }
     }
 
     fn unpack(&self, index: usize, text: &mut Vec<u8>) -> io::Result<()> {
@@ -164,15 +166,20 @@ impl TextBlocks {
     }
 }
 
-/// Reads texts and keeps the block that it unpacked last.
+/// Reads texts and keeps the block that it unpacked last, or all.
 pub struct BlockReader<'b> {
     blocks: &'b TextBlocks,
-    /// Which block `text` is.
-    unpacked: Option<usize>,
-    text: Vec<u8>,
+    /// By the block's place.
+    unpacked: HashMap<usize, Vec<u8>>,
+    keeps_all: bool,
 }
 
-impl BlockReader<'_> {
+impl<'b> BlockReader<'b> {
+    /// The same, but it keeps every block that it unpacks.
+    pub(super) fn at_hand(self) -> BlockReader<'b> {
+        BlockReader { keeps_all: true, ..self }
+    }
+
     /// The text in `start..end`, see [`TextBlocks::read`].
     ///
     /// # Errors
@@ -197,12 +204,14 @@ impl BlockReader<'_> {
         }
         let before = blocks.blocks.partition_point(|(first, _)| *first <= offset);
         let index = before.checked_sub(1).ok_or_else(out_of_range)?;
-        if self.unpacked != Some(index) {
-            self.unpacked = None;
-            blocks.unpack(index, &mut self.text)?;
-            self.unpacked = Some(index);
+        if !self.unpacked.contains_key(&index) {
+            let room = if self.keeps_all { None } else { self.unpacked.drain().next() };
+            let mut text = room.map(|(_, text)| text).unwrap_or_default();
+            blocks.unpack(index, &mut text)?;
+            self.unpacked.insert(index, text);
         }
-        Ok((blocks.blocks[index].0, &self.text))
+        let text = self.unpacked.get(&index).ok_or_else(out_of_range)?;
+        Ok((blocks.blocks[index].0, text))
     }
 }
 
