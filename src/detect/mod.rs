@@ -44,6 +44,7 @@ mod mute;
 mod needles;
 mod needs;
 mod path;
+mod patterns;
 mod problem;
 mod readiness;
 mod request;

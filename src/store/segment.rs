@@ -200,6 +200,9 @@ pub struct Segment {
     pub(super) chosen: ChosenTexts,
 }
 
+/// Chosen texts are compressed in smaller blocks than others: most are read alone, if at all.
+const CHOSEN_BLOCK_BYTES: usize = 32 * 1024;
+
 /// Texts of some rows of a segment.
 #[derive(Debug, Default)]
 pub(super) struct ChosenTexts {
@@ -213,7 +216,7 @@ pub(super) struct ChosenTexts {
 impl ChosenTexts {
     fn push(&mut self, row: u32, text: &[u8]) {
         self.rows.push(row);
-        self.starts.push(self.blocks.push(text));
+        self.starts.push(self.blocks.push_into(text, CHOSEN_BLOCK_BYTES));
     }
 
     fn range(&self, row: u32) -> Option<(u32, u32)> {

@@ -72,9 +72,14 @@ impl TextBlocks {
 
     /// Appends one event's text and returns its offset.
     pub fn push(&mut self, text: &[u8]) -> u32 {
+        self.push_into(text, BLOCK_BYTES)
+    }
+
+    /// The same with blocks of another size.
+    pub(super) fn push_into(&mut self, text: &[u8], block_bytes: usize) -> u32 {
         let offset = self.open_start + self.open.len() as u32;
         self.open.extend_from_slice(text);
-        if self.open.len() >= BLOCK_BYTES && !self.is_held {
+        if self.open.len() >= block_bytes && !self.is_held {
             self.close_block();
         }
         offset
