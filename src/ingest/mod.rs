@@ -30,11 +30,12 @@ use crate::source::names::rotated_name;
 use crate::source::resolve::{Brought, LogSource, ResolveOptions, resolve, take_out_brought};
 use crate::source::tail::Tail;
 use crate::source::{archive, backfill, follow, stdin};
-use crate::store::{Batch, KeepText};
+use crate::store::Batch;
 use collector::Collector;
 use history::{HistoryFile, Plan, SourceProgress};
 use live::LiveFeed;
 
+pub use crate::store::KeepText;
 pub use locate::{Located, Place, evidence, locate, sha256_hex};
 pub use report::{Coverage, GAP};
 
