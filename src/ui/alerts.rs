@@ -12,7 +12,6 @@ use crate::app::sheet::{LABELS, LineKind, Sheet};
 use crate::app::{App, Focus};
 use crate::detect::{AckKind, Alert, AlertState, Severity};
 use crate::model::Micros;
-use crate::redact;
 use crate::text;
 
 /// Places of the columns that are filled by hand.
@@ -196,9 +195,7 @@ fn cells(
     };
     let title = match app.alert_table.grouping {
         // The heading says the title.
-        AlertGrouping::Rule => {
-            redact::mask_text(&format!("{} {}", alert.subject.verb, alert.subject.object())).into_owned()
-        }
+        AlertGrouping::Rule => app.deed_of_alert(alert),
         _ if has_twin && width(NAMESPACE) == 0 && !alert.subject.namespace.is_empty() => {
             format!("{}: {}", alert.subject.namespace, rule.title)
         }
