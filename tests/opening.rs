@@ -13,6 +13,7 @@ use kauditui::ingest::{
     Ingest, IngestMessage, IngestOptions, Input, Numbers, SourceDescription, start_numbered,
 };
 use kauditui::model::SourceId;
+use kauditui::store::KeepText;
 
 fn lines(ids: std::ops::Range<u32>) -> String {
     let line = |id: u32| {
@@ -69,7 +70,7 @@ fn parts_of_the_pipeline_have_numbers_of_their_own() {
         follow: false,
         rotated: false,
         since: None,
-        keep_text: true,
+        keep_text: KeepText::All,
         candidates: None,
         rules: None,
         on_worker_start: || {},

@@ -14,7 +14,7 @@ use flate2::{Compression, write::GzEncoder};
 use kauditui::ingest::{self, Ingest, IngestMessage, IngestOptions, Input};
 use kauditui::notice::Notice;
 use kauditui::source::watch::NO_INOTIFY;
-use kauditui::store::{Segment, Store};
+use kauditui::store::{KeepText, Segment, Store};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{Receiver, channel, error::TryRecvError};
 
@@ -145,7 +145,7 @@ impl Reader {
             follow: true,
             rotated: true,
             since: None,
-            keep_text: true,
+            keep_text: KeepText::All,
             candidates: None,
             rules: None,
             on_worker_start: || {},

@@ -9,6 +9,7 @@ use super::columns::{Pass, cheapest_first, cost};
 use super::compile::{Compiled, Expr, Test};
 use super::row::Rows;
 use super::rule::{RuleIndex, RuleInfo};
+use crate::identity;
 use crate::model::{LogKind, Stage};
 use crate::store::{Bitset, Hits, RuleHit, Segment};
 
@@ -75,6 +76,25 @@ impl Engine {
         Hits { rules: self.number, until: segment.rows(), found: Arc::new(found) }
     }
 
+    /// The rows of a segment whose original texts are still asked for once [`Self::look_at`] found `hits` in it: to tell
+    /// why a rule matched, by rules with state, and by the index of credentials that those look into.
+    pub fn rows_read_later(&self, segment: &Segment, hits: &Hits) -> Bitset {
+        let mut rows = identity::rows_read(segment);
+        hits.found.iter().for_each(|hit| rows.set(hit.row, true));
+        let everything = Bitset::all(segment.rows());
+        let mut pass = Pass::new(segment, &self.tests);
+        for (info, rule) in self.infos.iter().zip(&self.rules) {
+            let Some(rule) = rule.as_ref().filter(|_| info.state.is_some()) else { continue };
+            let verdicts = pass.matches(rule, &everything);
+            rows.or(&verdicts.unsure);
+            // What is sure needs no text, but telling why may.
+            if rule.tests().any(|test| self.tests[*test].reads_text()) {
+                rows.or(&verdicts.sure);
+            }
+        }
+        rows
+    }
+
     /// Every rule and correlation, by [`RuleIndex`].
     pub fn rules(&self) -> &[RuleInfo] {
         &self.infos
@@ -105,12 +125,12 @@ impl Engine {
             let Some(rule) = rule.as_ref().filter(|_| self.infos[at].state.is_none()) else { continue };
             let Some(answered) = &answered[self.infos[at].log as usize] else { continue };
             let index = RuleIndex(at as u32);
-            let verdicts = pass.verdicts(&rule.condition, &rule.selections, answered);
+            let verdicts = pass.matches(rule, answered);
             hits.extend(verdicts.sure.iter().map(|row| Hit { row, rule: index }));
             unsure.extend(verdicts.unsure.iter().map(|row| Hit { row, rule: index }));
         }
         unsure.sort_unstable();
-        let texts = Rows::new(segment);
+        let texts = Rows::with_texts(segment, pass.take_texts());
         // Rules share tests: each is tried once for a row.
         let mut tried: Vec<Option<bool>> = vec![None; self.tests.len()];
         for of_row in unsure.chunk_by(|a, b| a.row == b.row) {
@@ -134,8 +154,7 @@ impl Engine {
         let log = self.rule(rule).log;
         let mut among = among.clone();
         among.and(&Bitset::from_column(segment.all_facts(), |facts| facts.log() == log));
-        let verdicts =
-            Pass::new(segment, &self.tests).verdicts(&compiled.condition, &compiled.selections, &among);
+        let verdicts = Pass::new(segment, &self.tests).matches(compiled, &among);
         let texts = Rows::new(segment);
         let holds = |row: &u32| {
             let row = texts.row(*row);

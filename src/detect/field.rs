@@ -211,6 +211,24 @@ impl Source {
         matches!(self, Source::Text(path) if RESPONSE_BODIES.iter().any(|body| path.after(body).is_some()))
     }
 
+    /// What the text of an event must hold for the field to be there, the rarest first.
+    pub(super) fn needles(&self) -> Vec<String> {
+        match self {
+            Source::Text(path) => path.needles(),
+            Source::Containers(path) => path.needles_of_patch(),
+            Source::Patched(path) => {
+                let mut needles = path.needles_of_patch();
+                needles.push("\"op\"".to_owned());
+                needles
+            }
+            Source::Column(..)
+            | Source::Fact(..)
+            | Source::Removed
+            | Source::SecretKeys
+            | Source::Member(_) => Vec::new(),
+        }
+    }
+
     /// Whether its values may be secret whatever they look like: what a Secret or ConfigMap holds, and the values of
     /// variables and patches.
     pub(super) fn may_be_secret(&self) -> bool {

@@ -28,7 +28,12 @@ pub(super) struct Rows<'s> {
 
 impl<'s> Rows<'s> {
     pub(super) fn new(segment: &'s Segment) -> Rows<'s> {
-        Rows { segment, texts: RefCell::new(segment.texts()) }
+        Rows::with_texts(segment, segment.texts())
+    }
+
+    /// The same, with texts that may be unpacked already.
+    pub(super) fn with_texts(segment: &'s Segment, texts: Texts<'s>) -> Rows<'s> {
+        Rows { segment, texts: RefCell::new(texts) }
     }
 
     pub(super) fn row(&self, row: u32) -> Row<'_, 's> {

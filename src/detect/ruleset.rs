@@ -13,6 +13,7 @@ use super::correlation::{Correlation, Refused};
 use super::engine::Engine;
 use super::files::{self, RuleFile};
 use super::lists::Lists;
+use super::patterns;
 use super::problem::LoadProblem;
 use super::rule::{Origin, RuleIndex, RuleInfo};
 use super::state::StateDetection;
@@ -295,6 +296,7 @@ impl Loading {
     fn finish(mut self) -> (RuleSet, Vec<LoadProblem>) {
         self.apply_filters();
         let correlations = self.resolve_correlations();
+        patterns::forget();
         let Loading { infos, rules, skipped, problems, .. } = self;
         (RuleSet { infos, rules, correlations, skipped }, problems)
     }

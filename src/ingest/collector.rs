@@ -9,7 +9,7 @@ use crate::detect::Engine;
 use crate::format::{Format, LineFilter, Marks, Reader, Sink, Unreadable, remains};
 use crate::model::{Event, LogKind, Micros, SourceId};
 use crate::notice::Notice;
-use crate::store::{Batch, SegmentBuilder};
+use crate::store::{Batch, Bitset, KeepText, SegmentBuilder};
 
 /// Unreadable stretches whose beginning is passed on, a kind and part of a file; the rest is only counted.
 const SAMPLES: u64 = 3;
@@ -27,7 +27,7 @@ pub struct Collector {
 struct Gathered {
     source: SourceId,
     origin: u32,
-    keep_text: bool,
+    keep_text: KeepText,
     fallback_time: Micros,
     builder: SegmentBuilder,
     full: Vec<Batch>,
@@ -40,8 +40,8 @@ struct Gathered {
 impl Collector {
     /// A collector for text of `source` out of the file numbered `origin`. `fallback_time` places events of a file in
     /// which no event has a time.
-    pub fn new(source: SourceId, origin: u32, fallback_time: Micros, keep_text: bool) -> Self {
-        let builder = SegmentBuilder::new(source, fallback_time, keep_text);
+    pub fn new(source: SourceId, origin: u32, fallback_time: Micros, keep_text: KeepText) -> Self {
+        let builder = SegmentBuilder::keeping(source, fallback_time, keep_text);
         let gathered = Gathered {
             source,
             origin,
@@ -114,11 +114,18 @@ impl Collector {
 
 impl Gathered {
     fn seal(&mut self) -> Batch {
-        let next = SegmentBuilder::new(self.source, self.fallback_time, self.keep_text);
+        let next = SegmentBuilder::keeping(self.source, self.fallback_time, self.keep_text);
         let mut batch = std::mem::replace(&mut self.builder, next).finish(self.origin);
+        let mut read_later = Bitset::none(batch.segment.rows());
         if let Some(rules) = &self.rules {
             let engine = Arc::clone(&rules.borrow());
             batch.hits = engine.look_at(&batch.segment);
+            if self.keep_text == KeepText::OfMatches {
+                read_later = engine.rows_read_later(&batch.segment, &batch.hits);
+            }
+        }
+        if self.keep_text == KeepText::OfMatches {
+            batch.segment.keep_texts(&read_later);
         }
         self.tally.coverage.add_batch(&batch);
         batch

@@ -35,6 +35,7 @@ use collector::Collector;
 use history::{HistoryFile, Plan, SourceProgress};
 use live::LiveFeed;
 
+pub use crate::store::KeepText;
 pub use locate::{Located, Place, evidence, locate, sha256_hex};
 pub use report::{Coverage, GAP};
 
@@ -49,8 +50,9 @@ pub struct IngestOptions {
     pub rotated: bool,
     /// History before this moment is not read.
     pub since: Option<Micros>,
-    /// Whether the original text is kept, or only columns and counts.
-    pub keep_text: bool,
+    /// Which original texts are kept beside columns and counts. [`KeepText::OfMatches`] needs [`Self::rules`], and is
+    /// about history: live lines may be looked at again when others join them, and so keep all of theirs.
+    pub keep_text: KeepText,
     /// Of history, only candidates of this are read; `None` for every line. Other whole events become neither rows
     /// nor notices, and count in no [`FileReport`] but for its bytes, its lines and the last moment.
     pub candidates: Option<LineFilter>,
@@ -375,7 +377,11 @@ impl Context<'_> {
     }
 
     fn feed(&self, id: SourceId, origin: u32, is_pipe: bool) -> LiveFeed {
-        let mut collector = Collector::new(id, origin, model::now(), self.options.keep_text);
+        let keep_text = match self.options.keep_text {
+            KeepText::None => KeepText::None,
+            KeepText::OfMatches | KeepText::All => KeepText::All,
+        };
+        let mut collector = Collector::new(id, origin, model::now(), keep_text);
         collector.set_rules(self.options.rules.clone());
         LiveFeed::new(id, origin, collector, self.sender.clone(), is_pipe)
     }

@@ -15,7 +15,7 @@ mod vocabulary;
 
 pub use actor::{ActorKind, actor_kind, service_account};
 pub use authorization::Grant;
-pub use event::{Event, ObjectRef};
+pub use event::{Event, HELD_ANNOTATIONS, ObjectRef};
 pub use id::{EventId, SourceId};
 pub use log_kind::LogKind;
 pub use request_uri::{command, field_manager, is_dry_run, named_field_manager, parameter, parameters};

@@ -8,6 +8,7 @@ use super::hits::Hits;
 use super::requests::{Slot, StageRows};
 use super::routine::is_routine;
 use super::segment::{Facts, Field, Segment, parse_uuid};
+use super::text_blocks::TextBlocks;
 use crate::model::{Event, Micros, SECOND, SourceId};
 use crate::redact;
 
@@ -20,6 +21,17 @@ pub const MAX_TEXT_BYTES: u32 = 32 * 1024 * 1024;
 /// Lines of one file may run backwards by some 70 ms by stage time (FORMATS.md 1.7). Within this much of a segment's
 /// beginning, the earlier stage of a request may still lie in the segment before.
 const OVERLAP: Micros = 2 * SECOND;
+
+/// Which original texts a segment keeps beside its columns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeepText {
+    /// None: only columns and counts are wanted.
+    None,
+    /// All of them, uncompressed, until rules were run over the segment, and then what [`Segment::keep_texts`] is told.
+    OfMatches,
+    /// All of them, compressed.
+    All,
+}
 
 /// A finished segment with what the store needs to take it in.
 #[derive(Debug)]
@@ -54,15 +66,25 @@ pub struct SegmentBuilder {
     untimed: u32,
     last_time: Option<Micros>,
     fallback_time: Micros,
-    keep_text: bool,
+    keep_text: KeepText,
 }
 
 impl SegmentBuilder {
     /// An empty segment of `source`. A record without times takes the time of the one before, or of the first one
     /// after it that has one, or `fallback_time` where no record has any. Without `keep_text`, only columns are kept.
     pub fn new(source: SourceId, fallback_time: Micros, keep_text: bool) -> Self {
+        let keep_text = if keep_text { KeepText::All } else { KeepText::None };
+        SegmentBuilder::keeping(source, fallback_time, keep_text)
+    }
+
+    /// The same, with these texts.
+    pub fn keeping(source: SourceId, fallback_time: Micros, keep_text: KeepText) -> Self {
+        let mut segment = Segment::new(source);
+        if keep_text == KeepText::OfMatches {
+            segment.text = TextBlocks::held();
+        }
         Self {
-            segment: Segment::new(source),
+            segment,
             tables: std::array::from_fn(|_| SymbolTable::default()),
             chosen_ids: SymbolTable::default(),
             requests: HashTable::new(),
@@ -117,6 +139,7 @@ impl SegmentBuilder {
             &event.token_pod,
             &event.token_node,
             &event.deprecated,
+            &event.annotation_keys,
         ];
         for (field, value) in Field::ALL.into_iter().zip(values) {
             let symbol = self.intern(field, value);
@@ -136,8 +159,10 @@ impl SegmentBuilder {
         let routine = is_routine(event);
         let facts = Facts::new(event.stage, event.level, event.decision).of_log(event.log);
         self.segment.facts.push(facts.with(routine, time.is_none(), repaired, uuid.is_none()));
-        let start =
-            if self.keep_text { self.segment.text.push(text) } else { self.segment.text.skip(text.len()) };
+        let start = match self.keep_text {
+            KeepText::None => self.segment.text.skip(text.len()),
+            KeepText::OfMatches | KeepText::All => self.segment.text.push(text),
+        };
         self.segment.text_starts.push(start);
         self.segment.rows += 1;
         self.merge_into_request(row);
