@@ -10,8 +10,8 @@ use super::compile::{Compiled, Expr, Test};
 use super::row::Rows;
 use super::rule::{RuleIndex, RuleInfo};
 use crate::identity;
-use crate::model::{LogKind, Stage};
-use crate::store::{Bitset, Hits, RuleHit, Segment};
+use crate::model::{LogKind, Stage, gitops_engine, is_gitops_group, is_write_verb};
+use crate::store::{Bitset, Field, Hits, RuleHit, Segment};
 
 /// Engines made so far.
 static ENGINES: AtomicU64 = AtomicU64::new(0);
@@ -77,9 +77,11 @@ impl Engine {
     }
 
     /// The rows of a segment whose original texts are still asked for once [`Self::look_at`] found `hits` in it: to tell
-    /// why a rule matched, by rules with state, and by the index of credentials that those look into.
+    /// why a rule matched, by rules with state, by the index of credentials that those look into, and to tell which sync a
+    /// change contradicts.
     pub fn rows_read_later(&self, segment: &Segment, hits: &Hits) -> Bitset {
         let mut rows = identity::rows_read(segment);
+        rows.or(&of_deliveries(segment));
         hits.found.iter().for_each(|hit| rows.set(hit.row, true));
         let everything = Bitset::all(segment.rows());
         let mut pass = Pass::new(segment, &self.tests);
@@ -186,6 +188,22 @@ impl Engine {
         let Some(Some(rule)) = self.rules.get(rule.0 as usize) else { return false };
         rule.condition.holds(&rule.selections, &mut |test| met(*test))
     }
+}
+
+/// The rows that the way from an object to its Git commit may lead through: lines of other logs, and what GitOps engines
+/// write and are told.
+fn of_deliveries(segment: &Segment) -> Bitset {
+    Bitset::from_fn(segment.rows(), |row| {
+        let row = row as u32;
+        if segment.facts(row).log() != LogKind::Kube {
+            return true;
+        }
+        let text = |field| segment.string(field, row);
+        is_write_verb(text(Field::Verb))
+            && (is_gitops_group(text(Field::ApiGroup))
+                || gitops_engine(text(Field::User), text(Field::ImpersonatedUser), text(Field::UserAgent))
+                    .is_some())
+    })
 }
 
 /// Of each kind of log the answers among some rows of a segment; `None` where there is none.
