@@ -110,6 +110,30 @@ impl Envelope {
     }
 }
 
+impl Envelope {
+    /// [`Envelope::name`] where there is hardly any room.
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Envelope::Docker => "docker",
+            Envelope::Cri => "CRI",
+            Envelope::Journald => "journald",
+            Envelope::Syslog => "syslog",
+            Envelope::NodeName => "node names",
+            Envelope::PodName => "pod names",
+            Envelope::EventList => "EventList",
+            Envelope::CloudWatch => "CloudWatch",
+            Envelope::Azure => "Azure",
+            Envelope::GoogleCloud => "GKE",
+            Envelope::Loki => "Loki",
+            Envelope::Elastic => "Elastic",
+            Envelope::FluentBit => "Fluent Bit",
+            Envelope::Vector => "Vector",
+            Envelope::OpenTelemetry => "OTLP",
+            Envelope::JsonField => "JSON field",
+        }
+    }
+}
+
 /// How many layers are taken off. FORMATS.md knows of three at most: a CRI line with a shipper's JSON with a document.
 pub(super) const MAX_LAYERS: usize = 4;
 
@@ -180,25 +204,27 @@ fn hand_on_cut(envelope: Envelope, read: Result<(), &[u8]>, found: bool, take: &
 /// none, and nothing was taken. Of one that does not end, what is there is taken.
 ///
 /// One walk over the members tells: at the first that only audit events have it ends, so that native events of any
-/// spelling pass quickly.
-pub(super) fn open(text: &[u8], take: &mut Take<'_>) -> Option<usize> {
-    let mut fields = field::Fields::default();
+/// spelling pass quickly. Decoded text is put into `scratch`, so that an event costs no memory of its own.
+pub(super) fn open(text: &[u8], scratch: &mut Vec<u8>, take: &mut Take<'_>) -> Option<usize> {
+    let mut fields = field::Fields::new(scratch);
     let mut members = Members::of(text);
     while let Some(key) = members.next_key() {
         match key {
             b"auditID" | b"stage" | b"requestURI" | b"verb" | b"objectRef" => return None,
             b"protoPayload" => return gke::open(text, take),
-            b"records" if members.at_array() => return aks::records(&mut members, take),
-            b"properties" if members.at_object() => return aks::record(&mut members, take),
-            b"events" | b"logEvents" if members.at_array() => return cloudwatch::events(&mut members, take),
+            b"records" if members.at_array() => return aks::records(&mut members, scratch, take),
+            b"properties" if members.at_object() => return aks::record(&mut members, scratch, take),
+            b"events" | b"logEvents" if members.at_array() => {
+                return cloudwatch::events(&mut members, scratch, take);
+            }
             b"results" if members.at_array() => return cloudwatch::insights(&mut members, take),
             b"data" if members.at_object() => return loki::open(&mut members, take),
             b"streams" if members.at_array() => return loki::open(&mut members, take),
             b"hits" if members.at_object() => return elastic::hits(&mut members, take),
             b"_source" | b"fields" if members.at_object() => return elastic::document(text, take),
-            b"resourceLogs" if members.at_array() => return opentelemetry::open(&mut members, take),
+            b"resourceLogs" if members.at_array() => return opentelemetry::open(&mut members, scratch, take),
             _ if key.starts_with(b"kubernetes.audit.") => return elastic::document(text, take),
-            b"event" if members.at_object() => fields.original = elastic::original(&mut members),
+            b"event" if members.at_object() => fields.original(&mut members),
             b"kubernetes" if members.at_object() => {
                 fields.note(key);
                 fields.audit = elastic::audit(&mut members);

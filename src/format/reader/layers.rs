@@ -9,6 +9,9 @@ use crate::model::{Event, LogKind, Micros};
 /// Docker splits lines into parts of this many bytes (moby, daemon/logger/copier.go, `defaultBufSize`).
 const DOCKER_PART: usize = 16 << 10;
 
+/// Room for decoded text that is kept for the next line: a reader lives as long as its log is followed.
+const MOST_SCRATCH: usize = 1 << 20;
+
 impl Reader {
     /// Reads what stands behind a known prefix; false where none stands before it.
     pub(super) fn take_off(&mut self, line: &[u8], sink: &mut dyn Sink) -> bool {
@@ -31,7 +34,13 @@ impl Reader {
         if self.depth == MAX_LAYERS {
             return None;
         }
-        envelope::open(text, &mut |envelope, inner| self.inside(envelope, inner, sink))
+        let mut scratch = self.scratch.pop().unwrap_or_default();
+        let end =
+            envelope::open(text, &mut scratch, &mut |envelope, inner| self.inside(envelope, inner, sink));
+        if scratch.capacity() <= MOST_SCRATCH {
+            self.scratch.push(scratch);
+        }
+        end
     }
 
     /// Reads a line that is an envelope and nothing beside it, while no value goes on: the common case, first.
