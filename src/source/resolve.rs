@@ -267,18 +267,25 @@ mod tests {
     #[test]
     fn a_compressed_twin_is_left_out() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["audit.log", "audit.log.1", "audit.log.1.gz", "audit.log.2.gz"] {
+        for name in [
+            "audit.log",
+            "audit.log.1",
+            "audit.log.1.gz",
+            "audit.log.1.xz",
+            "audit.log.2.gz",
+            "audit.log.3.zst",
+        ] {
             fs::write(folder.path().join(name), "x\n").unwrap();
         }
         let found = resolve(&folder.path().join("audit.log"), &options(true)).unwrap();
-        assert_eq!(names(&found), [["audit.log", "audit.log.1", "audit.log.2.gz"]]);
+        assert_eq!(names(&found), [["audit.log", "audit.log.1", "audit.log.2.gz", "audit.log.3.zst"]]);
     }
 
     #[test]
     fn a_list_made_by_a_shell_is_one_log() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let list = ["audit-2022-03-03T14-28-05.286.log", "audit.log", "audit.log.1", "audit.log.1.gz"];
+        let list = ["audit-2022-03-03T14-28-05.286.log", "audit.log", "audit.log.1", "audit.log.1.zst"];
         for name in list.iter().chain(&["audit-2022-03-02T14-28-05.286.log.gz", "other.log"]) {
             fs::write(at(name), "x\n").unwrap();
         }
