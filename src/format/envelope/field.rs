@@ -9,6 +9,7 @@
 //! | Vector | `file host message source_type timestamp` | vector.dev, sources file |
 //! | CloudWatch | `timestamp message ingestionTime eventId` | AWS API FilteredLogEvent, OutputLogEvent |
 //! | Filebeat, Logstash | `@timestamp message` | Elastic Common Schema |
+//! | Splunk, search results as JSON | `result._raw offset` | docs.splunk.com, Search Manual, Export search results |
 //! | Azure Log Analytics | `log_s Category TimeGenerated` | AzureDiagnostics table |
 //!
 //! What kind it is, is told by the members beside the text; their order is any.
@@ -43,6 +44,7 @@ enum Name {
     JournalMessage,
     Line,
     LogAnalytics,
+    SplunkRaw,
 }
 
 /// Which members were there.
@@ -88,6 +90,24 @@ impl<'a, 's> Fields<'a, 's> {
     /// Looks at the member `event`, an object, that `members` stands at.
     pub(super) fn original(&mut self, members: &mut Members<'_>) {
         self.is_original = elastic::original(members, self.line);
+    }
+
+    /// Looks at the member `result`, an object, that `members` stands at.
+    pub(super) fn result(&mut self, members: &mut Members<'_>) {
+        let is_free = self.name.is_none() && !self.is_original;
+        let line = &mut *self.line;
+        let is_found = members.inside(|result| {
+            while let Some(key) = result.next_key() {
+                if key == b"_raw" {
+                    return is_free && result.text_into(line);
+                }
+            }
+            false
+        });
+        if is_found {
+            self.name = Some(Name::SplunkRaw);
+            self.is_cut = members.is_broken();
+        }
     }
 
     /// Looks at the member that `members` stands at.
@@ -181,6 +201,7 @@ impl<'a, 's> Fields<'a, 's> {
                 take(Envelope::Journald, journald::entry(text, seen.is_line_max));
             }
             Name::Line if seen.labels || seen.timestamp => take(Envelope::Loki, Inner::Message(text)),
+            Name::SplunkRaw => take(Envelope::Splunk, Inner::Message(text)),
             Name::LogAnalytics => take(Envelope::Azure, Inner::Message(text)),
             Name::Message if seen.source_type => take(Envelope::Vector, Inner::Line(text)),
             Name::Message if seen.cloud_watch => take(Envelope::CloudWatch, Inner::Message(text)),

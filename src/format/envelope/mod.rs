@@ -2,7 +2,7 @@
 //! taken off layer by layer.
 //!
 //! One file a family. [`text`] takes off what stands before an event on its line (CRI, journald, syslog, names of
-//! nodes and pods), [`open`] what an event is a part of (JSON documents). Both hand what is inside to a callback, as
+//! nodes and pods), [`csv`] finds one in a cell, [`open`] what an event is a part of (JSON documents). Both hand what is inside to a callback, as
 //! [`Inner`]; [`super::Reader`] reads that like any line, so that envelopes nest, down to [`MAX_LAYERS`]. What was
 //! taken off is told with each event, as its [`Wrapping`].
 //!
@@ -13,6 +13,7 @@
 mod aks;
 mod cloudwatch;
 mod container;
+pub(super) mod csv;
 mod elastic;
 pub(super) mod event_list;
 mod field;
@@ -62,13 +63,17 @@ pub enum Envelope {
     Vector,
     /// OpenTelemetry's logs in OTLP/JSON.
     OpenTelemetry,
+    /// Splunk's export of search results as JSON.
+    Splunk,
+    /// A cell of a CSV export.
+    Csv,
     /// Any other JSON object with the event as text in `message`, `log` or `line`.
     JsonField,
 }
 
 impl Envelope {
     /// Every kind, in declaration order.
-    pub const ALL: [Envelope; 16] = [
+    pub const ALL: [Envelope; 18] = [
         Envelope::Docker,
         Envelope::Cri,
         Envelope::Journald,
@@ -84,6 +89,8 @@ impl Envelope {
         Envelope::FluentBit,
         Envelope::Vector,
         Envelope::OpenTelemetry,
+        Envelope::Splunk,
+        Envelope::Csv,
         Envelope::JsonField,
     ];
 
@@ -105,6 +112,8 @@ impl Envelope {
             Envelope::FluentBit => "Fluent Bit records",
             Envelope::Vector => "Vector records",
             Envelope::OpenTelemetry => "OpenTelemetry records",
+            Envelope::Splunk => "Splunk results",
+            Envelope::Csv => "CSV rows",
             Envelope::JsonField => "a JSON field",
         }
     }
@@ -129,6 +138,8 @@ impl Envelope {
             Envelope::FluentBit => "Fluent Bit",
             Envelope::Vector => "Vector",
             Envelope::OpenTelemetry => "OTLP",
+            Envelope::Splunk => "Splunk",
+            Envelope::Csv => "CSV",
             Envelope::JsonField => "JSON field",
         }
     }
@@ -224,6 +235,7 @@ pub(super) fn open(text: &[u8], scratch: &mut Vec<u8>, take: &mut Take<'_>) -> O
             b"_source" | b"fields" if members.at_object() => return elastic::document(text, take),
             b"resourceLogs" if members.at_array() => return opentelemetry::open(&mut members, scratch, take),
             _ if key.starts_with(b"kubernetes.audit.") => return elastic::document(text, take),
+            b"result" if members.at_object() => fields.result(&mut members),
             b"event" if members.at_object() => fields.original(&mut members),
             b"kubernetes" if members.at_object() => {
                 fields.note(key);
