@@ -31,7 +31,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "trace", "ingest", "detect",
         ],
     ),
-    ("ui", &["model", "text", "store", "query", "activity", "identity", "trace", "detect", "ingest", "app"]),
+    (
+        "ui",
+        &[
+            "model", "text", "format", "store", "query", "activity", "identity", "trace", "detect", "ingest",
+            "app",
+        ],
+    ),
     ("term", &["text"]),
     ("cli", &["error", "text"]),
     ("settings", &["model", "error", "text", "query", "activity", "trace", "cli", "term"]),

@@ -42,7 +42,7 @@ fn a_command_opens_a_log_and_another_one_closes_it() {
         name: "x.log".into(),
         path: "/var/x.log".into(),
         rotated: 0,
-        compressed: 0,
+        compressed: Vec::new(),
     };
     app.update(Msg::Ingest(IngestMessage::Opened(other)), now());
     let of_other = batch_of(SourceId(1), &lines(10..13), 7);

@@ -112,7 +112,8 @@ pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> b
         }
         task => {
             let output = if let Task::Info(output) = task { *output } else { InfoOutput::Table };
-            let options = InfoOptions { output, zone: settings.zone, memory: settings.memory };
+            let options =
+                InfoOptions { output, zone: settings.zone, memory: settings.memory, now: model::now() };
             let messages = start(settings, inputs, Reading::columns(), &leaving);
             info(messages, &options, &mut streams, &leaving.stop)
         }

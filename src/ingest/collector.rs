@@ -32,6 +32,8 @@ struct Gathered {
     builder: SegmentBuilder,
     full: Vec<Batch>,
     tally: Tally,
+    /// Formats that [`Collector::take_new_formats`] has told.
+    told_formats: Vec<Format>,
     samples: Vec<Notice>,
     newest_skipped: Option<Micros>,
     rules: Option<watch::Receiver<Arc<Engine>>>,
@@ -50,6 +52,7 @@ impl Collector {
             builder,
             full: Vec::new(),
             tally: Tally::default(),
+            told_formats: Vec::new(),
             samples: Vec::new(),
             newest_skipped: None,
             rules: None,
@@ -103,6 +106,15 @@ impl Collector {
     /// Hands out the counts since the last call.
     pub fn take_tally(&mut self) -> Tally {
         std::mem::take(&mut self.gathered.tally)
+    }
+
+    /// The formats that events came in since the last [`Collector::take_tally`], each told once.
+    pub fn take_new_formats(&mut self) -> Vec<Format> {
+        let told = &mut self.gathered.told_formats;
+        let counted = self.gathered.tally.formats.iter().map(|(format, _)| *format);
+        let new: Vec<Format> = counted.filter(|format| !told.contains(format)).collect();
+        told.extend(&new);
+        new
     }
 
     /// Hands out what could not be read since the last call, as notices: the first of each kind with a sample, the

@@ -3,13 +3,13 @@
 use hashbrown::HashTable;
 
 use super::bits::Bitset;
-use super::dictionary::{Symbol, SymbolTable};
+use super::dictionary::{EMPTY, Symbol, SymbolTable, hash_bytes};
 use super::hits::Hits;
 use super::requests::{Slot, StageRows};
 use super::routine::is_routine;
 use super::segment::{Facts, Field, Segment, parse_uuid};
 use super::text_blocks::TextBlocks;
-use crate::model::{Event, Micros, SECOND, SourceId};
+use crate::model::{Event, LogKind, Micros, SECOND, SourceId};
 use crate::redact;
 
 /// Rows of a full segment: one fewer than 65,536, so that 16-bit symbols also cover the empty string.
@@ -154,6 +154,9 @@ impl SegmentBuilder {
         let uuid = parse_uuid(&event.audit_id);
         self.segment.audit_ids.push(match uuid {
             Some(id) => id,
+            None if event.audit_id.is_empty() && event.log != LogKind::Kube => {
+                u128::from(hash_bytes(text)) << 64 | u128::from(EMPTY)
+            }
             None => u128::from(self.chosen_ids.intern(&mut self.segment.chosen_ids, &event.audit_id).0),
         });
         let routine = is_routine(event);
@@ -252,7 +255,9 @@ impl SegmentBuilder {
         for row in 0..batch.rows {
             self.segment.stage_time.push(batch.stage_time(row));
             self.segment.elapsed.push(batch.elapsed(row));
-            self.segment.audit_ids.push(if batch.facts(row).has_chosen_id() {
+            self.segment.audit_ids.push(if batch.text_key(row).is_some() {
+                batch.audit_ids[row as usize]
+            } else if batch.facts(row).has_chosen_id() {
                 let text = batch.chosen_ids.get(batch.audit_ids[row as usize] as Symbol);
                 u128::from(self.chosen_ids.intern(&mut self.segment.chosen_ids, text).0)
             } else {

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::bits::Bitset;
 use super::column::{NumberColumn, SymbolColumn};
-use super::dictionary::{Dictionary, Symbol};
+use super::dictionary::{Dictionary, EMPTY, Symbol};
 use super::text_blocks::{BlockReader, TextBlocks};
 use crate::model::{Decision, EventId, Level, LogKind, Micros, SourceId, Stage};
 
@@ -190,7 +190,8 @@ pub struct Segment {
     pub(super) strings: [StringColumn; Field::COUNT],
     pub(super) codes: Vec<u16>,
     pub(super) facts: Vec<Facts>,
-    /// 128 bits of each auditID; where the client chose it, a symbol of `chosen_ids`.
+    /// 128 bits of each auditID; where the client chose it, a symbol of `chosen_ids`, and where there is none, that of
+    /// the empty string with a hash of the text in the upper half, if it is a line of a controller's log.
     pub(super) audit_ids: Vec<u128>,
     pub(super) chosen_ids: Dictionary,
     pub(super) text: TextBlocks,
@@ -356,9 +357,10 @@ impl Segment {
     /// Rows with this auditID.
     pub fn rows_with_audit_id(&self, audit_id: &str) -> Vec<u32> {
         let matching = |wanted: u128, chosen: bool| -> Vec<u32> {
+            let is_wanted = |id: u128| if chosen { id as Symbol == wanted as Symbol } else { id == wanted };
             (0..self.rows)
                 .filter(|row| {
-                    self.audit_ids[*row as usize] == wanted && self.facts(*row).has_chosen_id() == chosen
+                    self.facts(*row).has_chosen_id() == chosen && is_wanted(self.audit_ids[*row as usize])
                 })
                 .collect()
         };
@@ -484,7 +486,18 @@ impl Segment {
         if !self.facts(row).has_chosen_id() {
             return Some(super::dictionary::mix(id as u64, (id >> 64) as u64));
         }
-        (id != 0).then(|| self.chosen_ids.hash(id as Symbol))
+        (id as Symbol != EMPTY).then(|| self.chosen_ids.hash(id as Symbol))
+    }
+
+    /// What makes two lines of controllers' logs that have no id the same line read twice: whose log it is, the time
+    /// and the text. Two such lines of one file are two all the same. `None` for every other record.
+    pub(super) fn text_key(&self, row: u32) -> Option<u64> {
+        let id = *self.audit_ids.get(row as usize)?;
+        let facts = self.facts(row);
+        let hash = (id >> 64) as u64;
+        let is_text = facts.has_chosen_id() && id as Symbol == EMPTY && hash != 0;
+        let line = super::dictionary::mix(hash, self.stage_time(row) as u64);
+        is_text.then(|| super::dictionary::mix(line, facts.log() as u64))
     }
 
     /// Rows of an API server's audit log.
