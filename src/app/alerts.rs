@@ -121,9 +121,7 @@ impl Watch {
     pub fn rows(&self) -> &[(Micros, EventId)] {
         &self.rows
     }
-}
 
-impl Watch {
     /// Whether rules with state have not seen everything that is held.
     pub(super) fn has_unobserved(&self, records: u64) -> bool {
         self.board.is_some() && self.observed != records

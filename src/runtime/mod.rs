@@ -11,6 +11,7 @@ mod save;
 mod state;
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ use tokio::sync::mpsc;
 use crate::app::{App, Config, Effect, Msg};
 use crate::detect::{Acks, LoadedRules};
 use crate::error::{Error, Result};
-use crate::ingest::{self, Ingest, IngestMessage, IngestOptions};
+use crate::ingest::{self, Ingest, IngestMessage, IngestOptions, Numbers};
 use crate::model;
 use crate::query::parse;
 use crate::settings::{Settings, Task};
@@ -164,6 +165,7 @@ fn folder_of_rules(settings: &Settings) -> Option<String> {
 struct Pipeline {
     options: IngestOptions,
     sender: mpsc::Sender<IngestMessage>,
+    numbers: Arc<Numbers>,
     parts: Vec<Part>,
 }
 
@@ -179,7 +181,7 @@ impl Pipeline {
         options: IngestOptions,
         sender: mpsc::Sender<IngestMessage>,
     ) -> Pipeline {
-        let mut pipeline = Pipeline { options, sender, parts: Vec::new() };
+        let mut pipeline = Pipeline { options, sender, numbers: Arc::default(), parts: Vec::new() };
         pipeline.open(inputs);
         pipeline
     }
@@ -187,9 +189,9 @@ impl Pipeline {
     fn open(&mut self, inputs: Vec<ingest::Input>) {
         let (tell, started) = std::sync::mpsc::sync_channel(1);
         let (options, sender) = (self.options.clone(), self.sender.clone());
-        let part = u16::try_from(self.parts.len()).unwrap_or(u16::MAX);
+        let numbers = Arc::clone(&self.numbers);
         let body = move || {
-            let ingest = ingest::start_part(part, &inputs, &options, &sender);
+            let ingest = ingest::start_numbered(&numbers, &inputs, &options, &sender);
             // Nobody waiting means that the program is ending; dropping the pipeline stops it.
             let _ = tell.send(ingest);
         };
