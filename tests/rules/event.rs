@@ -30,7 +30,8 @@ impl AuditEvent {
         // The answer to a patch has what was there before as well.
         let only_asked =
             event["verb"] == "patch" && event.get("requestObject").is_some_and(|body| !body.is_null());
-        let bodies: &[&str] = if only_asked { &["requestObject"] } else { &["requestObject", "responseObject"] };
+        let bodies: &[&str] =
+            if only_asked { &["requestObject"] } else { &["requestObject", "responseObject"] };
         let objects = bodies.iter().filter_map(|body| event.get(*body));
         let containers: Vec<Value> = objects.chain(&patched).flat_map(containers).cloned().collect();
 

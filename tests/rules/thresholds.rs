@@ -54,7 +54,9 @@ const COUNTED: [Counted; 9] = [
     ("denials-over-resources", 4, 300, |who, number| request(who, "get", KINDS[number % 7], "a", 403)),
     ("discovery-sweep", 4, 60, |who, number| request(who, "list", KINDS[number % 7], "", 200)),
     ("wide-discovery-sweep", 6, 60, |who, number| request(who, "list", KINDS[number % 7], "", 200)),
-    ("mass-deletion", 10, 120, |who, number| request(who, "delete", "configmaps", &format!("c{number}"), 200)),
+    ("mass-deletion", 10, 120, |who, number| {
+        request(who, "delete", "configmaps", &format!("c{number}"), 200)
+    }),
     ("secret-read-burst", 3, 360, |who, number| request(who, "get", "secrets", &format!("s{number}"), 200)),
     ("secrets-refused-often", 20, 900, |who, _| request(who, "get", "secrets", "s", 403)),
     ("unauthenticated-probing", 3, 600, |who, number| {
@@ -99,7 +101,8 @@ fn a_count_is_told_from_its_limit_on() {
 #[test]
 fn what_is_counted_is_different_each_time() {
     let engine = pack();
-    for file in ["denials-over-resources", "wide-discovery-sweep", "secret-read-burst", "unauthenticated-probing"]
+    for file in
+        ["denials-over-resources", "wide-discovery-sweep", "secret-read-burst", "unauthenticated-probing"]
     {
         let (.., made) = COUNTED.into_iter().find(|(known, ..)| *known == file).expect("it counts");
         let same = spread(30, 30, |_| made(ONE, 0));
@@ -128,7 +131,9 @@ const ORDERED: [Ordered; 2] = [
     (
         "own-certificate-approved",
         3600,
-        |who| group(request(who, "create", "certificatesigningrequests", "c", 201), "certificates.k8s.io", ""),
+        |who| {
+            group(request(who, "create", "certificatesigningrequests", "c", 201), "certificates.k8s.io", "")
+        },
         |who| {
             let approval = request(who, "update", "certificatesigningrequests", "c", 200);
             group(approval, "certificates.k8s.io", "approval")
