@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("query", &["model", "redact", "format", "store"]),
     ("activity", &["model", "query", "store"]),
     ("identity", &["model", "store"]),
-    ("detect", &["model", "redact", "store", "query", "identity"]),
+    ("detect", &["model", "redact", "format", "store", "query", "identity"]),
     ("trace", &["model", "redact", "text", "format", "store", "query", "identity"]),
     ("ingest", &["model", "error", "notice", "redact", "format", "source", "store", "detect"]),
     (

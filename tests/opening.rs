@@ -9,7 +9,9 @@ use std::thread;
 
 use common::app::{batch_of, empty_app, history, keys, now, screen, type_text, work};
 use kauditui::app::{Config, Effect, Msg};
-use kauditui::ingest::{Ingest, IngestMessage, IngestOptions, Input, Numbers, SourceDescription, start_numbered};
+use kauditui::ingest::{
+    Ingest, IngestMessage, IngestOptions, Input, Numbers, SourceDescription, start_numbered,
+};
 use kauditui::model::SourceId;
 
 fn lines(ids: std::ops::Range<u32>) -> String {

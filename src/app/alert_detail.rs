@@ -8,11 +8,12 @@ use super::alert_table::AlertGroup;
 use super::detail::Detail;
 use super::rule_table::about_rule;
 use super::sheet::{LineKind, SheetLine};
+use crate::detect::state::StateDetection;
 use crate::detect::{AckKind, Alert, AlertState, Finding, RuleInfo, Why};
 use crate::model::{EventId, format_duration, format_rfc3339, format_stamp};
 use crate::redact;
 use crate::text;
-use crate::trace::{Request, Topic, who};
+use crate::trace::{Contradiction, Request, Topic, contradictions, who};
 
 /// Events of a correlation that are told, the first ones.
 const MOST_MEMBERS: usize = 12;
@@ -36,6 +37,8 @@ impl App {
         let why = self.why(alert);
         lines.extend(labelled("why", why.iter().map(why_in_words)));
         lines.extend(self.found_in_words(alert));
+        let against = self.contradictions(alert);
+        lines.extend(labelled("against", against.iter().map(|against| against.in_words(&self.log()))));
         lines.extend(self.event_in_words(alert));
         lines.push(SheetLine::new("seen", self.seen_in_words(alert)));
         lines.extend(self.risk_in_words(&alert.subject.user));
@@ -113,6 +116,15 @@ impl App {
         match self.store.segment(alert.newest) {
             Some(segment) => board.engine().explain(alert.rule, segment, alert.newest.row()),
             None => Vec::new(),
+        }
+    }
+
+    /// The syncs that the changes of an alert go against, as far as the logs tell them.
+    fn contradictions(&self, alert: &Alert) -> Vec<Contradiction> {
+        let Some(board) = &self.watch.board else { return Vec::new() };
+        match board.engine().rule(alert.rule).state {
+            Some(StateDetection::OutsideGitops) => contradictions(&self.log(), &board.events(alert)),
+            _ => Vec::new(),
         }
     }
 
@@ -202,6 +214,11 @@ impl App {
         format!("{} {title}: {sentence}; {}", severity.to_uppercase(), self.seen_in_words(alert))
     }
 
+    /// What was done, without by whom: `delete secrets prod/db`
+    pub fn deed_of_alert(&self, alert: &Alert) -> String {
+        redact::mask_text(&format!("{} {}", alert.subject.verb, alert.subject.object())).into_owned()
+    }
+
     /// auditIDs of its newest events, the newest last.
     pub(super) fn audit_ids(&self, alert: &Alert) -> Vec<String> {
         let Some(board) = &self.watch.board else { return Vec::new() };
@@ -230,13 +247,17 @@ impl App {
                 json!({"selection": why.selection, "field": why.field, "value": why.value, "pattern": why.pattern})
             })
             .collect();
-        let told = json!({
+        let mut told = json!({
             "rule": rule.id, "title": rule.title, "severity": rule.severity.name(), "tags": rule.tags,
             "actor": alert.key.actor, "namespace": alert.key.namespace, "count": alert.count,
             "first": format_rfc3339(alert.first), "last": format_rfc3339(alert.last),
             "sentence": redact::mask_text(&alert.subject.sentence()), "addresses": alert.addresses,
             "auditIDs": self.audit_ids(alert), "why": why,
         });
+        let contradictions = self.contradictions(alert);
+        if !contradictions.is_empty() {
+            told["contradicts"] = json!(contradictions);
+        }
         serde_json::to_string_pretty(&told).ok()
     }
 }

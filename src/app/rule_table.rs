@@ -64,6 +64,8 @@ pub struct RuleTable {
     pub reversed: bool,
     /// What is told of the rule under the cursor.
     pub sheet: Sheet,
+    /// What was searched last.
+    pub(super) wanted: String,
     told: Option<RuleLine>,
     lines: Vec<RuleLine>,
     hits: HashMap<RuleIndex, u64>,
@@ -106,6 +108,26 @@ impl RuleTable {
     pub fn move_by(&mut self, rows: isize) {
         let lines = &self.lines;
         self.cursor.move_by(rows, lines.len(), |at| format!("{:?}", lines.get(at)));
+    }
+
+    /// Goes to the next rule, or the one before, round the end, that has `wanted` in its title, id or file's name.
+    /// Returns whether there is one.
+    pub(super) fn find(&mut self, wanted: &str, forward: bool, board: &AlertBoard) -> bool {
+        self.wanted = wanted.to_owned();
+        let wanted = wanted.to_lowercase();
+        let is_meant = |line: &RuleLine| match line {
+            RuleLine::Rule(rule) => {
+                let info = board.engine().rule(*rule);
+                let file = info.origin.file.display().to_string();
+                [&info.title, &info.id, &file].iter().any(|text| text.to_lowercase().contains(&wanted))
+            }
+            RuleLine::Problem(_) | RuleLine::Skipped => false,
+        };
+        let (count, from) = (self.lines.len(), self.cursor.row);
+        let step = |by: usize| if forward { (from + by) % count } else { (from + count - by) % count };
+        let Some(found) = (1..=count).map(step).find(|at| is_meant(&self.lines[*at])) else { return false };
+        self.move_by(found as isize - from as isize);
+        true
     }
 
     /// Sorts by the column beside.
@@ -159,7 +181,7 @@ impl RuleTable {
         }
         for hit in board.hits().values().flat_map(|hits| hits.iter()) {
             let rule = RuleIndex(hit.rule);
-            if board.engine().rule(rule).feeds_only {
+            if !board.engine().rule(rule).is_told() {
                 *self.hits.entry(rule).or_default() += 1;
             }
         }
@@ -202,9 +224,9 @@ impl RuleTable {
                 if let Some(ready) = self.ready.of.get(rule.0 as usize) {
                     lines.push(SheetLine::new("state", ready.to_string()).as_kind(LineKind::Strong));
                 }
-                let hits = match (self.hits(rule), info.feeds_only) {
-                    (hits, true) => format!("{}, which only feed correlations", text::thousands(hits)),
-                    (hits, false) => format!("{} (Enter shows the events)", text::thousands(hits)),
+                let hits = match (self.hits(rule), info.is_told()) {
+                    (hits, false) => format!("{}, which only feed correlations", text::thousands(hits)),
+                    (hits, true) => format!("{} (Enter shows the events)", text::thousands(hits)),
                 };
                 lines.push(SheetLine::new("matches", hits));
                 if let Some(words) = board.engine().correlation_in_words(rule) {

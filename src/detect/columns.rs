@@ -72,12 +72,15 @@ pub(super) struct Pass<'p> {
     needles: Needles<'p>,
     /// The rows that may have bodies.
     bodies: Option<Bitset>,
+    /// The rows of an API server's audit log, the only ones whose text is JSON under the names that rules know.
+    kube: Bitset,
 }
 
 impl<'p> Pass<'p> {
     pub(super) fn new(segment: &'p Segment, tests: &'p [Test]) -> Pass<'p> {
         let known = tests.iter().map(|_| Known::default()).collect();
-        Pass { segment, tests, known, needles: Needles::new(segment), bodies: None }
+        let (needles, kube) = (Needles::new(segment), segment.kube_rows());
+        Pass { segment, tests, known, needles, bodies: None, kube }
     }
 
     /// What a test comes to for a row, where it was found out for all rows.
@@ -255,7 +258,11 @@ impl<'p> Pass<'p> {
             unsure.and(self.rows_with_bodies());
         }
         if let Source::Text(path) | Source::Containers(path) = source {
+            let mut of_others = unsure.clone();
+            of_others.and_not(&self.kube);
+            unsure.and(&self.kube);
             unsure = self.needles.rows_with(path, &unsure);
+            unsure.or(&of_others);
         }
         let mut sure = Bitset::none(within.len());
         if absent {

@@ -48,7 +48,7 @@ impl Engine {
                 found.insert(rule);
             }
             let correlations = self.correlations.iter().filter(|correlation| correlation.rule == rule);
-            waiting.extend(correlations.flat_map(|correlation| &correlation.inputs));
+            waiting.extend(correlations.flat_map(|correlation| correlation.made_of()));
         }
         found.into_iter().collect()
     }
@@ -71,7 +71,7 @@ impl Engine {
 
 fn level_of_source(source: &Source) -> Level {
     match source {
-        Source::Text(path) if path.after("responseObject").is_some() => Level::RequestResponse,
+        source if source.is_in_response() => Level::RequestResponse,
         source if source.is_in_bodies() => Level::Request,
         _ => Level::Metadata,
     }

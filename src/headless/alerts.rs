@@ -17,12 +17,14 @@ use super::intake::Intake;
 use super::query::{QueryOptions, time_range};
 use super::{Outcome, Streams, cannot_write};
 use crate::cli::AlertsOutput;
+use crate::detect::state::StateDetection;
 use crate::detect::{AlertKey, LoadedRules, Severity};
 use crate::error::Result;
 use crate::ingest::IngestMessage;
 use crate::model::{Micros, SECOND};
 use crate::query::{Plan, Rows};
 use crate::store::{Bitset, Entry};
+use crate::trace::{Contradiction, contradictions};
 
 /// An alert that goes on after this long is printed again while following, however little it grew.
 const QUIET: Micros = 3600 * SECOND;
@@ -171,10 +173,24 @@ impl<'o> Listing<'o> {
         let printed = Printed { count: told.alert.count, last: told.alert.last };
         self.printed.insert(told.alert.key.clone(), printed);
         match self.options.output {
-            AlertsOutput::Json | AlertsOutput::Jsonl => self.form.object_line(&told.json(), streams.out),
+            AlertsOutput::Json | AlertsOutput::Jsonl => {
+                self.form.object_line(&told.json(&self.contradictions(told)), streams.out)
+            }
             AlertsOutput::Table | AlertsOutput::Markdown => self.form.line(&told.cells(), streams.out),
         }
         .map_err(cannot_write)
+    }
+
+    /// The syncs that the changes of an alert go against, as far as the logs tell them.
+    fn contradictions(&self, told: &Told) -> Vec<Contradiction> {
+        match (&self.intake.detection, told.info.state) {
+            (Some(detection), Some(StateDetection::OutsideGitops)) => {
+                let log = detection.log(&self.intake.store, self.options.query.zone);
+                let changes = told.alert.findings.iter().flat_map(|finding| &finding.events);
+                contradictions(&log, &changes.copied().collect::<Vec<_>>())
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The alerts so far, the gravest first, of these the latest.

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use super::Streams;
 use crate::detect::{AlertBoard, LoadedRules, ProblemKind, readiness};
 use crate::identity::Identities;
+use crate::model::TimeZoneChoice;
 use crate::query::Alerted;
 use crate::store::Store;
 use crate::text::thousands;
+use crate::trace::Log;
 
 /// Problems of rules that are told one by one; how many more there are is counted.
 const MOST_PROBLEMS: usize = 5;
@@ -72,6 +74,11 @@ impl Detection {
         changed
     }
 
+    /// What the rules with state know of other requests, for whoever follows an alert further.
+    pub(super) fn log<'d>(&'d self, store: &'d Store, zone: TimeZoneChoice) -> Log<'d> {
+        Log { store, identities: &self.identities, zone }
+    }
+
     pub(super) fn for_filters(&self) -> Arc<Alerted> {
         Arc::clone(&self.for_filters)
     }
@@ -104,7 +111,7 @@ impl Detection {
         let engine = &self.rules.engine;
         let rules = engine.rules();
         let ready = readiness(engine, store);
-        let told = || rules.iter().zip(&ready).filter(|(rule, _)| !rule.feeds_only);
+        let told = || rules.iter().zip(&ready).filter(|(rule, _)| rule.is_told());
         let blind = told().filter(|(_, ready)| ready.is_blind()).count();
         if blind > 0 {
             streams.note(&format!(

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::intake::Intake;
 use super::query::{QueryOptions, rows_in_order, time_range};
 use super::{Outcome, Streams, cannot_write};
+use crate::detect::state::StateDetection;
 use crate::detect::{RuleIndex, Severity, Why};
 use crate::error::Result;
 use crate::identity::Identities;
@@ -15,7 +16,7 @@ use crate::model::{EventId, TimeZoneChoice};
 use crate::store::Store;
 use crate::trace::report::{Coverage, CoveredFile, Draft, Found, ReportAlert};
 use crate::trace::select::in_time_order;
-use crate::trace::{Log, Report, quoted};
+use crate::trace::{Log, Report, contradictions, quoted};
 
 /// What a report is about.
 pub struct ReportOptions<'a> {
@@ -126,7 +127,7 @@ fn written(
     Report {
         notes: options.notes.to_vec(),
         left_out: (chosen.len() - told.len()) as u64,
-        alerts: alerts(intake, &numbered),
+        alerts: alerts(intake, &numbered, log),
         coverage: coverage(intake, options, files),
         ..report
     }
@@ -136,7 +137,7 @@ fn written(
 type Parts = Vec<(usize, EventId)>;
 
 /// The alerts that requests have a part in, the gravest first. Mere activity is left out.
-fn alerts(intake: &Intake, requests: &[EventId]) -> Vec<ReportAlert> {
+fn alerts(intake: &Intake, requests: &[EventId], log: &Log<'_>) -> Vec<ReportAlert> {
     let Some(detection) = &intake.detection else { return Vec::new() };
     let engine = &detection.rules.engine;
     let mut of_rule: BTreeMap<(Reverse<Severity>, RuleIndex), Parts> = BTreeMap::new();
@@ -157,10 +158,13 @@ fn alerts(intake: &Intake, requests: &[EventId]) -> Vec<ReportAlert> {
         let why = |record: EventId| -> Vec<String> {
             let Some(segment) = intake.store.segment(record) else { return Vec::new() };
             let behind = engine.fed_by(rule).into_iter();
-            behind
-                .flat_map(|rule| engine.explain(rule, segment, record.row()))
-                .map(|why| in_words(&why))
-                .collect()
+            let found = behind.flat_map(|rule| engine.explain(rule, segment, record.row()));
+            let mut told: Vec<String> = found.map(|why| in_words(&why)).collect();
+            if info.state == Some(StateDetection::OutsideGitops) {
+                let changes: Vec<EventId> = records.iter().map(|(_, record)| *record).collect();
+                told.extend(contradictions(log, &changes).iter().map(|against| against.in_words(log)));
+            }
+            told
         };
         ReportAlert {
             severity: Severity::name(severity).to_owned(),

@@ -8,6 +8,7 @@ use crate::headless::form::{Cell, Heading};
 use crate::model::{Micros, format_rfc3339, tool};
 use crate::redact::mask_text;
 use crate::text::json_escape_hostile;
+use crate::trace::Contradiction;
 
 /// An alert with what is told of it.
 pub(super) struct Told {
@@ -82,8 +83,8 @@ impl Told {
         said.join(", ")
     }
 
-    /// The object of JSON.
-    pub(super) fn json(&self) -> String {
+    /// The object of JSON, with the syncs that its changes contradict.
+    pub(super) fn json(&self, contradictions: &[Contradiction]) -> String {
         let mut object = Map::new();
         let mut put = |name: &str, value: Value| {
             let is_empty = match &value {
@@ -114,6 +115,7 @@ impl Told {
         put("sentence", json!(self.sentence()));
         put("sourceIPs", json!(addresses));
         put("why", self.why.iter().map(Reason::json).collect());
+        put("contradicts", json!(contradictions));
         put("findings", self.findings.iter().map(ToldFinding::json).collect());
         json_escape_hostile(&Value::Object(object).to_string()).into_owned()
     }
