@@ -377,3 +377,41 @@ fn a_certificate_leads_to_whoever_had_it_signed() {
         assert!(issued.text.contains("cannot be known"), "{}", issued.text);
     });
 }
+
+/// A line of Helm's.
+fn by_helm(at: u32, id: &str, user: &str, verb: &str, resource: &str, name: &str) -> Value {
+    let mut line = line(at, id, user, verb, resource, name);
+    line["userAgent"] = json!("Helm/3.19.0");
+    line
+}
+
+#[test]
+fn what_helm_writes_belongs_to_a_release_and_its_revision() {
+    let annotations = json!({"meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": "prod"});
+    let body = json!({"kind": "Deployment", "metadata":
+        {"name": "shop", "namespace": "prod", "annotations": annotations}});
+    let lines = [
+        by_helm(1_000, "other-release", "dana", "create", "secrets", "sh.helm.release.v1.cache.v1"),
+        by_helm(1_500, "other-object", "dana", "create", "configmaps", "cache"),
+        by_helm(2_000, "release", "dana", "create", "secrets", "sh.helm.release.v1.shop.v7"),
+        answered(by_helm(2_500, "deployment", "dana", "patch", "deployments", "shop"), body),
+        by_helm(2_600, "service", "dana", "patch", "services", "shop"),
+        line(2_700, "by-hand", "dana", "patch", "services", "shop"),
+        by_helm(2_800, "of-another", "erik", "patch", "services", "shop"),
+        by_helm(3_000, "marked", "dana", "update", "secrets", "sh.helm.release.v1.shop.v7"),
+    ];
+    leads_back(&lines, "deployment", &[("release", Certain)], "origin dana");
+    leads_back(&lines, "service", &[("release", Likely)], "origin dana");
+    leads_back(&lines, "other-object", &[("other-release", Likely)], "origin dana");
+    for alone in ["by-hand", "release", "marked"] {
+        leads_back(&lines, alone, &[], "origin dana");
+    }
+    leads_back(&lines, "of-another", &[], "origin erik");
+    with_log(&lines, |log| {
+        let (causes, _) = causes(log, &request(log, "deployment"));
+        assert_eq!(causes[0].because, "Helm wrote it for revision 7 of release shop");
+    });
+    let of_release = [("deployment".to_owned(), Certain), ("service".to_owned(), Likely)];
+    assert_eq!(follows(&lines, "release"), of_release);
+    assert!(follows(&lines, "by-hand").is_empty());
+}

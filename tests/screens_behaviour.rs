@@ -821,3 +821,15 @@ fn a_credential_in_a_chain_leads_to_all_that_was_done_with_it() {
     keys(&mut app, "Esc");
     assert_eq!(app.screen, Screen::Story);
 }
+
+#[test]
+fn a_message_that_is_too_long_keeps_its_end() {
+    let mut app = empty_app(Config::default(), 60, 20);
+    history(&mut app, &many(0, 5, "alice", "get"), 1);
+    command(&mut app, "range yesterday");
+    let (said, shown) = (message(&app).to_owned(), screen(&app, 60, 20));
+    assert!(said.chars().count() > 60, "{said}");
+    let last = shown.lines().find(|line| line.contains("'yesterday'")).expect("the message");
+    let end: String = said.chars().rev().take(12).collect::<Vec<_>>().into_iter().rev().collect();
+    assert!(last.ends_with(&end) && last.contains('…'), "{last}");
+}

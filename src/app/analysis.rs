@@ -13,6 +13,7 @@ use crate::model::{EventId, TimeZoneChoice, format_stamp};
 use crate::query::{Expression, condition_for, with_condition};
 use crate::redact;
 use crate::store::{Bitset, Changes, Field};
+use crate::text::counted;
 use crate::trace::access::{UserAccess, allowed_in_words, request_access};
 use crate::trace::report::{Coverage, CoveredFile, Draft, MOST_EVENTS};
 use crate::trace::select::{in_time_order, requests_with, rows_of};
@@ -148,15 +149,15 @@ impl App {
     fn session_story(&self, session: &crate::trace::Session, about: EventId, at: Option<EventId>) -> Story {
         let log = self.log();
         let title = format!(
-            "{} · {} to {} · {} from {} · {} requests, {} writes, {} failures",
+            "{} · {} to {} · {} from {} · {}, {}, {}",
             session.actor,
             log.clock(session.first),
             log.clock(session.last),
             session.tool,
             session.source_ip,
-            session.requests.len(),
-            session.writes,
-            session.failures,
+            counted(session.requests.len() as u64, "request"),
+            counted(session.writes, "write"),
+            counted(session.failures, "failure"),
         );
         let mut lines = vec![Told::heading("writes of this session, as kubectl would do them")];
         for (id, line) in session_lines(&self.store, session, self.revealed) {

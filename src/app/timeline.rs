@@ -111,7 +111,7 @@ impl Timeline {
     /// The selected record, unless no row is shown: what was selected is only remembered then, for when the filter lets
     /// it through again.
     pub fn selected_in(&self, view: &View) -> Option<EventId> {
-        self.selected().filter(|_| view.len() > 0 || !view.is_complete())
+        self.selected().filter(|_| !view.is_empty() || !view.is_complete())
     }
 
     /// Time of the selected record.

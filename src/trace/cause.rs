@@ -64,6 +64,9 @@ pub fn step(log: &Log<'_>, request: &Request) -> Step {
     if let Some(step) = trail::passed_on(log, request) {
         return step;
     }
+    if let Some(step) = trail::of_release(log, request) {
+        return step;
+    }
     match actor_kind(&request.user) {
         ActorKind::Human => {
             return Step::Origin(format!("{} is a person or an outside system", request.user));

@@ -148,7 +148,8 @@ pub fn effects(log: &Log<'_>, request: &Request) -> Effects {
         return Effects { effects: trail::effects(log, request), cut: false };
     }
     let mut walk = Walk { log, seen: request.id.into_iter().collect(), cut: false, steps_left: MOST_STEPS };
-    let effects = walk.of(request, 0);
+    let mut effects = walk.of(request, 0);
+    effects.extend(trail::effects_of_release(log, request));
     Effects { effects, cut: walk.cut }
 }
 

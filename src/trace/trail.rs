@@ -3,7 +3,7 @@
 //!
 //! [`super::cause`] asks here for a request whose sender is driven from outside ([`passed_on`], [`step`]), and for where a line of
 //! such a log leads ([`origin`]). Each program has its own rules (FORMATS.md 3 and 4): `rancher`, `argocd`, `fleet`,
-//! `flux`; `forward` goes the other way; `clock` measures by how much the clocks of two logs differ; [`contradictions`] tells which
+//! `flux`, and `helm`, whose own log is its Secrets; `forward` goes the other way; `clock` measures by how much the clocks of two logs differ; [`contradictions`] tells which
 //! sync a change by hand goes against.
 
 mod argocd;
@@ -12,6 +12,7 @@ mod contradiction;
 mod fleet;
 mod flux;
 mod forward;
+mod helm;
 mod rancher;
 
 use std::fmt;
@@ -31,6 +32,7 @@ use crate::store::{Bitset, Field, Store};
 pub use clock::{ClockDifference, clock_differences};
 pub use contradiction::{Contradiction, contradictions};
 pub(super) use forward::effects;
+pub(super) use helm::effects as effects_of_release;
 
 /// Logs with times of whole seconds, and the way from a program to the API server, blur a moment by this much.
 const BLUR: Micros = 2 * SECOND;
@@ -138,6 +140,11 @@ pub(super) fn step(log: &Log<'_>, request: &Request) -> Option<Step> {
         "Fleet" => fleet::step(log, request),
         _ => None,
     }
+}
+
+/// Steps back from what Helm wrote to the Secret that tells the release and its revision. `None` for requests of others.
+pub(super) fn of_release(log: &Log<'_>, request: &Request) -> Option<Step> {
+    helm::step(log, request)
 }
 
 /// Where a line of a controller's log leads: to the person who asked for it, or to a commit.

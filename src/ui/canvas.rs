@@ -23,6 +23,7 @@ impl Canvas<'_> {
         if !self.theme.ascii {
             return text.to_owned();
         }
+        let text = text.replace(" → ", " -> ");
         let replaced = [
             ('·', "-"),
             ('…', "..."),

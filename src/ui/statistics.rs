@@ -346,9 +346,23 @@ fn draw_changes(app: &App, canvas: &mut Canvas<'_>, heading: Area, rows: Area) {
             (format_time(app, changed.last, false), Role::Plain),
             (shorten::user(&changed.user, user < 24).into_owned(), Role::Plain),
             (canvas.words(&verbs_text(changed)), changed_role(changed)),
-            (changed.object.trim_start_matches('/').to_owned(), Role::Plain),
+            (object_text(&changed.object, rest < 100), Role::Plain),
         ];
         grid::row(canvas, area, &columns, &cells, top + offset == statistics.cursor.row);
+    }
+}
+
+/// `namespace/resource.group/name`; where there is little room, the resource by its short name, so that the object's own
+/// name is seen.
+fn object_text(object: &str, is_narrow: bool) -> String {
+    let object = object.trim_start_matches('/');
+    let parts: Vec<&str> = object.split('/').collect();
+    match parts.as_slice() {
+        [before @ .., resource, name] if is_narrow => {
+            let resource = short_resource(resource.split('.').next().unwrap_or(resource));
+            [before, &[resource, name]].concat().join("/")
+        }
+        _ => object.to_owned(),
     }
 }
 

@@ -370,6 +370,25 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     }
 }
 
+/// A message that is too long loses its middle: what it is about stands at its beginning, what to do about it at its end.
+fn both_ends(canvas: &Canvas<'_>, message: &str, width: u16) -> String {
+    let safe = canvas.safe(message);
+    let width = usize::from(width);
+    if text::width(&safe) <= width {
+        return safe.into_owned();
+    }
+    let room = width.saturating_sub(text::width(canvas.ellipsis()));
+    let start = text::fit_end(&safe, room / 2, "").into_owned();
+    let mut end = String::new();
+    for letter in safe.chars().rev() {
+        if text::width(&end) + text::width(&letter.to_string()) > room - room / 2 {
+            break;
+        }
+        end.insert(0, letter);
+    }
+    format!("{start}{}{end}", canvas.ellipsis())
+}
+
 /// The message, or the input line. Returns where the text cursor is.
 pub fn draw_message(app: &App, canvas: &mut Canvas<'_>, area: Area) -> Option<(u16, u16)> {
     match &app.mode {
@@ -390,6 +409,7 @@ pub fn draw_message(app: &App, canvas: &mut Canvas<'_>, area: Area) -> Option<(u
                 let shown = if is_without_it { "shown without it" } else { "the last good result stays" };
                 let text = format!(" {}{near} ({shown})", problem.message);
                 let role = if problem.incomplete { Role::Faint } else { Role::Failure };
+                let text = both_ends(canvas, &text, area.width);
                 canvas.put(area.x, area.y, area.width, &text, role);
                 return None;
             }
@@ -398,7 +418,8 @@ pub fn draw_message(app: &App, canvas: &mut Canvas<'_>, area: Area) -> Option<(u
     }
     if let Some((message, wrong)) = &app.message {
         let role = if *wrong { Role::Failure } else { Role::Plain };
-        canvas.put(area.x + 1, area.y, area.width - 1, message, role);
+        let message = both_ends(canvas, message, area.width - 1);
+        canvas.put(area.x + 1, area.y, area.width - 1, &message, role);
     } else if let Some(text) = app.selection_text() {
         let text = canvas.words(&text);
         canvas.put(area.x + 1, area.y, area.width - 1, &text, Role::Plain);

@@ -57,7 +57,7 @@ fn draw_line(
     }
     let indent = margin + 2 * (line.depth.saturating_sub(1) as u16);
     let role = if certainty == Certainty::Unknown { Role::Faint } else { Role::Plain };
-    canvas.put(area.x + indent, area.y, area.width.saturating_sub(indent), part, role);
+    canvas.put(area.x + indent, area.y, area.width.saturating_sub(indent), &canvas.words(part), role);
     if selected {
         canvas.fill(area, Role::Cursor);
     }
