@@ -14,8 +14,9 @@ use super::engine::Engine;
 use super::files::{self, RuleFile};
 use super::lists::Lists;
 use super::problem::LoadProblem;
-use super::rule::{Origin, RuleIndex, RuleInfo};
+use super::rule::{FilterInfo, Origin, RuleIndex, RuleInfo};
 use super::state::StateDetection;
+use super::unknown::{is_about_audit_events, unknown_fields};
 
 /// What is loaded, checked and compiled.
 #[derive(Debug, Default)]
@@ -24,6 +25,7 @@ pub struct RuleSet {
     /// By the place of their description; `None` for correlations.
     rules: Vec<Option<Compiled>>,
     correlations: Vec<Correlation>,
+    filters: Vec<FilterInfo>,
     skipped: BTreeMap<String, usize>,
 }
 
@@ -66,6 +68,11 @@ impl RuleSet {
     /// Every rule and correlation, by [`RuleIndex`].
     pub fn rules(&self) -> &[RuleInfo] {
         &self.infos
+    }
+
+    /// The filters that are in use.
+    pub fn filters(&self) -> &[FilterInfo] {
+        &self.filters
     }
 
     /// How many rules were left out because they are about other logs, by product.
@@ -219,11 +226,22 @@ impl Loading {
         };
         match compile(&detection) {
             Ok(compiled) => {
+                if is_about_audit_events(Some(&rule.logsource)) {
+                    self.warn_of_unknown(&compiled, &rule.title, place);
+                }
                 if let Some(at) = self.place_for(&info, place.origin()) {
                     self.put(at, info, Some(compiled));
                 }
             }
             Err(refusal) => self.problems.push(place.refused(&rule.title, &refusal)),
+        }
+    }
+
+    fn warn_of_unknown(&mut self, compiled: &Compiled, title: &str, place: &Place<'_>) {
+        for unknown in unknown_fields(compiled) {
+            let line = place.line_of(&unknown.name);
+            let problem = LoadProblem::warning(&place.file.path, line, unknown.reason);
+            self.problems.push(problem.of(title));
         }
     }
 
@@ -281,6 +299,9 @@ impl Loading {
                     self.problems
                         .push(LoadProblem::warning(&place.file.path, line, reason).of(&filter.title));
                 }
+                if is_about_audit_events(filter.logsource.as_ref()) {
+                    self.warn_of_unknown(&compiled, &filter.title, place);
+                }
                 let (origin, text) = (place.origin(), place.text.to_owned());
                 self.filters.push(Pending { document: (filter, compiled), origin, text });
             }
@@ -289,27 +310,33 @@ impl Loading {
     }
 
     fn finish(mut self) -> (RuleSet, Vec<LoadProblem>) {
-        self.apply_filters();
+        let filters = self.apply_filters();
         let correlations = self.resolve_correlations();
         let Loading { infos, rules, skipped, problems, .. } = self;
-        (RuleSet { infos, rules, correlations, skipped }, problems)
+        (RuleSet { infos, rules, correlations, filters, skipped }, problems)
     }
 
-    fn apply_filters(&mut self) {
+    fn apply_filters(&mut self) -> Vec<FilterInfo> {
+        let mut used = Vec::new();
         for Pending { document: (filter, compiled), origin, .. } in std::mem::take(&mut self.filters) {
             let called = |info: &RuleInfo, name: &String| info.is_called(name) || info.title == *name;
             let is_target = |info: &RuleInfo| match &filter.rules {
                 FilterRuleTarget::Any => true,
                 FilterRuleTarget::Specific(names) => names.iter().any(|name| called(info, name)),
             };
-            for (info, rule) in self.infos.iter_mut().zip(&mut self.rules) {
+            let mut narrows = Vec::new();
+            for (index, (info, rule)) in
+                (0..).map(RuleIndex).zip(self.infos.iter_mut().zip(&mut self.rules))
+            {
                 if is_target(info)
                     && let Some(own) = rule.take()
                 {
                     *rule = Some(own.and(&compiled, &filter.title));
                     info.filters.push(filter.title.clone());
+                    narrows.push(index);
                 }
             }
+            used.push(FilterInfo { title: filter.title.clone(), origin: origin.clone(), narrows });
             let FilterRuleTarget::Specific(names) = &filter.rules else { continue };
             for name in names {
                 let is_known = self.infos.iter().any(|info| called(info, name));
@@ -329,6 +356,7 @@ impl Loading {
                 }
             }
         }
+        used
     }
 
     /// Takes in the correlations, those first whose rules are all there: one may correlate another.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Evidence, Report, ReportEvent};
 use crate::model::{EventId, Stage};
-use crate::trace::chain::causes;
+use crate::trace::chain::{began, causes};
 use crate::trace::history::{History, HistoryOptions, Revision};
 use crate::trace::{Chain, Change, Log, ObjectKey, Request, Told, tell, who};
 
@@ -115,7 +115,7 @@ impl Draft {
 fn backwards(log: &Log<'_>, id: EventId) -> Vec<Told> {
     let Some(request) = Request::read(log.store, id) else { return Vec::new() };
     let (causes, end) = causes(log, &request);
-    let origin = causes.last().map_or_else(Vec::new, |first| who(log, &first.request));
+    let origin = began(log, &request, &causes);
     let who = who(log, &request);
     let git = causes.iter().rev().find_map(|cause| cause.git.clone());
     let clocks = Vec::new();
