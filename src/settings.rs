@@ -448,9 +448,13 @@ impl Parts {
             warnings.extend(missing.map(|path| format!("no rules in {}: it does not exist", path.display())));
         }
         if self.follow {
-            warnings.extend(self.sources.sources.iter().filter(|path| is_waited_for(path, around)).map(
-                |path| format!("{} does not exist: waiting for it to be written", path.display()),
-            ));
+            warnings.extend(
+                self.sources
+                    .sources
+                    .iter()
+                    .filter(|path| is_waited_for(path, around))
+                    .map(|path| format!("{} does not exist: waiting for it to be written", path.display())),
+            );
         }
         if let Some(expression) = &self.filter.filter
             && (around.is_file)(Path::new(expression))

@@ -22,6 +22,9 @@ use serde_json::Value;
 
 const LOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/incident-small.jsonl");
 
+/// A log of level Metadata, for the most part.
+const TRAIL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/trail/kube.jsonl");
+
 fn run(arguments: &[&str]) -> (i32, String, String) {
     run_with(arguments, "")
 }
@@ -447,7 +450,9 @@ fn a_table_without_alerts_counts_the_activity() {
     assert_eq!(code, 1);
     assert_eq!(out.lines().count(), 1, "the heading alone: {out}");
     assert!(
-        err.contains("no alert of medium or above; 1 kind of activity: --min-severity informational lists all"),
+        err.contains(
+            "no alert of medium or above; 1 kind of activity: --min-severity informational lists all"
+        ),
         "{err}"
     );
     let (_, out, err) = run(&[&own[..], &["-o", "jsonl"]].concat());
@@ -456,9 +461,9 @@ fn a_table_without_alerts_counts_the_activity() {
 
 #[test]
 fn what_cannot_fire_is_counted_as_it_is_listed() {
-    let (_, _, err) = run(&["alerts", LOG]);
+    let (_, _, err) = run(&["alerts", TRAIL]);
     let told = err.lines().find(|line| line.contains(" rules cannot fire")).expect("it is told");
-    let (_, list, _) = run(&["rules", "list", "-o", "jsonl", LOG]);
+    let (_, list, _) = run(&["rules", "list", "-o", "jsonl", TRAIL]);
     let listed = objects(&list);
     let count = |beginning: &str| {
         let is = |rule: &&Value| rule["state"].as_str().is_some_and(|state| state.starts_with(beginning));
@@ -467,7 +472,9 @@ fn what_cannot_fire_is_counted_as_it_is_listed() {
     let (level, field) = (count("needs level "), count("no record has "));
     let expected = match (level, field) {
         (0, field) => format!("{field} of {} rules cannot fire, since no record has", listed.len()),
-        (level, 0) => format!("{level} of {} rules cannot fire at the audit levels of this log;", listed.len()),
+        (level, 0) => {
+            format!("{level} of {} rules cannot fire at the audit levels of this log;", listed.len())
+        }
         (level, field) => format!(
             "{level} of {} rules cannot fire at the audit levels of this log, and {field} since no record has",
             listed.len()
@@ -487,10 +494,16 @@ fn a_muted_rule_does_not_look_silent() {
     assert_eq!((&listed[0]["hits"], &listed[0]["canFire"]), (&0.into(), &true.into()), "{list}{err}");
     assert_eq!(listed[0]["state"], "narrowed by Mute of deletions");
     let (_, out, _) = run(&["rules", "check", "--no-builtin-rules", text(folder.path())]);
-    assert!(out.contains("1 rule loaded (0 built in, 1 of files), 0 of them correlations; 1 filter, 0 errors"), "{out}");
+    assert!(
+        out.contains("1 rule loaded (0 built in, 1 of files), 0 of them correlations; 1 filter, 0 errors"),
+        "{out}"
+    );
     let alone = folder.path().join("mute.yml");
     let (code, _, err) = run(&["rules", "test", text(&alone), LOG]);
-    assert!(code == 2 && err.contains("holds no rule to test but a filter: Mute of deletions narrows no rule"), "{err}");
+    assert!(
+        code == 2 && err.contains("holds no rule to test but a filter: Mute of deletions narrows no rule"),
+        "{err}"
+    );
 }
 
 #[test]

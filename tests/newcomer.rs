@@ -32,7 +32,10 @@ fn run(arguments: &[&str]) -> (i32, String, String) {
 fn names_that_are_nearly_right_are_understood_or_answered_with_the_right_one() {
     let (code, out, err) = run(&["rbac", "--user", "mallory", LOG]);
     assert_eq!(code, 0, "{err}");
-    assert!(out.starts_with("mallory@example.com: ") && err.contains("mallory is mallory@example.com"), "{out}{err}");
+    assert!(
+        out.starts_with("mallory@example.com: ") && err.contains("mallory is mallory@example.com"),
+        "{out}{err}"
+    );
     let (code, out, err) = run(&["rbac", "--user", "example.com", LOG]);
     assert_eq!((code, out.as_str()), (1, ""));
     assert!(err.contains("example.com may be admin@example.com, alice@example.com"), "{err}");
@@ -59,7 +62,10 @@ fn names_that_are_nearly_right_are_understood_or_answered_with_the_right_one() {
 fn a_command_that_is_written_wrongly_is_no_log() {
     let (code, out, err) = run(&["quer", LOG]);
     assert_eq!((code, out.as_str()), (2, ""));
-    assert!(err.starts_with("error: 'quer' is neither a file nor a command\ntip: did you mean kauditui query?"), "{err}");
+    assert!(
+        err.starts_with("error: 'quer' is neither a file nor a command\ntip: did you mean kauditui query?"),
+        "{err}"
+    );
 }
 
 #[test]
@@ -154,7 +160,8 @@ fn help_is_broken_once() {
         for pair in lines.windows(2) {
             let [line, next] = pair else { continue };
             assert!(line.chars().count() <= WIDTH, "{command:?}: {line}");
-            let is_prose = |line: &str| line.starts_with(|c: char| c.is_alphanumeric()) && !line.ends_with(':');
+            let is_prose =
+                |line: &str| line.starts_with(|c: char| c.is_alphanumeric()) && !line.ends_with(':');
             if is_prose(line) && is_prose(next) {
                 let word = next.split(' ').next().unwrap_or(next);
                 let both = line.chars().count() + 1 + word.chars().count();

@@ -16,8 +16,8 @@ use crate::trace::access::{UserAccess, allowed_in_words, request_access};
 use crate::trace::report::{Coverage, CoveredFile, Draft, MOST_EVENTS, ReportAlert};
 use crate::trace::select::{in_time_order, requests_with, rows_of};
 use crate::trace::{
-    Certainty, Chain, History, HistoryOptions, Log, Request, SESSION_GAP, Told, quoted, session_lines, sessions,
-    tell,
+    Certainty, Chain, History, HistoryOptions, Log, Request, SESSION_GAP, Told, quoted, session_lines,
+    sessions, tell,
 };
 
 /// Where machines' identities were used that are at home elsewhere.

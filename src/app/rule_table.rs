@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use super::sheet::{LineKind, Sheet, SheetLine};
 use super::table::TableCursor;
 use crate::detect::{
-    AlertBoard, LoadProblem, LoadedRules, ProblemKind, Readiness, RuleIndex, RuleInfo, readiness, state_in_words,
+    AlertBoard, LoadProblem, LoadedRules, ProblemKind, Readiness, RuleIndex, RuleInfo, readiness,
+    state_in_words,
 };
 use crate::model::Level;
 use crate::store::Store;

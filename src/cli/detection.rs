@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
-    ABOUT, ConfigArgs, DisplayArgs, FILTER, FilterArgs, OUTPUT, QueryOutput, ResourceArgs, SOURCES, SourceArgs,
+    ABOUT, ConfigArgs, DisplayArgs, FILTER, FilterArgs, OUTPUT, QueryOutput, ResourceArgs, SOURCES,
+    SourceArgs,
 };
 
 pub(super) const ALERTS_EXAMPLES: &str = "\

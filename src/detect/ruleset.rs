@@ -325,8 +325,7 @@ impl Loading {
                 FilterRuleTarget::Specific(names) => names.iter().any(|name| called(info, name)),
             };
             let mut narrows = Vec::new();
-            for (index, (info, rule)) in
-                (0..).map(RuleIndex).zip(self.infos.iter_mut().zip(&mut self.rules))
+            for (index, (info, rule)) in (0..).map(RuleIndex).zip(self.infos.iter_mut().zip(&mut self.rules))
             {
                 if is_target(info)
                     && let Some(own) = rule.take()

@@ -70,7 +70,8 @@ fn file_lines(file: &FileInfo, zone: TimeZoneChoice, lines: &mut Vec<String>) {
     lines.push(figure("text", &format!("{}{stored}", human_bytes(file.text_bytes))));
     lines.push(figure("lines", &thousands(file.lines)));
     let is_other = file.understood() == 0 && file.lines > 0;
-    let events = if is_other { "0: no audit event in it; is it an audit log?" } else { &thousands(file.events) };
+    let events =
+        if is_other { "0: no audit event in it; is it an audit log?" } else { &thousands(file.events) };
     lines.push(figure("events", events));
     for (number, format) in file.formats.iter().enumerate() {
         let text = match file.formats.len() {

@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use super::texts::RowTexts;
 use crate::format::{Marks, Reader, Sink, Unreadable};
-use crate::model::{Event, EventId, Grant, LogKind, Micros, actor_kind, command, field_manager, format_rfc3339, tool};
+use crate::model::{
+    Event, EventId, Grant, LogKind, Micros, actor_kind, command, field_manager, format_rfc3339, tool,
+};
 use crate::query::FieldName;
 use crate::store::{Field, Segment, Store};
 

@@ -15,7 +15,8 @@ use super::intake::Intake;
 use super::{Outcome, Streams, cannot_write, visible};
 use crate::cli::{AlertsOutput, RulesOutput};
 use crate::detect::{
-    FilterInfo, LoadProblem, LoadedRules, ProblemKind, Readiness, RuleIndex, RuleInfo, readiness, state_in_words,
+    FilterInfo, LoadProblem, LoadedRules, ProblemKind, Readiness, RuleIndex, RuleInfo, readiness,
+    state_in_words,
 };
 use crate::error::{EXIT_FAILURE, EXIT_NO_MATCH, EXIT_OK, Error, Result};
 use crate::ingest::IngestMessage;
@@ -335,8 +336,9 @@ fn nothing_to_try(rules: &LoadedRules, file: &Path) -> Error {
     if filters.is_empty() {
         return Error::Usage {
             message: format!("{} holds no rule for this log", file.display()),
-            tip: "a rule for it has logsource: product: kubernetes, service: audit; docs/rules.md has examples"
-                .into(),
+            tip:
+                "a rule for it has logsource: product: kubernetes, service: audit; docs/rules.md has examples"
+                    .into(),
         };
     }
     let narrowed = |filter: &FilterInfo| match filter.narrows.as_slice() {
@@ -347,6 +349,9 @@ fn nothing_to_try(rules: &LoadedRules, file: &Path) -> Error {
     let narrowed: Vec<String> = filters.into_iter().map(narrowed).collect();
     Error::Usage {
         message: format!("{} holds no rule to test but a filter: {}", file.display(), narrowed.join("; ")),
-        tip: format!("kauditui rules list --rules {} SOURCE tells what such rules still find", file.display()),
+        tip: format!(
+            "kauditui rules list --rules {} SOURCE tells what such rules still find",
+            file.display()
+        ),
     }
 }

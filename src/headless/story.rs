@@ -76,7 +76,8 @@ fn trace(log: &Log<'_>, audit_id: &str, output: StoryOutput, streams: &mut Strea
     let shown = |id: &crate::model::EventId| {
         log.store.entry(id.segment()).is_some_and(|entry| !entry.hidden().get(id.row()))
     };
-    let named = |audit_id: &str| log.store.find_audit_id(audit_id).into_iter().filter(shown).collect::<Vec<_>>();
+    let named =
+        |audit_id: &str| log.store.find_audit_id(audit_id).into_iter().filter(shown).collect::<Vec<_>>();
     let mut found = named(audit_id);
     if found.is_empty() {
         match whole_audit_id(log, audit_id).as_slice() {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::detect::{
-    Alert, AlertBoard, Alerts, Engine, Finding, Hit, LoadedRules, MOST_AUDIT_IDS, Reason, RuleIndex, Severity,
-    Subject, ToldAlert, held_audit_id, newest_audit_ids, reasons,
+    Alert, AlertBoard, Alerts, Engine, Finding, Hit, LoadedRules, MOST_AUDIT_IDS, Reason, RuleIndex,
+    Severity, Subject, ToldAlert, held_audit_id, newest_audit_ids, reasons,
 };
 use crate::model::{EventId, Micros};
 use crate::store::{Bitset, Entry, Field, Segment, Store};

@@ -31,7 +31,13 @@ fn load(
         Some((_, None)) => Err(io::ErrorKind::PermissionDenied.into()),
         None => Err(io::ErrorKind::NotFound.into()),
     };
-    let around = Surroundings { variable: &variable, read_file: &read_file, is_file: &|_| false, exists: &|_| true, cores: 2 };
+    let around = Surroundings {
+        variable: &variable,
+        read_file: &read_file,
+        is_file: &|_| false,
+        exists: &|_| true,
+        cores: 2,
+    };
     ConfigFile::load(named.map(Path::new), &around)
 }
 

@@ -349,7 +349,9 @@ pub fn users_named(store: &Store, typed: &str) -> Vec<String> {
     }
     let known: BTreeSet<&str> = store
         .entries()
-        .flat_map(|(_, entry)| [Field::User, Field::ImpersonatedUser].map(|field| entry.segment().column(field)))
+        .flat_map(|(_, entry)| {
+            [Field::User, Field::ImpersonatedUser].map(|field| entry.segment().column(field))
+        })
         .flat_map(|column| column.dictionary.iter().map(|(_, name)| name))
         .collect();
     let typed_small = typed.to_lowercase();
