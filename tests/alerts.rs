@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use common::app::*;
+use kauditui::app::rule_table::RuleLine;
 use kauditui::app::{App, Config, Effect, LookAt, Msg, SaveContent, Screen};
 use kauditui::detect::{Acks, AlertKey, AlertState, LoadedRules, ProblemKind};
-use kauditui::ingest::IngestMessage;
+use kauditui::ingest::{IngestMessage, SourceDescription};
 use kauditui::model::{Micros, SECOND, SourceId};
 
 /// Four rules: two alerts, one activity, and one that counts.
@@ -583,4 +584,100 @@ fn silence_says_what_was_looked_at() {
     keys(&mut none, "3");
     assert!(screen(&none, 80, 24).contains("No rules are in use"));
     keys(&mut none, "j x B m X Enter Esc");
+}
+
+#[test]
+fn while_other_rules_look_at_it_all_the_list_stays() {
+    let mut app = alerts_app(120, 36);
+    let before = list(&app);
+    let shown = screen(&app, 120, 36);
+    let effects = app.update(Msg::Rules(pack()), now());
+    assert!(
+        effects.iter().any(|effect| matches!(effect, Effect::LookAt(_))),
+        "there is something to look at"
+    );
+    work(&mut app);
+    assert_eq!((list(&app), screen(&app, 120, 36)), (before.clone(), shown));
+    settle(&mut app, effects);
+    assert_ne!(list(&app), before, "the other rules have taken over");
+}
+
+#[test]
+fn what_was_found_in_a_log_goes_with_it() {
+    let mut app = alerts_app(120, 36);
+    let before = list(&app);
+    let other = SourceDescription {
+        id: SourceId(1),
+        name: "other.log".into(),
+        path: "/var/other.log".into(),
+        rotated: 0,
+        compressed: 0,
+    };
+    app.update(Msg::Ingest(IngestMessage::Opened(other)), now());
+    let more = line(100, "dave", "delete", "secrets", "api", 200);
+    let effects = app.update(Msg::Ingest(IngestMessage::History(batch_of(SourceId(1), &more, 9))), now());
+    settle(&mut app, effects);
+    assert_eq!(list(&app).len(), before.len() + 1);
+    keys(&mut app, ":");
+    type_text(&mut app, "sources");
+    keys(&mut app, "Enter");
+    assert!(screen(&app, 120, 36).contains("2  /var/other.log"));
+    keys(&mut app, "Esc");
+    let effects = command(&mut app, "close 2");
+    assert!(effects.contains(&Effect::CloseLog(SourceId(1))), "{effects:?} {}", message(&app));
+    settle(&mut app, effects);
+    assert_eq!(list(&app), before);
+}
+
+#[test]
+fn rows_that_would_be_equal_tell_where() {
+    let there = line(55, "alice", "delete", "secrets", "x", 200).replace("\"prod\"", "\"test\"");
+    let mut app = app_with(config(rules()), &[lines().concat() + &there], (80, 24));
+    keys(&mut app, "3");
+    let shown = screen(&app, 80, 24);
+    assert!(
+        shown.contains("prod: A secret was deleted") && shown.contains("test: A secret was deleted"),
+        "{shown}"
+    );
+    assert!(
+        shown.lines().any(|row| row.contains("carol") && row.contains(" A secret was deleted")),
+        "{shown}"
+    );
+    while app.alert_table.grouping.name() != "by rule" {
+        keys(&mut app, "B");
+    }
+    let grouped = screen(&app, 80, 24);
+    assert!(
+        grouped.contains("delete secrets prod/db") && grouped.contains("delete secrets test/x"),
+        "{grouped}"
+    );
+}
+
+#[test]
+fn rules_are_searched() {
+    let mut app = alerts_app(120, 36);
+    command(&mut app, "rules");
+    let title = |app: &App| match app.rule_table.line() {
+        Some(RuleLine::Rule(rule)) => {
+            app.watch.board.as_ref().map(|board| board.engine().rule(rule).title.clone()).unwrap_or_default()
+        }
+        other => panic!("{other:?}"),
+    };
+    keys(&mut app, "/");
+    type_text(&mut app, "CONFIG map");
+    keys(&mut app, "Enter");
+    assert_eq!(title(&app), "A config map was read");
+    keys(&mut app, "/");
+    type_text(&mut app, "pod was made");
+    keys(&mut app, "Enter");
+    let first = title(&app);
+    keys(&mut app, "n");
+    assert_ne!(title(&app), first);
+    keys(&mut app, "N");
+    assert_eq!(title(&app), first);
+    keys(&mut app, "/");
+    type_text(&mut app, "nothing like it");
+    keys(&mut app, "Enter");
+    assert!(message(&app).contains("no rule has 'nothing like it'"));
+    assert_eq!((title(&app), app.filter_bar.text().as_str()), (first, ""), "the filter is another matter");
 }

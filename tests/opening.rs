@@ -9,7 +9,9 @@ use std::thread;
 
 use common::app::{batch_of, empty_app, history, keys, now, screen, type_text, work};
 use kauditui::app::{Config, Effect, Msg};
-use kauditui::ingest::{Ingest, IngestMessage, IngestOptions, Input, SourceDescription, start_part};
+use kauditui::ingest::{
+    Ingest, IngestMessage, IngestOptions, Input, Numbers, SourceDescription, start_numbered,
+};
 use kauditui::model::SourceId;
 
 fn lines(ids: std::ops::Range<u32>) -> String {
@@ -35,14 +37,14 @@ fn a_command_opens_a_log_and_another_one_closes_it() {
     let open = command(&mut app, "open /var/x.log");
     assert_eq!(open, [Effect::OpenLog(PathBuf::from("/var/x.log"))]);
     let other = SourceDescription {
-        id: SourceId(256),
+        id: SourceId(1),
         name: "x.log".into(),
         path: "/var/x.log".into(),
         rotated: 0,
         compressed: 0,
     };
     app.update(Msg::Ingest(IngestMessage::Opened(other)), now());
-    let of_other = batch_of(SourceId(256), &lines(10..13), 7);
+    let of_other = batch_of(SourceId(1), &lines(10..13), 7);
     app.update(Msg::Ingest(IngestMessage::History(of_other)), now());
     work(&mut app);
     assert_eq!(app.store.held_records(), 8);
@@ -51,10 +53,10 @@ fn a_command_opens_a_log_and_another_one_closes_it() {
     assert!(wrong.is_empty());
     assert!(app.message.as_ref().is_some_and(|(text, wrong)| *wrong && text.contains("/var/x.log")));
     let closed = command(&mut app, "close x.log");
-    assert!(closed.contains(&Effect::CloseLog(SourceId(256))), "{closed:?}");
+    assert!(closed.contains(&Effect::CloseLog(SourceId(1))), "{closed:?}");
     assert_eq!((app.store.held_records(), app.store.counts().requests, app.view.len()), (5, 5, 5));
     // What was under way comes too late.
-    let late = batch_of(SourceId(256), &lines(20..22), 7);
+    let late = batch_of(SourceId(1), &lines(20..22), 7);
     app.update(Msg::Ingest(IngestMessage::History(late)), now());
     assert_eq!(app.store.held_records(), 5);
 }
@@ -86,10 +88,11 @@ fn parts_of_the_pipeline_have_numbers_of_their_own() {
             }
         }
     });
+    let numbers = Numbers::default();
     for part in 0..3u16 {
         let path = folder.path().join(format!("{part}.log"));
         fs::write(&path, lines(u32::from(part) * 10..u32::from(part) * 10 + 3)).expect("a log");
-        let part: Ingest = start_part(part, &[Input::Argument(path)], &options, &sender);
+        let part: Ingest = start_numbered(&numbers, &[Input::Argument(path)], &options, &sender);
         part.join();
     }
     drop(sender);
@@ -97,7 +100,7 @@ fn parts_of_the_pipeline_have_numbers_of_their_own() {
     let all: Vec<_> = told.into_iter().collect();
     let opened: Vec<SourceId> =
         all.iter().filter(|(name, ..)| !name.is_empty()).map(|(_, id, _)| *id).collect();
-    assert_eq!(opened, [SourceId(0), SourceId(256), SourceId(512)]);
+    assert_eq!(opened, [SourceId(0), SourceId(1), SourceId(2)]);
     let mut origins: Vec<u32> =
         all.iter().filter(|(name, ..)| name.is_empty()).map(|(.., origin)| *origin).collect();
     origins.sort_unstable();

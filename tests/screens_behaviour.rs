@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use common::app::*;
 use kauditui::app::facets::Facets;
-use kauditui::app::{App, Config, Mode, Msg, Screen};
+use kauditui::app::{App, Config, Effect, Mode, Msg, Screen};
 use kauditui::query::{Group, parse};
 use kauditui::store::Field;
+use kauditui::trace::credential_told;
 
 /// A line of a user at a second.
 fn by(second: u32, user: &str, verb: &str) -> String {
@@ -681,4 +682,142 @@ fn hostile_names_are_shown_safely_and_gone_down_to() {
         assert_eq!(app.view.len(), 1, "{}", app.filter_bar.text().escape_debug());
         keys(&mut app, "^x");
     }
+}
+
+fn message(app: &App) -> &str {
+    app.message.as_ref().map_or("", |(text, _)| text)
+}
+
+fn copied(effects: &[Effect]) -> Option<&str> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Copy(text) => Some(text.as_str()),
+        _ => None,
+    })
+}
+
+#[test]
+fn keys_do_not_act_on_a_row_that_is_not_shown() {
+    let mut app = empty_app(Config::default(), 120, 30);
+    history(&mut app, &many(0, 5, "alice", "delete"), 1);
+    keys(&mut app, "g j");
+    let before = app.timeline.selected();
+    filter(&mut app, "verb:delte");
+    assert_eq!(app.view.len(), 0);
+    for key in ["C", "H", "R", "K", "m", "s", "Enter"] {
+        keys(&mut app, key);
+        assert_eq!((app.screen, app.marks.len(), app.opened), (Screen::Timeline, 0, false), "{key}");
+        assert!(matches!(app.mode, Mode::Normal), "{key}: {:?}", app.mode);
+    }
+    keys(&mut app, "y");
+    let offered = screen(&app, 120, 30);
+    assert!(
+        offered.contains("command line that reopens this view") && !offered.contains("auditID"),
+        "{offered}"
+    );
+    assert_eq!(copied(&keys(&mut app, "e")), None);
+    keys(&mut app, "Esc 2 y");
+    assert!(!screen(&app, 120, 30).contains("event in one line"));
+    keys(&mut app, "Esc 1");
+    filter(&mut app, "verb:delete");
+    assert_eq!(app.timeline.selected(), before, "what was selected is remembered");
+}
+
+#[test]
+fn letters_of_the_copy_menu_copy() {
+    let forbidden = r#"{"annotations":{"authorization.k8s.io/decision":"forbid"},"#;
+    let refused = line(9, "bob", "list", "secrets", "", 403).replacen('{', forbidden, 1);
+    let mut app = empty_app(Config::default(), 120, 30);
+    history(&mut app, &(many(0, 5, "alice", "delete") + &refused), 1);
+    keys(&mut app, "g");
+    let command = keys(&mut app, "y q");
+    assert!(copied(&command).is_some_and(|text| text.starts_with("kauditui ")), "{command:?}");
+    let kubectl = keys(&mut app, "y k");
+    assert!(
+        copied(&kubectl).is_some_and(|text| text.contains("kubectl") && text.contains("delete")),
+        "{kubectl:?}"
+    );
+    keys(&mut app, "G");
+    let roles = keys(&mut app, "y b");
+    let roles = copied(&roles).expect("roles");
+    assert!(roles.lines().count() > 10 && roles.lines().any(|line| line == "kind: Role"), "{roles}");
+}
+
+#[test]
+fn leaving_the_filter_by_esc_gives_the_row_back() {
+    let mut app = empty_app(Config::default(), 120, 30);
+    history(&mut app, &(many(0, 5, "alice", "get") + &many(10, 5, "bob", "list")), 1);
+    keys(&mut app, "g j j");
+    let before = app.timeline.selected();
+    keys(&mut app, "/");
+    type_text(&mut app, "user:bob");
+    assert_ne!(app.timeline.selected(), before);
+    keys(&mut app, "Esc");
+    assert_eq!((app.timeline.selected(), app.timeline.following), (before, false));
+    keys(&mut app, "G /");
+    type_text(&mut app, "user:alice");
+    keys(&mut app, "Esc");
+    assert!(app.timeline.following, "who followed goes on following");
+}
+
+#[test]
+fn a_mistake_in_the_word_that_is_typed_leaves_the_rest_in_force() {
+    let mut app = empty_app(Config::default(), 120, 30);
+    history(&mut app, &(many(0, 5, "alice", "get") + &many(10, 5, "bob", "delete")), 1);
+    keys(&mut app, "/");
+    type_text(&mut app, "user:bob vrb:delete");
+    assert_eq!(app.view.len(), 5, "not the rows with a word vrb");
+    let shown = screen(&app, 120, 30);
+    assert!(shown.contains("did you mean") && shown.contains("(shown without it)"), "{shown}");
+}
+
+#[test]
+fn changes_in_a_range_count_from_its_end_and_tell_what_was_first() {
+    let change = |second, verb| line(second, "alice", verb, "configmaps", "web", 200);
+    let mut app = empty_app(Config::default(), 120, 30);
+    history(&mut app, &[change(60, "create"), change(120, "delete"), change(600, "patch")].concat(), 1);
+    let verbs = |app: &App| -> Vec<String> {
+        app.statistics.changed().iter().flat_map(|row| &row.verbs).map(|(verb, _)| verb.to_string()).collect()
+    };
+    command(&mut app, "changes 10:00 10:03");
+    assert_eq!(verbs(&app), ["create", "delete"], "{}", message(&app));
+    command(&mut app, "range 10:00 10:02:30");
+    command(&mut app, "changes -1m");
+    assert_eq!(verbs(&app), ["delete"]);
+    command(&mut app, "changes");
+    assert_eq!(verbs(&app), ["create", "delete"], "the range alone");
+    command(&mut app, "changes soon later");
+    assert!(app.message.as_ref().is_some_and(|(_, wrong)| *wrong));
+}
+
+#[test]
+fn the_beginning_of_several_commands_names_them() {
+    let mut app = empty_app(Config::default(), 120, 30);
+    command(&mut app, "fil");
+    assert!(message(&app).contains(":filter") && message(&app).contains(":filters"), "{}", message(&app));
+    command(&mut app, "nonsense");
+    assert!(message(&app).contains("no command 'nonsense'"));
+}
+
+#[test]
+fn a_credential_in_a_chain_leads_to_all_that_was_done_with_it() {
+    let mut app = incident_app(120, 36);
+    filter(&mut app, "credential:*");
+    keys(&mut app, "G C");
+    assert_eq!(app.screen, Screen::Story);
+    let credential = loop {
+        let line = app.story.as_ref().and_then(|story| story.line()).expect("a line");
+        if let Some(credential) = credential_told(line) {
+            break credential.to_owned();
+        }
+        let last = app.story.as_ref().map_or(0, |story| story.cursor);
+        keys(&mut app, "j");
+        assert_ne!(app.story.as_ref().map_or(0, |story| story.cursor), last, "no line tells of a credential");
+    };
+    assert!(screen(&app, 120, 36).contains("Enter: its events"));
+    keys(&mut app, "Enter");
+    assert_eq!(app.screen, Screen::Timeline);
+    assert!(app.filter_bar.text().starts_with("credential==") && app.filter_bar.text().contains(&credential));
+    assert!(!app.view.is_empty());
+    keys(&mut app, "Esc");
+    assert_eq!(app.screen, Screen::Story);
 }

@@ -109,7 +109,7 @@ fn end(chain: &Chain) -> &str {
 }
 
 fn git(chain: &Chain) -> GitOrigin {
-    chain.git.clone().unwrap_or_else(|| panic!("no commit; {:?} {:?}", chain.causes, chain.end))
+    chain.git().cloned().unwrap_or_else(|| panic!("no commit; {:?} {:?}", chain.causes, chain.end))
 }
 
 /// What the article's reader has before them: a deployment deleted by Argo CD's controller, a role binding changed in
@@ -416,7 +416,7 @@ fn a_stolen_token_of_argocds_leads_nowhere_into_its_log() {
     kube.push(stolen);
     with_logs(&kube, &[&argocd], |log| {
         let chain = chain(log, "k-delete");
-        assert_eq!(chain.git, None, "it was not Argo CD that did this");
+        assert_eq!(chain.git(), None, "it was not Argo CD that did this");
     });
 }
 

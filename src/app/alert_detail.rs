@@ -199,6 +199,11 @@ impl App {
         format!("{} {title}: {sentence}; {}", severity.to_uppercase(), self.seen_in_words(alert))
     }
 
+    /// What was done, without by whom: `delete secrets prod/db`
+    pub fn deed_of_alert(&self, alert: &Alert) -> String {
+        redact::mask_text(&format!("{} {}", alert.subject.verb, alert.subject.object())).into_owned()
+    }
+
     /// auditIDs of its newest events, the newest last.
     pub(super) fn audit_ids(&self, alert: &Alert) -> Vec<String> {
         let Some(board) = &self.watch.board else { return Vec::new() };

@@ -130,6 +130,10 @@ impl App {
                 self.go_to_event(event);
                 return false;
             }
+            Action::NextMatch | Action::PreviousMatch if is_rules && !self.rule_table.wanted.is_empty() => {
+                let wanted = self.rule_table.wanted.clone();
+                self.find_rule(&wanted, action == Action::NextMatch);
+            }
             Action::Mark
             | Action::Deal
             | Action::GroupAlerts
@@ -202,6 +206,14 @@ impl App {
             .map(|(field, value)| condition_for(*field, value))
             .collect();
         self.show_rows_of(&rule, &conditions);
+    }
+
+    /// Goes to the next rule, or the one before, that has `wanted` in its title, id or file's name.
+    pub(super) fn find_rule(&mut self, wanted: &str, forward: bool) {
+        let Some(board) = &self.watch.board else { return };
+        if !wanted.is_empty() && !self.rule_table.find(wanted, forward, board) {
+            self.say(format!("no rule has '{wanted}' in its title, id or file"));
+        }
     }
 
     fn open_rule(&mut self) {

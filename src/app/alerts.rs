@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{App, Effect, LookAt, Mode};
 use crate::detect::{Acks, AlertBoard, AlertKey, LoadedRules, Severity};
+use crate::identity::Identities;
 use crate::model::{EventId, Micros, SECOND};
 use crate::query::{Alerted, Context, FieldName};
 use crate::store::Hits;
@@ -31,6 +32,9 @@ pub struct Watch {
     pub rules: Option<LoadedRules>,
     /// The alerts; `None` without rules.
     pub board: Option<AlertBoard>,
+    /// Other rules that are looking at what is held, and their alerts so far. They take over when they have seen all of
+    /// it: a list that empties and fills again would look as if alerts had gone.
+    next: Option<(LoadedRules, AlertBoard)>,
     /// What filters know of them.
     pub(super) for_filters: Arc<Alerted>,
     /// Rows with a part in an alert, in the order of time.
@@ -69,7 +73,12 @@ impl Watch {
 
     /// Whether rows are still to be looked at by the rules in use.
     pub(super) fn is_behind(&self) -> bool {
-        !self.handed_out.is_empty()
+        self.next.is_some() || !self.handed_out.is_empty()
+    }
+
+    /// The board that takes in what comes.
+    fn newest_board(&mut self) -> Option<&mut AlertBoard> {
+        self.next.as_mut().map(|(_, board)| board).or(self.board.as_mut())
     }
 
     fn count_open(&mut self) {
@@ -121,9 +130,7 @@ impl Watch {
     pub fn rows(&self) -> &[(Micros, EventId)] {
         &self.rows
     }
-}
 
-impl Watch {
     /// Whether rules with state have not seen everything that is held.
     pub(super) fn has_unobserved(&self, records: u64) -> bool {
         self.board.is_some() && self.observed != records
@@ -133,30 +140,46 @@ impl Watch {
 impl App {
     /// From now on these rules count: everything that is held is looked at again.
     pub(super) fn set_rules(&mut self, rules: LoadedRules) -> Vec<Effect> {
-        let before = std::mem::take(&mut self.watch);
-        // What filters, marks and acknowledgements know stays until all is looked at again.
-        self.watch = Watch {
-            for_filters: before.for_filters,
-            rows: before.rows,
-            version: before.version + 1,
-            open: before.open,
-            told: before.told,
-            rang: before.rang,
-            ..Watch::new(Some(rules), before.acks)
-        };
+        let board = AlertBoard::new(Arc::clone(&rules.engine));
+        self.watch.handed_out.clear();
+        self.watch.next = Some((rules, board));
         self.watch_data()
+    }
+
+    /// Lets the rules that have seen everything take over.
+    fn take_over(&mut self) {
+        let watch = &mut self.watch;
+        if !watch.handed_out.is_empty() {
+            return;
+        }
+        let Some((rules, board)) = watch.next.take() else { return };
+        (watch.rules, watch.board) = (Some(rules), Some(board));
+        (watch.observed, watch.observed_at) = (0, 0);
+        watch.version += 1;
+    }
+
+    /// Begins again with what is held: a log was closed, and what was found in it is not to be shown any longer.
+    pub(super) fn forget_found(&mut self) {
+        self.identities = Identities::default();
+        let boards = self.watch.board.iter_mut().chain(self.watch.next.iter_mut().map(|(_, board)| board));
+        for board in boards {
+            *board = AlertBoard::new(Arc::clone(board.engine()));
+        }
+        self.watch.observed = 0;
+        self.watch.observed_at = 0;
     }
 
     /// Takes in what is new. What its rules have not looked at is looked at outside, but for open segments, whose rows
     /// are few.
     pub(super) fn watch_data(&mut self) -> Vec<Effect> {
-        let Some(board) = &mut self.watch.board else { return Vec::new() };
+        let mut handed_out = std::mem::take(&mut self.watch.handed_out);
+        let Some(board) = self.watch.newest_board() else { return Vec::new() };
         let mut outside = Vec::new();
         let mut is_behind = false;
         for number in board.update(&self.store) {
             let Some(entry) = self.store.entry(number) else { continue };
             match entry.sealed() {
-                Some(segment) if self.watch.handed_out.insert(number) => outside.push((number, segment)),
+                Some(segment) if handed_out.insert(number) => outside.push((number, segment)),
                 Some(_) => {}
                 None => {
                     let hits = board.engine().look_at(entry.segment());
@@ -168,16 +191,19 @@ impl App {
         if is_behind {
             board.update(&self.store);
         }
+        let engine = Arc::clone(board.engine());
+        self.watch.handed_out = handed_out;
+        self.take_over();
         if outside.is_empty() {
             return Vec::new();
         }
-        vec![Effect::LookAt(LookAt { engine: Arc::clone(board.engine()), segments: outside })]
+        vec![Effect::LookAt(LookAt { engine, segments: outside })]
     }
 
     /// Takes in what the rules match in a segment that was handed out.
     pub(super) fn looked_at(&mut self, number: u32, hits: Hits) -> Vec<Effect> {
         let is_of_these =
-            self.watch.board.as_ref().is_some_and(|board| board.engine().number() == hits.rules);
+            self.watch.newest_board().is_some_and(|board| board.engine().number() == hits.rules);
         if !is_of_these {
             return Vec::new();
         }

@@ -10,6 +10,7 @@ use super::story::{Story, StoryKind};
 use super::{App, Effect, Mode, Prompt, PromptKind, SaveContent};
 use crate::ingest::FileReport;
 use crate::model::{EventId, TimeZoneChoice, format_stamp};
+use crate::query::{Expression, condition_for, with_condition};
 use crate::redact;
 use crate::store::{Bitset, Changes, Field};
 use crate::trace::access::{UserAccess, allowed_in_words, request_access};
@@ -48,7 +49,10 @@ impl App {
             Screen::Statistics => self.statistics.slow().get(self.statistics.cursor.row).map(|slow| slow.id),
             Screen::Alerts => self.event_of_alert(),
             Screen::Users | Screen::Rules => None,
-            Screen::Timeline => self.detail.as_ref().map(|detail| detail.id).or(self.timeline.selected()),
+            Screen::Timeline => {
+                let selected = self.timeline.selected_in(&self.view)?;
+                Some(self.detail.as_ref().map_or(selected, |detail| detail.id))
+            }
         }
     }
 
@@ -59,7 +63,10 @@ impl App {
             _ => {}
         }
         let Some(id) = self.subject() else {
-            return self.say("put the cursor on an event first".into());
+            return self.say(match self.screen {
+                Screen::Timeline => "no event is shown".into(),
+                _ => "put the cursor on an event first".into(),
+            });
         };
         match action {
             Action::History => self.show_history(id),
@@ -229,6 +236,13 @@ impl App {
             (Action::Open, Screen::Story) => {
                 if let Some(id) = self.story.as_ref().and_then(|story| story.line()?.event) {
                     self.go_to_event(id);
+                } else if let Some((field, value)) = self.value_in_table() {
+                    // All that was done with it, whatever the filter is.
+                    let condition = condition_for(field, &value);
+                    let filter = with_condition(&Expression::default(), condition.clone());
+                    self.go_down_to(filter, &[condition], true);
+                } else {
+                    self.say("no event stands behind this line".into());
                 }
             }
             (Action::NextPane | Action::ColumnLeft | Action::ColumnRight | Action::CyclePlacement, _) => {}

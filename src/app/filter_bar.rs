@@ -2,7 +2,7 @@
 
 use tui_input::Input;
 
-use crate::query::{Completion, Expression, Node, ParseError, parse};
+use crate::query::{Expression, Node, ParseError, parse, without_term_at};
 
 /// Filters remembered for this run.
 const HISTORY: usize = 100;
@@ -16,6 +16,8 @@ pub struct FilterBar {
     pub applied: Expression,
     /// What is wrong with what is typed.
     pub problem: Option<ParseError>,
+    /// Whether what is in force is all that is typed but for what is wrong; else it is what was right last.
+    pub is_without_it: bool,
     /// Only matches are shown, instead of all rows with matches marked.
     pub narrow: bool,
     /// Conditions that are switched off for now.
@@ -97,10 +99,9 @@ impl FilterBar {
             }
             Err(problem) => {
                 // A term that is only begun must not count, nor what it looked like before its colon.
-                let begun =
-                    problem.incomplete.then(|| Completion::at(self.input.value(), self.input.cursor()));
-                let rest = begun.flatten().and_then(|begun| parse(&begun.rest).ok());
+                let rest = parse(&without_term_at(self.input.value(), self.input.cursor())).ok();
                 self.problem = Some(problem);
+                self.is_without_it = rest.is_some();
                 let Some(rest) = rest.filter(|rest| *rest != self.applied) else { return false };
                 self.applied = rest;
                 true

@@ -81,7 +81,7 @@ impl App {
             let line = detail.tree.lines().get(detail.line()?)?;
             return Some((line.target.clone()?, line.value.clone()));
         }
-        let id = self.timeline.selected()?;
+        let id = self.timeline.selected_in(&self.view)?;
         let segment = self.store.segment(id)?;
         let column = self.timeline.column;
         let field = match column {
@@ -115,6 +115,10 @@ impl App {
             (KeyCode::Esc, _) => {
                 self.filter_bar.revert();
                 self.leave_filter();
+                // Nothing was asked for in the end: neither the filter nor the row is another one.
+                if let Some(id) = self.row_before_filter {
+                    self.timeline.select(id, &self.store);
+                }
                 self.filter_in_force();
             }
             (KeyCode::Up, _) if self.suggestions.moved => self.suggestions.move_by(-1),

@@ -2,7 +2,7 @@
 //! only once records are there (`--since`, `--at`).
 
 use super::{App, Effect, STALE, SourceState};
-use crate::ingest::IngestMessage;
+use crate::ingest::{IngestMessage, SourceDescription};
 use crate::model::{Micros, SourceId, parse_user_time};
 use crate::notice::Notice;
 
@@ -104,21 +104,28 @@ impl App {
         }
     }
 
-    /// Closes the log of this name or path: what was read from it is dropped.
+    /// Closes the log of this number, name or path: what was read from it is dropped, and what was found in it.
     pub(super) fn close_log(&mut self, name: &str) -> Vec<Effect> {
-        let is_called =
-            |source: &&SourceState| source.description.name == name || source.description.path == name;
+        let number = |source: &SourceState| u32::from(source.description.id.0) + 1;
+        let is_called = |source: &&SourceState| {
+            let SourceDescription { name: known, path, .. } = &source.description;
+            known == name || path == name || name.parse() == Ok(number(source))
+        };
         let found: Vec<SourceId> =
             self.sources.values().filter(is_called).map(|source| source.description.id).collect();
         let [id] = found.as_slice() else {
-            let names: Vec<&str> = self.sources.values().map(|s| s.description.path.as_str()).collect();
-            let which = if found.is_empty() { "no log is called" } else { "several logs are called" };
-            self.say_wrong(format!("{which} {name}: {}", names.join(", ")));
+            let is_known = |source: &&SourceState| found.is_empty() || found.contains(&source.description.id);
+            let known = self.sources.values().filter(is_known);
+            let known: Vec<String> =
+                known.map(|source| format!("{} {}", number(source), source.description.path)).collect();
+            let which = if found.is_empty() { "no log" } else { "several logs" };
+            self.say_wrong(format!(":close NUMBER: {which} called {name} among {}", known.join(", ")));
             return Vec::new();
         };
         self.closed.insert(*id);
         self.sources.remove(id);
         let records = self.store.remove_source(*id);
+        self.forget_found();
         self.say(format!("{name} is closed: {} records were dropped", crate::text::thousands(records)));
         let mut effects = self.after_data();
         effects.push(Effect::CloseLog(*id));

@@ -223,7 +223,13 @@ pub const KEYMAP: &[Binding] = &[
     ),
     bind(&[key('`')], Action::PreviousScreen, "previous-screen", Section::Screens, "screen before"),
     bind(&[], Action::GroupBy, "by", Section::Screens, "counts by fields, as :by user,verb"),
-    bind(&[], Action::Changes, "changes", Section::Screens, "what people changed since, as :changes -10m"),
+    bind(
+        &[],
+        Action::Changes,
+        "changes",
+        Section::Screens,
+        "what people changed, as :changes -10m or :changes 21:49 21:59",
+    ),
     bind(
         &[key('H')],
         Action::History,
@@ -390,7 +396,7 @@ pub const KEYMAP: &[Binding] = &[
     bind(&[], Action::Notices, "notices", Section::Program, "what could not be read, and what changed"),
     bind(&[], Action::Sources, "sources", Section::Program, "the logs that are open"),
     bind(&[], Action::OpenLog, "open", Section::Program, "read another log, as :open FILE"),
-    bind(&[], Action::CloseLog, "close", Section::Program, "drop a log, as :close NAME"),
+    bind(&[], Action::CloseLog, "close", Section::Program, "drop a log, as :close 2 (:sources numbers them)"),
     bind(&[key('?'), named(KeyCode::F(1))], Action::Help, "help", Section::Program, "help"),
     bind(&[control('z')], Action::Suspend, "suspend", Section::Program, "suspend"),
     bind(&[key('q')], Action::Quit, "quit", Section::Program, "leave this view; quit"),
@@ -423,13 +429,13 @@ pub fn key_label(action: Action) -> String {
     first.or_else(own).map(Key::label).unwrap_or_default()
 }
 
-/// The line of the table whose command is `name`, or begins with it when only one does.
-pub fn command_named(name: &str) -> Option<&'static Binding> {
-    if let Some(exact) = KEYMAP.iter().find(|binding| binding.command == name) {
-        return Some(exact);
+/// The line of the table whose command is `name`, or else those whose commands begin with it.
+pub fn commands_named(name: &str) -> Vec<&'static Binding> {
+    let exact: Vec<&Binding> = KEYMAP.iter().filter(|binding| binding.command == name).collect();
+    if !exact.is_empty() || name.is_empty() {
+        return exact;
     }
-    let mut beginning = KEYMAP.iter().filter(|binding| binding.command.starts_with(name));
-    beginning.next().filter(|_| beginning.next().is_none() && !name.is_empty())
+    KEYMAP.iter().filter(|binding| binding.command.starts_with(name)).collect()
 }
 
 #[cfg(test)]
@@ -460,9 +466,10 @@ mod tests {
 
     #[test]
     fn commands_can_be_shortened() {
-        assert_eq!(command_named("noti").map(|b| b.action), Some(Action::Notices));
-        assert_eq!(command_named("quit").map(|b| b.action), Some(Action::Quit), "exact before beginning");
-        assert!(command_named("next").is_none(), "several begin so");
-        assert!(command_named("").is_none());
+        let named = |name| commands_named(name).iter().map(|b| b.action).collect::<Vec<_>>();
+        assert_eq!(named("noti"), [Action::Notices]);
+        assert_eq!(named("quit"), [Action::Quit], "exact before beginning");
+        assert!(named("next").len() > 1, "several begin so");
+        assert!(named("").is_empty() && named("nonsense").is_empty());
     }
 }

@@ -24,6 +24,8 @@ pub enum PromptKind {
     Command,
     /// Text to find in the detail.
     Search,
+    /// Part of a rule's title, id or file.
+    FindRule,
     /// The path of a file to save to.
     Save,
     /// A note on an alert that is acknowledged.
@@ -55,6 +57,7 @@ impl Prompt {
             PromptKind::Time => "go to time (03:00, -15m, 2026-01-14 03:00Z): ",
             PromptKind::Command => ":",
             PromptKind::Search => "find in this event: ",
+            PromptKind::FindRule => "find a rule by its title, id or file: ",
             PromptKind::Save => "save to (.md report, .jsonl lines): ",
             PromptKind::Acknowledge => "acknowledge, with a note if any (Esc leaves it): ",
             PromptKind::FalsePositive => "close as false positive, with a note if any: ",
@@ -121,6 +124,22 @@ pub enum CopyWhat {
     AuditIds,
     /// The alert as JSON.
     AlertJson,
+}
+
+impl CopyWhat {
+    /// Whether we wrote it in several lines ourselves: a line end in anything else comes from the log.
+    fn has_lines(self) -> bool {
+        match self {
+            Self::Pretty | Self::Kubectl | Self::Roles | Self::Analysis | Self::Manifest => true,
+            Self::AuditIds | Self::AlertJson => true,
+            Self::Event | Self::Value | Self::Object | Self::AuditId | Self::Command | Self::Alert => false,
+        }
+    }
+
+    /// Whether it is made from bodies.
+    fn may_hold_secrets(self) -> bool {
+        matches!(self, Self::Event | Self::Pretty | Self::Kubectl | Self::Analysis | Self::Manifest)
+    }
 }
 
 /// What choosing an entry does.
@@ -410,17 +429,20 @@ impl App {
         let mut items = Vec::new();
         for source in self.sources.values() {
             let described = &source.description;
-            items.push(heading(format!(
-                "{} (+{} rotated, {} of them compressed)",
-                described.path, described.rotated, described.compressed
-            )));
+            let rotated = match (described.rotated, described.compressed) {
+                (0, _) => String::new(),
+                (rotated, 0) => format!(" (+{rotated} rotated)"),
+                (rotated, compressed) => format!(" (+{rotated} rotated, {compressed} of them compressed)"),
+            };
+            items.push(heading(format!("{}  {}{rotated}", described.id.0 + 1, described.path)));
             let (done, total) = source.progress;
+            let (records, newest) = self.held_of(described.id);
             let state = match (source.history_done, source.ended) {
                 (false, _) => format!("reading: {} of {}", text::human_bytes(done), text::human_bytes(total)),
+                (true, false) if total == 0 && records == 0 => "empty or not there yet; waiting".to_owned(),
                 (true, false) => "read; following".to_owned(),
                 (true, true) => "read to its end".to_owned(),
             };
-            let (records, newest) = self.held_of(described.id);
             let lag = match newest {
                 Some(newest) if !source.ended => {
                     format!("; newest event {} ago", format_duration((self.now - newest).max(0)))
@@ -448,7 +470,7 @@ impl App {
         if items.is_empty() {
             items.push(item("", "no log is open", Does::Nothing));
         }
-        items.push(item("", ":open FILE reads another log, :close NAME drops one", Does::Nothing));
+        items.push(item("", ":open FILE reads another log, :close NUMBER drops one", Does::Nothing));
         Menu::new(MenuKind::Sources, "Logs", items)
     }
 
@@ -492,20 +514,23 @@ impl App {
 
     pub(super) fn copy_menu(&self) -> Menu {
         let masked = if self.revealed { "" } else { ", secrets masked" };
-        let items = vec![
-            item("e", format!("event in one line{masked}"), Does::Copy(CopyWhat::Event)),
-            item("p", format!("event, indented{masked}"), Does::Copy(CopyWhat::Pretty)),
-            item("v", "value under the cursor", Does::Copy(CopyWhat::Value)),
-            item("o", "object: namespace/resource/name", Does::Copy(CopyWhat::Object)),
-            item("i", "auditID", Does::Copy(CopyWhat::AuditId)),
-            item("q", "command line that reopens this view", Does::Copy(CopyWhat::Command)),
-        ];
-        let mut items = items;
-        items.insert(5, item("k", format!("as kubectl would do it{masked}"), Does::Copy(CopyWhat::Kubectl)));
-        items.insert(
-            6,
-            item("b", "roles for what its user was refused, as YAML", Does::Copy(CopyWhat::Roles)),
-        );
+        let value = item("v", "value under the cursor", Does::Copy(CopyWhat::Value));
+        let roles = item("b", "roles for what its user was refused, as YAML", Does::Copy(CopyWhat::Roles));
+        let mut items = match self.subject() {
+            Some(_) => vec![
+                item("e", format!("event in one line{masked}"), Does::Copy(CopyWhat::Event)),
+                item("p", format!("event, indented{masked}"), Does::Copy(CopyWhat::Pretty)),
+                value,
+                item("o", "object: namespace/resource/name", Does::Copy(CopyWhat::Object)),
+                item("i", "auditID", Does::Copy(CopyWhat::AuditId)),
+                item("k", format!("as kubectl would do it{masked}"), Does::Copy(CopyWhat::Kubectl)),
+                roles,
+            ],
+            None if self.screen == Screen::Users => vec![value, roles],
+            None if self.screen == Screen::Statistics => vec![value],
+            None => Vec::new(),
+        };
+        items.push(item("q", "command line that reopens this view", Does::Copy(CopyWhat::Command)));
         if self.screen == Screen::Alerts {
             let own = [
                 item("s", "alert in a sentence", Does::Copy(CopyWhat::Alert)),
@@ -539,23 +564,9 @@ impl App {
             return Vec::new();
         };
         // What a log holds must not work on the terminal it is pasted into. Line ends of our own indentation stay.
-        let keep_lines =
-            matches!(what, CopyWhat::Pretty | CopyWhat::Kubectl | CopyWhat::Analysis | CopyWhat::Manifest)
-                || matches!(what, CopyWhat::AuditIds | CopyWhat::AlertJson);
-        let options = text::SanitiseOptions { keep_lines, ..Default::default() };
+        let options = text::SanitiseOptions { keep_lines: what.has_lines(), ..Default::default() };
         let safe = text::sanitise_with(&copied, options).into_owned();
-        let masked = match what {
-            CopyWhat::Event
-            | CopyWhat::Pretty
-            | CopyWhat::Kubectl
-            | CopyWhat::Analysis
-            | CopyWhat::Manifest
-                if !self.revealed =>
-            {
-                ", secrets masked"
-            }
-            _ => "",
-        };
+        let masked = if what.may_hold_secrets() && !self.revealed { ", secrets masked" } else { "" };
         self.say(format!("copied {}{masked} (OSC 52)", text::human_bytes(safe.len() as u64)));
         vec![Effect::Copy(safe)]
     }

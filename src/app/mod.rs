@@ -357,6 +357,8 @@ pub struct App {
     pub screen: Screen,
     /// The users screen.
     pub users: Users,
+    /// The row under the cursor when editing the filter began, unless the newest was followed.
+    row_before_filter: Option<EventId>,
     /// The statistics screen.
     pub statistics: Statistics,
     /// The alerts screen.
@@ -456,6 +458,7 @@ impl App {
             object: ObjectScreen::default(),
             story: None,
             identities: Identities::default(),
+            row_before_filter: None,
             watch: Watch::new(config.rules.clone(), config.acks.clone()),
             notes: BTreeMap::new(),
             suggestions: Suggestions::default(),
@@ -714,7 +717,7 @@ impl App {
     }
 
     pub(crate) fn refresh_detail(&mut self) {
-        let wanted = if self.layout.detail.height > 0 { self.timeline.selected() } else { None };
+        let wanted = if self.layout.detail.height > 0 { self.timeline.selected_in(&self.view) } else { None };
         let Some(id) = wanted else {
             self.detail = None;
             return;

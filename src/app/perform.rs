@@ -81,7 +81,11 @@ impl App {
                 }
             }
             Action::QuitNow => return vec![Effect::Quit],
+            Action::EditFilter if self.screen == Screen::Rules => {
+                self.mode = Mode::Prompt(Prompt::new(PromptKind::FindRule));
+            }
             Action::EditFilter => {
+                self.row_before_filter = self.timeline.selected().filter(|_| !self.timeline.following);
                 self.filter_bar.begin();
                 self.mode = Mode::Filter;
                 self.suggest();
@@ -234,7 +238,7 @@ impl App {
     }
 
     fn open_detail(&mut self) {
-        if self.timeline.selected().is_none() {
+        if self.timeline.selected_in(&self.view).is_none() {
             return;
         }
         self.hold_selection();
@@ -245,7 +249,7 @@ impl App {
 
     /// What is read or about to be copied must not change under the reader: following is suspended.
     fn hold_selection(&mut self) {
-        if let Some(id) = self.timeline.selected() {
+        if let Some(id) = self.timeline.selected_in(&self.view) {
             self.timeline.select(id, &self.store);
         }
     }
@@ -303,7 +307,7 @@ impl App {
     }
 
     fn jump_same(&mut self, forward: bool, what: &str, key: fn(&Segment, u32) -> Vec<String>) {
-        let Some(id) = self.timeline.selected() else { return };
+        let Some(id) = self.timeline.selected_in(&self.view) else { return };
         let Some(wanted) = self.store.segment(id).map(|segment| key(segment, id.row())) else { return };
         self.jump(forward, what, |segment, row| key(segment, row) == wanted);
     }
@@ -313,7 +317,7 @@ impl App {
             return self.move_rows(if forward { 1 } else { -1 });
         };
         let Some(time) = self.timeline.selected_time() else { return };
-        let Some(id) = self.timeline.selected() else { return };
+        let Some(id) = self.timeline.selected_in(&self.view) else { return };
         let Some(nearest) = matches.nearest(&self.store, time, id) else {
             return self.say("nothing matches".into());
         };
@@ -351,7 +355,7 @@ impl App {
     fn mark(&mut self) {
         /// Marks are set by hand; more are a stuck key.
         const MOST: usize = 10_000;
-        let Some(id) = self.timeline.selected() else { return };
+        let Some(id) = self.timeline.selected_in(&self.view) else { return };
         if self.marks.remove(&id) {
             self.last_mark = self.last_mark.filter(|last| *last != id);
         } else if self.marks.len() < MOST {
@@ -408,6 +412,7 @@ impl App {
                     self.say_wrong(format!("nothing in this event holds {text}"));
                 }
             }
+            PromptKind::FindRule => self.find_rule(text, true),
             PromptKind::Command => return self.command(text),
             PromptKind::Save => return self.save(text),
             PromptKind::Acknowledge => return self.acknowledge(AckKind::Acknowledged, text),
@@ -479,9 +484,13 @@ impl App {
                 self.range_command(rest);
                 self.after_view_change();
             }
-            _ => match super::keymap::command_named(name) {
-                Some(binding) => return self.perform(binding.action),
-                None => self.say_wrong(format!("there is no command '{name}'; ^p lists them")),
+            _ => match super::keymap::commands_named(name).as_slice() {
+                [binding] => return self.perform(binding.action),
+                [] => self.say_wrong(format!("there is no command '{name}'; ^p lists them")),
+                several => {
+                    let several: Vec<String> = several.iter().map(|b| format!(":{}", b.command)).collect();
+                    self.say_wrong(format!("'{name}' may be {}", several.join(", ")));
+                }
             },
         }
         Vec::new()
@@ -492,6 +501,12 @@ impl App {
         let page = isize::from(i16::try_from(self.size.1).unwrap_or(i16::MAX)) / 2;
         if menu.kind == MenuKind::Conditions && self.condition_key(&menu, key) {
             return Vec::new();
+        }
+        // A letter that stands before an entry means that entry, also where it moves the cursor in other lists.
+        if let (KeyCode::Char(letter), false) = (key.code, key.control)
+            && menu.select_letter(letter)
+        {
+            return self.choose(&menu);
         }
         match (key.code, key.control) {
             (KeyCode::Esc, _) => return Vec::new(),
@@ -504,11 +519,7 @@ impl App {
             (KeyCode::PageDown, _) | (KeyCode::Char('f' | 'd'), true) => menu.move_by(page),
             (KeyCode::PageUp, _) | (KeyCode::Char('b' | 'u'), true) => menu.move_by(-page),
             (KeyCode::Char(' '), false) if !menu.is_searchable() => menu.move_by(page),
-            (KeyCode::Char(letter), false) if !menu.is_searchable() => {
-                if menu.select_letter(letter) {
-                    return self.choose(&menu);
-                }
-            }
+            (KeyCode::Char(_), false) if !menu.is_searchable() => {}
             _ => {
                 if menu.input.handle_event(&Event::Key(event)).is_some_and(|change| change.value) {
                     menu.filter();

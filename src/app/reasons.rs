@@ -57,11 +57,11 @@ fn why_nothing_read(app: &App) -> Vec<String> {
         lines.push(match (read, lost) {
             (0, _) => format!("{path} is empty or does not exist yet."),
             (read, 0) => format!("{path} has {read} lines, none of them an audit event."),
-            (read, lost) => {
-                format!("{path} has {read} lines; {lost} could not be read as audit events (:notices).")
+            (read, _) => {
+                format!("{path} has {read} lines, but no audit event in any: is it an audit log? (:notices)")
             }
         });
-        if !source.ended {
+        if !source.ended && read == 0 {
             lines.push(
                 "Waiting for the API server to write. Without --audit-policy-file it writes nothing.".into(),
             );

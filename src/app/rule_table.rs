@@ -65,6 +65,8 @@ pub struct RuleTable {
     pub reversed: bool,
     /// What is told of the rule under the cursor.
     pub sheet: Sheet,
+    /// What was searched last.
+    pub(super) wanted: String,
     told: Option<RuleLine>,
     lines: Vec<RuleLine>,
     hits: HashMap<RuleIndex, u64>,
@@ -107,6 +109,26 @@ impl RuleTable {
     pub fn move_by(&mut self, rows: isize) {
         let lines = &self.lines;
         self.cursor.move_by(rows, lines.len(), |at| format!("{:?}", lines.get(at)));
+    }
+
+    /// Goes to the next rule, or the one before, round the end, that has `wanted` in its title, id or file's name.
+    /// Returns whether there is one.
+    pub(super) fn find(&mut self, wanted: &str, forward: bool, board: &AlertBoard) -> bool {
+        self.wanted = wanted.to_owned();
+        let wanted = wanted.to_lowercase();
+        let is_meant = |line: &RuleLine| match line {
+            RuleLine::Rule(rule) => {
+                let info = board.engine().rule(*rule);
+                let file = info.origin.file.display().to_string();
+                [&info.title, &info.id, &file].iter().any(|text| text.to_lowercase().contains(&wanted))
+            }
+            RuleLine::Problem(_) | RuleLine::Skipped => false,
+        };
+        let (count, from) = (self.lines.len(), self.cursor.row);
+        let step = |by: usize| if forward { (from + by) % count } else { (from + count - by) % count };
+        let Some(found) = (1..=count).map(step).find(|at| is_meant(&self.lines[*at])) else { return false };
+        self.move_by(found as isize - from as isize);
+        true
     }
 
     /// Sorts by the column beside.

@@ -12,13 +12,14 @@ use super::side::Side;
 use super::statistics::{Question, Shape};
 use super::story::Story;
 use super::{App, Effect, Focus, Mode, Placement, menus};
-use crate::model::{EventId, parse_user_time};
+use crate::model::{EventId, Micros, format_rfc3339, parse_user_time};
 use crate::query::{
     Change, Expression, FieldName, Node, Target, View, ViewOptions, absence_of, condition_by_or_as,
     condition_for, has_values, parse_target, with_condition, with_value,
 };
 use crate::redact;
 use crate::store::Changes;
+use crate::trace::credential_told;
 
 /// What fills the screen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -281,7 +282,11 @@ impl App {
     /// The field and value that `+`, `-` and `=` act on in a table.
     pub(super) fn value_in_table(&self) -> Option<(FieldName, String)> {
         match self.screen {
-            Screen::Timeline | Screen::Object | Screen::Story | Screen::Rules => None,
+            Screen::Timeline | Screen::Object | Screen::Rules => None,
+            Screen::Story => {
+                let credential = credential_told(self.story.as_ref()?.line()?)?;
+                Some((FieldName::Credential, credential.to_owned()))
+            }
             Screen::Alerts => self.alert_table.value(self.watch.board.as_ref()?),
             Screen::Users => self.users.selected().map(|actor| (FieldName::User, actor.name.to_string())),
             Screen::Statistics => self.statistics.value(),
@@ -475,12 +480,24 @@ impl App {
         }
     }
 
-    /// `:changes -10m`
+    /// `:changes -10m`, counted back from the end of the range where one is set; `:changes 21:49 21:59` sets the range as
+    /// well. Without a time, the changes in the range, or else the latest ones.
     pub(super) fn changes_since(&mut self, text: &str) {
+        if text.is_empty() && self.range_is_own {
+            return self.show_statistics(Question::changes(""));
+        }
         let since = if text.is_empty() { "-10m" } else { text };
         let context = self.context();
-        match parse_user_time(since, context.reference, context.newest, context.zone) {
+        let end = self.range.map(|(_, until)| until).filter(|until| *until < Micros::MAX);
+        let (reference, newest) = end.map_or((context.reference, context.newest), |end| (end, end));
+        match parse_user_time(since, reference, newest, context.zone) {
+            Ok(time) if end.is_some() => self.show_statistics(Question::changes(&format_rfc3339(time))),
             Ok(_) => self.show_statistics(Question::changes(since)),
+            Err(_) if since.contains(' ') => {
+                if self.range_command(since) {
+                    self.show_statistics(Question::changes(""));
+                }
+            }
             Err(problem) => self.say_wrong(problem),
         }
     }

@@ -127,7 +127,7 @@ pub struct Changed {
     pub user: Box<str>,
     /// `namespace/resource.group/name`
     pub object: Box<str>,
-    /// Verbs, or what was done through a subresource, with how often.
+    /// Verbs, or what was done through a subresource, with how often, in the order in which they came first.
     pub verbs: Vec<(Box<str>, u64)>,
     /// When first.
     pub first: Micros,
@@ -262,7 +262,7 @@ impl Statistics {
             match (self.question.shape, side.groupings.first()) {
                 (Shape::Groups, Some(grouping)) => self.groups = grouping.groups(self.sort, self.descending),
                 (Shape::Changes, Some(grouping)) => {
-                    self.changed = folded(grouping.groups(SortBy::Last, true));
+                    self.changed = folded(grouping.groups(SortBy::First, false));
                 }
                 (Shape::Slowest, _) | (_, None) => self.slow = slowest(store, side),
             }

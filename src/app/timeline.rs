@@ -108,6 +108,12 @@ impl Timeline {
         self.selected.map(|(id, _)| id)
     }
 
+    /// The selected record, unless no row is shown: what was selected is only remembered then, for when the filter lets
+    /// it through again.
+    pub fn selected_in(&self, view: &View) -> Option<EventId> {
+        self.selected().filter(|_| view.len() > 0 || !view.is_complete())
+    }
+
     /// Time of the selected record.
     pub fn selected_time(&self) -> Option<Micros> {
         self.selected.map(|(_, time)| time)

@@ -124,7 +124,7 @@ impl ToldAlert {
         // Nobody is named where the login failed.
         let told = told.trim_start();
         if !told.is_empty() {
-            return told.to_owned();
+            return mask_text(told).into_owned();
         }
         let group = self.findings.last().map(|finding| finding.group.as_slice()).unwrap_or_default();
         let said: Vec<String> =

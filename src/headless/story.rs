@@ -221,7 +221,7 @@ fn as_json(log: &Log<'_>, chain: &Chain) -> Value {
         "causes": causes,
         "end": { "kind": kind, "text": why },
         "origin": findings(&chain.origin),
-        "git": chain.git,
+        "git": chain.git(),
         "clocks": chain.clocks,
         "effects": chain.effects.iter().map(|effect| effect_json(log, effect)).collect::<Vec<_>>(),
         "cut": chain.cut,

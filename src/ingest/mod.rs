@@ -13,7 +13,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -172,12 +172,6 @@ impl Ingest {
         }
     }
 
-    /// Whether it reads this log.
-    pub fn reads(&self, source: SourceId) -> bool {
-        self.progress.iter().any(|progress| progress.id == source)
-            || self.followers.iter().any(|(id, _)| *id == source)
-    }
-
     /// Reads no more of a log. What is under way may still come.
     pub fn close(&self, source: SourceId) {
         self.enough_history(source);
@@ -204,33 +198,27 @@ impl Drop for Ingest {
     }
 }
 
-/// Logs that may be opened together after the first ones.
-const SOURCES_OF_PART: u16 = 256;
-
 /// A log that could not be opened is tried again this often.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
-/// Numbers given out while logs are opened.
-#[derive(Default)]
-struct Numbers {
-    sources: u16,
-    origins: u32,
+/// Numbers for logs and files. All that feeds one store takes them from one of these, so that no two logs share one,
+/// however many are opened later.
+#[derive(Debug, Default)]
+pub struct Numbers {
+    sources: AtomicU16,
+    origins: AtomicU32,
 }
 
 impl Numbers {
-    /// Numbers for the logs that are opened together as number `part`, from 0: no two parts have one in common.
-    fn of_part(part: u16) -> Numbers {
-        Numbers { sources: part.saturating_mul(SOURCES_OF_PART), origins: u32::from(part) << 24 }
+    fn source(&self) -> SourceId {
+        // Far more logs than a process can hold open; the last number would serve them all.
+        let next = |number: u16| number.checked_add(1);
+        let taken = self.sources.try_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        SourceId(taken.unwrap_or(u16::MAX))
     }
 
-    fn source(&mut self) -> SourceId {
-        self.sources = self.sources.saturating_add(1);
-        SourceId(self.sources - 1)
-    }
-
-    fn origin(&mut self) -> u32 {
-        self.origins += 1;
-        self.origins
+    fn origin(&self) -> u32 {
+        self.origins.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
     }
 }
 
@@ -247,12 +235,12 @@ struct Context<'a> {
 /// Messages may be sent from here, so the receiver must run on another thread, or the channel must hold a few
 /// messages an input.
 pub fn start(inputs: &[Input], options: &IngestOptions, sender: &Sender<IngestMessage>) -> Ingest {
-    start_part(0, inputs, options, sender)
+    start_numbered(&Numbers::default(), inputs, options, sender)
 }
 
-/// As [`start`], for logs that are opened later: `part` counts the calls, so that their numbers are others.
-pub fn start_part(
-    part: u16,
+/// As [`start`], for logs whose records go into the same store as those of other calls with these numbers.
+pub fn start_numbered(
+    numbers: &Numbers,
     inputs: &[Input],
     options: &IngestOptions,
     sender: &Sender<IngestMessage>,
@@ -260,15 +248,15 @@ pub fn start_part(
     let stop = Arc::new(AtomicBool::new(false));
     let stop_history = Arc::new(AtomicBool::new(false));
     let context = Context { options, sender, stop: &stop };
-    let (mut numbers, mut plan, mut threads) = (Numbers::of_part(part), Plan::default(), Vec::new());
+    let (mut plan, mut threads) = (Plan::default(), Vec::new());
     let mut followers = Followers::new();
     for input in inputs {
         if let Input::Text(name, text) = input {
-            context.open_text(name, text, &mut numbers, &mut plan);
+            context.open_text(name, text, numbers, &mut plan);
         }
     }
     for log in context.logs(inputs) {
-        threads.extend(context.open(&log, &mut numbers, &mut plan, &mut followers));
+        threads.extend(context.open(&log, numbers, &mut plan, &mut followers));
     }
     let progress = plan.progress();
     threads.extend(history::start(
@@ -287,7 +275,7 @@ impl Context<'_> {
         let _ = self.sender.blocking_send(message);
     }
 
-    fn open_text(&self, name: &str, text: &Arc<[u8]>, numbers: &mut Numbers, plan: &mut Plan) {
+    fn open_text(&self, name: &str, text: &Arc<[u8]>, numbers: &Numbers, plan: &mut Plan) {
         let id = numbers.source();
         self.tell(IngestMessage::Opened(SourceDescription {
             id,
@@ -337,7 +325,7 @@ impl Context<'_> {
     fn open(
         &self,
         log: &LogSource,
-        numbers: &mut Numbers,
+        numbers: &Numbers,
         plan: &mut Plan,
         followers: &mut Followers,
     ) -> Option<JoinHandle<()>> {
@@ -376,7 +364,7 @@ impl Context<'_> {
         })
     }
 
-    fn open_stdin(&self, numbers: &mut Numbers) -> Option<JoinHandle<()>> {
+    fn open_stdin(&self, numbers: &Numbers) -> Option<JoinHandle<()>> {
         let id = numbers.source();
         let described =
             SourceDescription { id, name: "stdin".into(), path: "-".into(), rotated: 0, compressed: 0 };
@@ -407,7 +395,7 @@ impl Context<'_> {
         &self,
         live: &Path,
         rotated: &[PathBuf],
-        numbers: &mut Numbers,
+        numbers: &Numbers,
         plan: &mut Plan,
         followers: &mut Followers,
     ) -> io::Result<Option<JoinHandle<()>>> {

@@ -40,9 +40,7 @@ impl Completion {
         let cursor = cursor.min(chars.len());
         let (start, end) = token_around(&chars, cursor);
         let token: String = chars[start..cursor].iter().collect();
-        let rest = [&chars[..start], &[' '], &chars[end..]].concat().into_iter().collect::<String>();
-        // What is left may end in a sign that lost what it stood for.
-        let rest = rest.trim().trim_end_matches(['-', '(']).trim().to_owned();
+        let rest = without(&chars, start, end);
         if let Some(name) = token.strip_prefix('@') {
             let (typed, wanted) = (name.to_owned(), Wanted::Named);
             return Some(Completion { start, end, typed, wanted, rest });
@@ -123,6 +121,19 @@ fn last_value(values: &str) -> usize {
         }
     }
     begin
+}
+
+/// The text without the term at character `cursor`.
+pub fn without_term_at(text: &str, cursor: usize) -> String {
+    let chars: Vec<char> = text.chars().collect();
+    let (start, end) = token_around(&chars, cursor.min(chars.len()));
+    without(&chars, start, end)
+}
+
+fn without(chars: &[char], start: usize, end: usize) -> String {
+    let rest = [&chars[..start], &[' '], &chars[end..]].concat().into_iter().collect::<String>();
+    // What is left may end in a sign that lost what it stood for.
+    rest.trim().trim_end_matches(['-', '(']).trim().to_owned()
 }
 
 /// The term that the cursor is in or behind, without the signs before it.

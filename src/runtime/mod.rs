@@ -11,6 +11,8 @@ mod save;
 mod state;
 
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,10 +21,11 @@ use tokio::sync::mpsc;
 use crate::app::{App, Config, Effect, Msg};
 use crate::detect::{Acks, LoadedRules};
 use crate::error::{Error, Result};
-use crate::ingest::{self, Ingest, IngestMessage, IngestOptions};
+use crate::ingest::{self, Ingest, IngestMessage, IngestOptions, Numbers};
 use crate::model;
 use crate::query::parse;
 use crate::settings::{Settings, Task};
+use crate::source::resolve::is_pattern;
 use crate::term::clipboard::Copy;
 use crate::term::hooks;
 use crate::term::input::{Input as Keyboard, InputEvent};
@@ -166,6 +169,7 @@ fn folder_of_rules(settings: &Settings) -> Option<String> {
 struct Pipeline {
     options: IngestOptions,
     sender: mpsc::Sender<IngestMessage>,
+    numbers: Arc<Numbers>,
     parts: Vec<Part>,
 }
 
@@ -181,7 +185,7 @@ impl Pipeline {
         options: IngestOptions,
         sender: mpsc::Sender<IngestMessage>,
     ) -> Pipeline {
-        let mut pipeline = Pipeline { options, sender, parts: Vec::new() };
+        let mut pipeline = Pipeline { options, sender, numbers: Arc::default(), parts: Vec::new() };
         pipeline.open(inputs);
         pipeline
     }
@@ -189,9 +193,9 @@ impl Pipeline {
     fn open(&mut self, inputs: Vec<ingest::Input>) {
         let (tell, started) = std::sync::mpsc::sync_channel(1);
         let (options, sender) = (self.options.clone(), self.sender.clone());
-        let part = u16::try_from(self.parts.len()).unwrap_or(u16::MAX);
+        let numbers = Arc::clone(&self.numbers);
         let body = move || {
-            let ingest = ingest::start_part(part, &inputs, &options, &sender);
+            let ingest = ingest::start_numbered(&numbers, &inputs, &options, &sender);
             // Nobody waiting means that the program is ending; dropping the pipeline stops it.
             let _ = tell.send(ingest);
         };
@@ -303,7 +307,7 @@ impl Program {
                 Effect::Copy(text) => self.copy(&text),
                 Effect::Save { path, content } => save::begin(path, content, self.save_sender.clone()),
                 Effect::LookAt(look) => self.rules.look_at(look),
-                Effect::OpenLog(path) => self.pipeline.open(vec![ingest::Input::Argument(path)]),
+                Effect::OpenLog(path) => self.open_log(path),
                 Effect::CloseLog(source) => self.pipeline.with_running(|ingest| ingest.close(source)),
                 Effect::KeepState { path, content } => {
                     if !self.keeper.keep(path, content) {
@@ -320,6 +324,22 @@ impl Program {
             }
         }
         code
+    }
+
+    /// Reads another log as well, unless it is read already.
+    fn open_log(&mut self, path: PathBuf) {
+        let real = path.canonicalize().ok();
+        let mut known = self.app.sources.values().map(|source| Path::new(&source.description.path));
+        if known.any(|known| known == path || (real.is_some() && known.canonicalize().ok() == real)) {
+            let text = format!("{} is open already", path.display());
+            self.app.message = Some((text, true));
+            return;
+        }
+        if real.is_none() && !path.to_str().is_some_and(is_pattern) {
+            let text = format!("{} does not exist: it is read once it does", path.display());
+            self.app.message = Some((text, true));
+        }
+        self.pipeline.open(vec![ingest::Input::Argument(path)]);
     }
 
     /// Filters for what is left of a turn that began then, but one step at least.

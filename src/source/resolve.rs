@@ -50,7 +50,7 @@ pub fn resolve(argument: &Path, options: &ResolveOptions<'_>) -> Result<Vec<LogS
         Ok(metadata) if metadata.is_dir() => folder(argument, options),
         Ok(_) => Ok(vec![file(argument, options)?]),
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => match argument.to_str() {
-            Some(pattern) if pattern.contains(['*', '?', '[']) => matches_of(pattern, options),
+            Some(pattern) if is_pattern(pattern) => matches_of(pattern, options),
             _ if options.may_be_missing => {
                 Ok(vec![LogSource::Files { live: argument.to_owned(), rotated: vec![] }])
             }
@@ -58,6 +58,11 @@ pub fn resolve(argument: &Path, options: &ResolveOptions<'_>) -> Result<Vec<LogS
         },
         Err(cause) => Err(Error::unreadable(argument, cause)),
     }
+}
+
+/// Whether a path stands for all files that fit it.
+pub fn is_pattern(path: &str) -> bool {
+    path.contains(['*', '?', '['])
 }
 
 /// A log that is not read by itself, since another one brings it.

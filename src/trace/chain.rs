@@ -33,8 +33,6 @@ pub struct Chain {
     pub end: End,
     /// Who stood behind the first cause; empty when the request itself is the first.
     pub origin: Vec<Finding>,
-    /// The commit behind it, where a GitOps program applied one.
-    pub git: Option<GitOrigin>,
     /// By how much the clocks of the logs on the way differ from the API server's.
     pub clocks: Vec<ClockDifference>,
     /// What it set off.
@@ -46,21 +44,27 @@ pub struct Chain {
 impl Chain {
     /// The chain of a request; `None` when its row is no longer held.
     pub fn of(log: &Log<'_>, id: EventId) -> Option<Chain> {
+        let mut chain = Chain::backwards(log, id)?;
+        chain.clocks = clocks_of(log, &chain.request, &chain.causes);
+        let found = effects(log, &chain.request);
+        (chain.effects, chain.cut) = (found.effects, found.cut);
+        Some(chain)
+    }
+
+    /// Only what led to a request: neither what it set off nor how clocks differ, each of which takes a look at all that
+    /// is held.
+    pub fn backwards(log: &Log<'_>, id: EventId) -> Option<Chain> {
         let request = Request::read(log.store, id)?;
         let (causes, end) = causes(log, &request);
         let origin = began(log, &request, &causes);
-        let found = effects(log, &request);
-        Some(Chain {
-            who: who(log, &request),
-            clocks: clocks_of(log, &request, &causes),
-            git: causes.iter().rev().find_map(|cause| cause.git.clone()),
-            causes,
-            end,
-            origin,
-            effects: found.effects,
-            cut: found.cut,
-            request,
-        })
+        let who = who(log, &request);
+        let (clocks, effects) = (Vec::new(), Vec::new());
+        Some(Chain { request, who, causes, end, origin, clocks, effects, cut: false })
+    }
+
+    /// The commit behind it, where a GitOps program applied one.
+    pub fn git(&self) -> Option<&GitOrigin> {
+        self.causes.iter().rev().find_map(|cause| cause.git.as_ref())
     }
 
     /// The first request of the chain: the one that it all began with.
@@ -71,7 +75,7 @@ impl Chain {
 
 /// Who stood behind what a chain began with: the sender of its first request, or the person whom that names as the one
 /// who asked for it. Empty when that is the request itself, and names nobody.
-pub(super) fn began(log: &Log<'_>, request: &Request, causes: &[Cause]) -> Vec<Finding> {
+fn began(log: &Log<'_>, request: &Request, causes: &[Cause]) -> Vec<Finding> {
     let first = causes.last().map(|cause| &cause.request);
     match asked_for(first.unwrap_or(request)) {
         Some(asked) => asked,

@@ -5,19 +5,25 @@
 //! this object only, a few ahead of the one that is looked at; states are read again when one is asked for, so that memory
 //! holds few.
 
+mod comparing;
+
+use std::sync::Arc;
+use std::thread;
+
 use serde_json::Value;
 
 use super::cause::creation_of;
-use super::difference::{FieldChange, differences};
+use super::difference::differences;
 use super::finding::Log;
 use super::manifest::{ShownChange, shown};
 use super::patch::{self, PatchContext, PatchKind};
-use super::read_ahead::each_read;
+use super::read_ahead::{WORTH_THREADS, each_read};
 use super::relations::RELATIONS;
 use super::request::{ObjectKey, Request};
 use super::select::{in_time_order, requests_where, requests_with};
 use crate::model::{EventId, Level, field_manager, is_write_verb};
 use crate::store::Field;
+use comparing::{Comparing, Comparison, Pair};
 
 /// Writes of one object that are looked at; older ones are counted.
 const MOST: usize = 10_000;
@@ -126,11 +132,7 @@ impl History {
         }
         let reports = reports - ids.len();
         let left_out = ids.len().saturating_sub(MOST);
-        let mut walk = Walk { key, options, state: None, uid: String::new(), is_gone: false };
-        let mut revisions = Vec::with_capacity(ids.len() - left_out);
-        each_read(log.store, &ids[left_out..], |at, request| {
-            revisions.push(walk.revision(left_out + at + 1, request));
-        });
+        let revisions = revisions(log, key, options, &ids[left_out..], left_out);
         let mut history = History { key: key.clone(), revisions, reports, left_out, writes: all };
         if options.owned {
             history.add_owned(log, options);
@@ -162,12 +164,11 @@ impl History {
         let start = own
             .iter()
             .rposition(|revision| matches!(revision.outcome, Outcome::Told | Outcome::Sent | Outcome::Gone));
-        let options = HistoryOptions::default();
-        let mut walk = Walk { key: &self.key, options, state: None, uid: String::new(), is_gone: false };
+        let mut walk = Walk::new(&self.key);
         for revision in own.get(start.unwrap_or(0)..)? {
             walk.revision(revision.number, Request::read(log.store, revision.request.id?)?);
         }
-        walk.state
+        walk.state.map(Arc::unwrap_or_clone)
     }
 
     /// The last state that is known before the object went, or went unknown: its last known manifest.
@@ -256,28 +257,76 @@ fn is_report(log: &Log<'_>, id: EventId) -> bool {
     })
 }
 
+/// The revisions that these writes are; `left_out` older ones are not among them.
+fn revisions(
+    log: &Log<'_>,
+    key: &ObjectKey,
+    options: HistoryOptions,
+    ids: &[EventId],
+    left_out: usize,
+) -> Vec<Revision> {
+    let mut walk = Walk::new(key);
+    let mut revisions: Vec<Revision> = Vec::with_capacity(ids.len());
+    let comparison = Comparison { resource: &key.resource, options };
+    if ids.len() < WORTH_THREADS {
+        each_read(log.store, ids, |at, request| {
+            let (mut revision, states) = walk.revision(left_out + at + 1, request);
+            if let Some((before, after)) = states {
+                (revision.change, revision.folded) = comparison.of(&before, &after);
+            }
+            revisions.push(revision);
+        });
+        return revisions;
+    }
+    thread::scope(|scope| {
+        let mut comparing = Comparing::start(scope, comparison);
+        each_read(log.store, ids, |at, request| {
+            let (revision, states) = walk.revision(left_out + at + 1, request);
+            if let Some((before, after)) = states {
+                comparing.take(Pair { at: revisions.len(), before, after });
+            }
+            revisions.push(revision);
+        });
+        for (at, change, folded) in comparing.finish() {
+            if let Some(revision) = revisions.get_mut(at) {
+                (revision.change, revision.folded) = (change, folded);
+            }
+        }
+    });
+    revisions
+}
+
 struct Walk<'w> {
     key: &'w ObjectKey,
-    options: HistoryOptions,
-    state: Option<Value>,
+    state: Option<Arc<Value>>,
     uid: String,
     is_gone: bool,
 }
 
-impl Walk<'_> {
-    fn revision(&mut self, number: usize, mut request: Request) -> Revision {
+/// The states before and after a write.
+type States = (Arc<Value>, Arc<Value>);
+
+impl<'w> Walk<'w> {
+    fn new(key: &'w ObjectKey) -> Walk<'w> {
+        Walk { key, state: None, uid: String::new(), is_gone: false }
+    }
+
+    /// The next revision; where what changed can be told from two states, those, which are still to be compared.
+    fn revision(&mut self, number: usize, mut request: Request) -> (Revision, Option<States>) {
         let before = self.state.take();
-        let (outcome, state) = self.outcome(&mut request, before.as_ref());
+        let (outcome, state) = self.outcome(&mut request, before.as_deref());
+        let state = state.map(Arc::new);
         let is_idle = outcome == Outcome::Untouched;
         // What is made bears no uid of an earlier life; it may be told of this one later.
         if !is_idle && (self.is_gone || is_creation(&request)) {
             self.uid.clear();
         }
-        let told = uid_of(&request, state.as_ref()).filter(|_| !is_idle);
+        let told = uid_of(&request, state.as_deref()).filter(|_| !is_idle);
         let uid = told.unwrap_or_else(|| self.uid.clone());
         let is_anew = !uid.is_empty() && !self.uid.is_empty() && uid != self.uid;
         let before = if is_anew { None } else { before };
-        let (change, folded) = self.change(&request, &outcome, before.as_ref(), state.as_ref());
+        let states = before.clone().zip(state.clone());
+        let change = self.change(&request, &outcome, before.is_some(), state.is_some());
         self.is_gone = match outcome {
             Outcome::Gone => true,
             Outcome::Untouched => self.is_gone,
@@ -291,7 +340,10 @@ impl Walk<'_> {
         self.uid.clone_from(&uid);
         let manager = field_manager(&request.request_uri, &request.user_agent).into_owned();
         request.event = Value::Null;
-        Revision { number, of: None, manager, request, uid, outcome, change, folded }
+        let states = states.filter(|_| change.is_none());
+        let change = change.unwrap_or(Change::Nothing);
+        let revision = Revision { number, of: None, manager, request, uid, outcome, change, folded: 0 };
+        (revision, states)
     }
 
     /// What is known after the request, and the state itself.
@@ -395,34 +447,27 @@ impl Walk<'_> {
         !is_other && name.is_none_or(|name| name == self.key.name) && body.get("metadata").is_some()
     }
 
+    /// What a write changed; `None` where the states before and after it tell that.
     fn change(
         &self,
         request: &Request,
         outcome: &Outcome,
-        before: Option<&Value>,
-        after: Option<&Value>,
-    ) -> (Change, usize) {
+        has_before: bool,
+        has_after: bool,
+    ) -> Option<Change> {
         let made = is_creation(request);
-        let change = match (outcome, before, after) {
+        Some(match (outcome, has_before, has_after) {
             (Outcome::Untouched, ..) => Change::Nothing,
             (Outcome::Unknown(_), ..) if made => Change::Created,
             (Outcome::Unknown(why), ..) => Change::Unknown(why.clone()),
             (Outcome::Gone, ..) => Change::Deleted,
-            (_, None, Some(_)) if request.code == 201 || request.verb == "create" || self.is_gone => {
+            (_, false, true) if request.code == 201 || request.verb == "create" || self.is_gone => {
                 Change::Created
             }
-            (_, None, _) => Change::FirstKnown,
-            (_, Some(before), Some(after)) => {
-                let all = differences(before, after);
-                let (noise, fields): (Vec<FieldChange>, Vec<FieldChange>) =
-                    all.into_iter().partition(|change| change.noise().is_some() && !self.options.noise);
-                let shown = shown(&fields, before, after, &self.key.resource, self.options.revealed);
-                let change = if shown.is_empty() { Change::Nothing } else { Change::Fields(shown) };
-                return (change, noise.len());
-            }
-            (_, Some(_), None) => Change::Unknown("the state after it is not known".to_owned()),
-        };
-        (change, 0)
+            (_, false, _) => Change::FirstKnown,
+            (_, true, true) => return None,
+            (_, true, false) => Change::Unknown("the state after it is not known".to_owned()),
+        })
     }
 }
 

@@ -44,4 +44,4 @@ pub use request::{ObjectKey, Request};
 pub use session::{SESSION_GAP, Session, session_lines, sessions};
 pub use tell::Told;
 pub use trail::{ClockDifference, GitOrigin, clock_differences};
-pub use who::who;
+pub use who::{credential_told, who};

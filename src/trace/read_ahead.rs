@@ -13,7 +13,7 @@ use crate::store::Store;
 const MOST_THREADS: usize = 4;
 
 /// Fewer requests are read before threads are there.
-const WORTH_THREADS: usize = 32;
+pub const WORTH_THREADS: usize = 32;
 
 /// Requests that are handed over together: those of one block, which neighbours often share, are unpacked once.
 const TOGETHER: usize = 8;

@@ -132,7 +132,7 @@ pub fn chain(log: &Log<'_>, chain: &Chain) -> Vec<Told> {
         End::Origin(why) => end("origin", Certainty::Certain, why),
         End::Hole(why) => end("hole", Certainty::Unknown, why),
     });
-    if let Some(git) = &chain.git
+    if let Some(git) = chain.git()
         && !(git.repository.is_empty() && git.commit.is_empty())
     {
         told.push(end("commit", Certainty::Certain, &git.to_string()));

@@ -6,6 +6,7 @@
 use super::certificate;
 use super::finding::{Certainty, Finding, Log, Topic};
 use super::request::Request;
+use super::tell::Told;
 use super::trail;
 use crate::identity::{Minted, Unusual, Use};
 use crate::model::{ActorKind, LogKind, actor_kind, is_hand_tool, service_account, tool};
@@ -112,6 +113,15 @@ fn credential(log: &Log<'_>, request: &Request) -> Vec<Finding> {
     found
 }
 
+/// What follows the credential where its uses are told.
+const USED_FOR: &str = ", used for ";
+
+/// The credential whose uses a line tells; `None` for a line about something else.
+pub fn credential_told(line: &Told) -> Option<&str> {
+    let (credential, _) = line.text.split_once(USED_FOR)?;
+    (line.label == Topic::Credential.name()).then_some(credential)
+}
+
 fn used(log: &Log<'_>, credential: &str) -> Finding {
     let uses = log.identities.uses_of_credential(credential);
     let requests: u64 = uses.iter().map(|used| used.requests).sum();
@@ -120,7 +130,7 @@ fn used(log: &Log<'_>, credential: &str) -> Finding {
     let places: Vec<String> = uses.iter().take(3).map(place).collect();
     let more = if uses.len() > 3 { format!(", and {} more places", uses.len() - 3) } else { String::new() };
     let text = format!(
-        "{credential}, used for {} {} to {}, {}{more}",
+        "{credential}{USED_FOR}{} {} to {}, {}{more}",
         counted(requests, "request"),
         log.clock(first),
         log.clock(last),

@@ -15,6 +15,7 @@ use crate::model::Micros;
 use crate::text;
 
 /// Places of the columns that are filled by hand.
+const NAMESPACE: usize = 5;
 const STATE: usize = 6;
 const CHART: usize = 8;
 
@@ -75,9 +76,15 @@ pub fn draw(app: &App, canvas: &mut Canvas<'_>, heading: Area, rows: Area) {
                 }
             }
             AlertLine::Alert(at, _) => {
-                let board = app.watch.board.as_ref();
-                let Some(alert) = board.and_then(|board| board.list().get(*at)) else { continue };
-                let cells = cells(app, canvas, alert, &columns);
+                let Some(list) = app.watch.board.as_ref().map(|board| board.list()) else { continue };
+                let Some(alert) = list.get(*at) else { continue };
+                // The list is in the order of keys.
+                let is_twin = |other: Option<&Alert>| {
+                    other.is_some_and(|o| (&o.key.rule, &o.key.actor) == (&alert.key.rule, &alert.key.actor))
+                };
+                let has_twin =
+                    is_twin(at.checked_sub(1).and_then(|at| list.get(at))) || is_twin(list.get(at + 1));
+                let cells = cells(app, canvas, alert, has_twin, &columns);
                 grid::row(canvas, area, &columns, &cells, selected);
             }
         }
@@ -164,7 +171,14 @@ fn draw_heading(app: &App, canvas: &mut Canvas<'_>, area: Area, group: &AlertGro
     canvas.line(area.x + 2, area.y, area.width.saturating_sub(2), &parts);
 }
 
-fn cells(app: &App, canvas: &Canvas<'_>, alert: &Alert, columns: &[Column]) -> Vec<(String, Role)> {
+/// The cells of a row. `has_twin` says that another alert has the same rule and actor.
+fn cells(
+    app: &App,
+    canvas: &Canvas<'_>,
+    alert: &Alert,
+    has_twin: bool,
+    columns: &[Column],
+) -> Vec<(String, Role)> {
     let Some(board) = &app.watch.board else { return Vec::new() };
     let rule = board.engine().rule(alert.rule);
     let width = |at: usize| columns.get(at).map_or(0, |column| usize::from(column.width));
@@ -179,13 +193,25 @@ fn cells(app: &App, canvas: &Canvas<'_>, alert: &Alert, columns: &[Column]) -> V
         "" => alert.subject.source_ip.clone(),
         user => shorten::user(user, width(4) < 30).into_owned(),
     };
+    let title = match app.alert_table.grouping {
+        // The heading says the title.
+        AlertGrouping::Rule => app.deed_of_alert(alert),
+        _ if has_twin && width(NAMESPACE) == 0 && !alert.subject.namespace.is_empty() => {
+            format!("{}: {}", alert.subject.namespace, rule.title)
+        }
+        _ => rule.title.clone(),
+    };
+    let title = match app.alert_table.grouping {
+        AlertGrouping::None => title,
+        _ => format!("  {title}"),
+    };
     let technique = rule.techniques().next().unwrap_or_default();
     let chart = if width(CHART) > 0 { chart(app, alert, width(CHART)) } else { Vec::new() };
     vec![
         (letters.to_owned(), role),
         (last, Role::Plain),
         (grid::number(alert.count, columns[2].width), Role::Plain),
-        (format!("{mark}{}", rule.title), Role::Plain),
+        (format!("{mark}{title}"), Role::Plain),
         (shorten::middle(&name, width(4), canvas.ellipsis()).into_owned(), Role::Plain),
         (alert.subject.namespace.clone(), Role::Plain),
         (state, Role::Faint),

@@ -3,8 +3,10 @@
 use super::canvas::Canvas;
 use super::theme::Role;
 use super::timeline::format_time;
+use crate::app::action::Action;
 use crate::app::detail::Detail;
 use crate::app::geometry::Area;
+use crate::app::keymap::key_label;
 use crate::app::{App, Focus};
 use crate::store::Field;
 use crate::text;
@@ -101,7 +103,10 @@ fn stages_text(app: &App, detail: &Detail) -> String {
             Some(format!("{mark}{} {time}", segment.facts(id.row()).stage().name()))
         })
         .collect();
-    format!("{} (s: next)", parts.join(", "))
+    match parts.len() {
+        1 => parts.concat(),
+        _ => format!("{} ({}: next)", parts.join(", "), key_label(Action::NextStage)),
+    }
 }
 
 fn role_of(label: &str, text: &str) -> Role {

@@ -362,8 +362,8 @@ pub fn draw_message(app: &App, canvas: &mut Canvas<'_>, area: Area) -> Option<(u
             if let Some(problem) = &app.filter_bar.problem {
                 let near =
                     problem.suggestion.as_ref().map(|s| format!("; did you mean {s}?")).unwrap_or_default();
-                let shown =
-                    if problem.incomplete { "shown without it" } else { "the last good result stays" };
+                let is_without_it = app.filter_bar.is_without_it;
+                let shown = if is_without_it { "shown without it" } else { "the last good result stays" };
                 let text = format!(" {}{near} ({shown})", problem.message);
                 let role = if problem.incomplete { Role::Faint } else { Role::Failure };
                 canvas.put(area.x, area.y, area.width, &text, role);

@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::app::geometry::Area;
 use crate::app::story::{MARGIN, NARROW_MARGIN, Story};
 use crate::text;
-use crate::trace::{Certainty, Told};
+use crate::trace::{Certainty, Told, credential_told};
 
 /// Draws the lines.
 pub fn draw(app: &App, canvas: &mut Canvas<'_>, heading: Area, rows: Area) {
@@ -86,7 +86,12 @@ fn sign(canvas: &Canvas<'_>, certainty: Certainty) -> &'static str {
 pub fn draw_side(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     let Some(story) = &app.story else { return };
     let title = story.line().and_then(|line| line.certainty).map_or("", Certainty::name);
-    let inside = canvas.frame(area, title, "Enter: event", false);
+    let enter = match story.line() {
+        Some(line) if line.event.is_some() => "Enter: event",
+        Some(line) if credential_told(line).is_some() => "Enter: its events",
+        _ => "",
+    };
+    let inside = canvas.frame(area, title, enter, false);
     draw_text(canvas, inside, &story.side);
 }
 

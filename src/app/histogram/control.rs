@@ -228,18 +228,24 @@ impl App {
     }
 
     /// `:range 03:00 03:10`, `:range -10m`
-    pub(crate) fn range_command(&mut self, text: &str) {
+    pub(crate) fn range_command(&mut self, text: &str) -> bool {
         let Some(newest) = self.store.order().last_time() else {
-            return self.say_wrong("nothing was read yet".into());
+            self.say_wrong("nothing was read yet".into());
+            return false;
         };
         let reference = if self.now - newest > super::super::STALE { newest } else { self.now };
         match read_range(text, reference, newest, self.zone()) {
             Ok((since, until)) if since >= until => {
                 self.say_wrong("this range ends before it begins".into());
+                return false;
             }
             Ok(range) => self.set_range(range),
-            Err(problem) => self.say_wrong(problem),
+            Err(problem) => {
+                self.say_wrong(problem);
+                return false;
+            }
         }
+        true
     }
 
     /// The range that is set, as text; `None` when there is none.

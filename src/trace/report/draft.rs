@@ -7,9 +7,8 @@ use serde_json::Value;
 
 use super::{Evidence, Report, ReportEvent};
 use crate::model::{EventId, Stage};
-use crate::trace::chain::{began, causes};
 use crate::trace::history::{History, HistoryOptions, Revision};
-use crate::trace::{Chain, Change, Log, ObjectKey, Request, Told, tell, who};
+use crate::trace::{Chain, Change, Log, ObjectKey, Request, Told, tell};
 
 /// Requests of which a report tells what each set off: following that goes over the whole log for each of them.
 pub(super) const MOST_WITH_EFFECTS: usize = 20;
@@ -113,13 +112,7 @@ impl Draft {
 
 /// Who stood behind a request and what led to it, without what it set off.
 fn backwards(log: &Log<'_>, id: EventId) -> Vec<Told> {
-    let Some(request) = Request::read(log.store, id) else { return Vec::new() };
-    let (causes, end) = causes(log, &request);
-    let origin = began(log, &request, &causes);
-    let who = who(log, &request);
-    let git = causes.iter().rev().find_map(|cause| cause.git.clone());
-    let clocks = Vec::new();
-    let chain = Chain { request, who, causes, end, git, clocks, origin, effects: Vec::new(), cut: false };
+    let Some(chain) = Chain::backwards(log, id) else { return Vec::new() };
     let mut told = tell::chain(log, &chain);
     // Nothing was looked for, so it must not say that nothing was found.
     told.truncate(told.iter().position(|line| line.label == "set off").unwrap_or(told.len()));
