@@ -280,7 +280,7 @@ fn a_report_of_an_alert_names_it_and_chooses_all_its_events() {
     assert_eq!(report.events.len(), 2, "alice deleted two secrets");
     let text = report.markdown();
     assert!(
-        text.contains("\n## Alerts\n\n- **high** `A secret was deleted`, T1485, requests 1, 2 (rule"),
+        text.contains("\n## Alerts\n\n- **high** `A secret was deleted`, `T1485`, requests 1, 2 (rule"),
         "{text}"
     );
     for event in &report.events {

@@ -447,8 +447,7 @@ fn a_table_without_alerts_counts_the_activity() {
     let folder = folder_with(&[("low.yml", &low)]);
     let own = ["alerts", "--no-builtin-rules", "--rules", text(folder.path()), LOG];
     let (code, out, err) = run(&own);
-    assert_eq!(code, 1);
-    assert_eq!(out.lines().count(), 1, "the heading alone: {out}");
+    assert_eq!((code, out.as_str()), (1, ""));
     assert!(
         err.contains(
             "no alert of medium or above; 1 kind of activity: --min-severity informational lists all"
@@ -486,13 +485,12 @@ fn what_cannot_fire_is_counted_as_it_is_listed() {
 #[test]
 fn a_muted_rule_does_not_look_silent() {
     let mute = "title: Mute of deletions\nlogsource: {product: kubernetes, service: audit}\nfilter:\n  rules: \
-        [0f0d3e2c-5a5e-4f0e-8d59-000000000007]\n  everything:\n    verb: '*'\n  condition: not everything\n";
+        [0f0d3e2c-5a5e-4f0e-8d59-000000000007]\n  everything:\n    user.username: '*'\n  condition: not everything\n";
     let folder = folder_with(&[("a.yml", &rule("Deleted", "verb: get")), ("mute.yml", mute)]);
     let own = ["--no-builtin-rules", "--rules", text(folder.path())];
     let (_, list, err) = run(&[&["rules", "list", "-o", "jsonl"], &own[..], &[LOG]].concat());
     let listed = objects(&list);
-    assert_eq!((&listed[0]["hits"], &listed[0]["canFire"]), (&0.into(), &true.into()), "{list}{err}");
-    assert_eq!(listed[0]["state"], "narrowed by Mute of deletions");
+    assert_eq!(listed[0]["state"], "narrowed by Mute of deletions", "{err}");
     let (_, out, _) = run(&["rules", "check", "--no-builtin-rules", text(folder.path())]);
     assert!(
         out.contains("1 rule loaded (0 built in, 1 of files), 0 of them correlations; 1 filter, 0 errors"),
