@@ -38,6 +38,13 @@ logsource: {product: kubernetes}
 detection: {a: {verb: update}, condition: a}
 kauditui: {first_seen: {fields: [user.username, objectRef.namespace], history: 20s}}
 ---
+title: Alone
+id: alone
+level: medium
+logsource: {product: kubernetes}
+detection: {a: {verb: list}, condition: a}
+kauditui: {alert_by: {fields: [objectRef.namespace], unless: [delete], within: 10s}}
+---
 title: Count
 id: count
 level: high
@@ -311,7 +318,7 @@ proptest! {
                 continue;
             }
             for rule in (0..engine.rules().len() as u32).map(RuleIndex) {
-                // Of these, the columns say nothing.
+                // Of these, the hits say nothing.
                 if engine.rule(rule).state.is_some() {
                     continue;
                 }

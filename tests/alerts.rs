@@ -611,7 +611,7 @@ fn what_was_found_in_a_log_goes_with_it() {
         name: "other.log".into(),
         path: "/var/other.log".into(),
         rotated: 0,
-        compressed: 0,
+        compressed: Vec::new(),
     };
     app.update(Msg::Ingest(IngestMessage::Opened(other)), now());
     let more = line(100, "dave", "delete", "secrets", "api", 200);

@@ -564,11 +564,28 @@ fn the_json_is_the_documented_one() {
     let text_of_rules = format!(
         "{}---\ntitle: Again\nid: again\nlevel: high\ntags: [attack.t1485]\ncorrelation:\n  type: event_count\n  \
          rules: [0f0d3e2c-5a5e-4f0e-8d59-000000000007]\n  group-by: [user.username]\n  timespan: 1m\n  \
-         condition: {{gte: 2}}\n  generate: true\n",
+         condition: {{gte: 2}}\n  generate: true\n---\ntitle: Outside\nid: outside\nlevel: medium\n\
+         logsource: {{product: kubernetes}}\ndetection: {{s: {{verb: patch}}, condition: s}}\n\
+         kauditui: {{state: outside_gitops}}\n",
         rule("Deleted", "verb: delete")
     );
     let rules = folder_with(&[("a.yml", &text_of_rules)]);
-    let log = line("one", 1) + &line("two", 2);
+    // Argo CD applies an object, and somebody changes it.
+    let patch = |id: &str, user: &str, agent: &str, second: u32| {
+        line(id, second)
+            .replace(r#""verb":"delete""#, r#""verb":"patch""#)
+            .replace(r#""username":"alice""#, &format!(r#""username":"{user}""#))
+            .replace(r#""impersonatedUser":{"username":"bob"},"#, "")
+            .replace("kubectl/v1", agent)
+    };
+    let controller = "system:serviceaccount:argocd:argocd-application-controller";
+    let sync = r#"{"application":"shop","dest-namespace":"prod","level":"info","msg":"carol initiated sync to main (8a1cb4a08a1cb4a08a1cb4a08a1cb4a08a1cb4a0)","reason":"OperationStarted","time":"2026-11-20T12:00:03Z","type":"Normal","user":"carol"}"#;
+    let log = line("one", 1)
+        + &line("two", 2)
+        + sync
+        + "\n"
+        + &patch("three", controller, "argocd-application-controller/v2", 4)
+        + &patch("four", "dave", "kubectl/v1", 5);
     let own = ["--no-builtin-rules", "--rules", text(rules.path())];
     let (_, out, err) = run_with(&[&["alerts", "-o", "jsonl"], &own[..], &["-"]].concat(), &log);
     let mut found = BTreeSet::new();

@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("query", &["model", "redact", "format", "store"]),
     ("activity", &["model", "query", "store"]),
     ("identity", &["model", "store"]),
-    ("detect", &["model", "redact", "store", "query", "identity"]),
+    ("detect", &["model", "redact", "format", "store", "query", "identity"]),
     ("trace", &["model", "redact", "text", "format", "store", "query", "identity", "detect"]),
     ("ingest", &["model", "error", "notice", "redact", "format", "source", "store", "detect"]),
     (
@@ -31,7 +31,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "trace", "ingest", "detect",
         ],
     ),
-    ("ui", &["model", "text", "store", "query", "activity", "identity", "trace", "detect", "ingest", "app"]),
+    (
+        "ui",
+        &[
+            "model", "text", "format", "store", "query", "activity", "identity", "trace", "detect", "ingest",
+            "app",
+        ],
+    ),
     ("term", &["text"]),
     ("cli", &["error", "text"]),
     ("settings", &["model", "error", "text", "query", "activity", "trace", "cli", "term"]),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use kauditui::detect::{Engine, RuleIndex, RuleSet};
 use kauditui::format::{Marks, Reader, Sink, Unreadable};
-use kauditui::model::{Event, SourceId, actor_kind, command, tool};
+use kauditui::model::{Event, LogKind, SourceId, actor_kind, command, tool};
 use kauditui::store::{Segment, SegmentBuilder};
 use rsigma_eval::event::JsonEvent;
 use rsigma_parser::{Detection, DetectionItem, SigmaRule, SigmaValue, parse_sigma_yaml};
@@ -143,7 +143,7 @@ fn comparable(set: &RuleSet) -> Vec<(RuleIndex, SigmaRule)> {
     let rules =
         set.rules().iter().zip(0u32..).filter(|(info, _)| !info.is_correlation && info.filters.is_empty());
     rules
-        .filter(|(info, _)| info.state.is_none())
+        .filter(|(info, _)| info.state.is_none() && info.log == LogKind::Kube)
         .filter(|(info, _)| !ours.iter().any(|field| info.text.contains(field)))
         .filter_map(|(info, index)| {
             let rule = parse_sigma_yaml(&info.text).ok()?.rules.into_iter().next()?;

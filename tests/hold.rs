@@ -10,20 +10,27 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use common::app::INCIDENT;
+use kauditui::detect::{LoadedRules, RuleIndex};
 use kauditui::ingest::{self, IngestMessage, IngestOptions, Input};
-use kauditui::store::Store;
+use kauditui::store::{KeepText, Store};
+use tokio::sync::watch;
 
 fn load(path: &Path) -> Store {
+    load_with(path, KeepText::All, None)
+}
+
+fn load_with(path: &Path, keep_text: KeepText, rules: Option<&LoadedRules>) -> Store {
     let options = IngestOptions {
         threads: 2,
         follow: false,
         rotated: true,
         since: None,
-        keep_text: true,
+        keep_text,
         candidates: None,
-        rules: None,
+        rules: rules.map(|rules| watch::channel(Arc::clone(&rules.engine)).1),
         on_worker_start: || {},
     };
     let (sender, mut messages) = tokio::sync::mpsc::channel(4);
@@ -102,6 +109,37 @@ fn made_up(folder: &Path) -> usize {
         }
     }
     count
+}
+
+#[test]
+fn without_other_texts_the_rules_find_and_tell_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    made_up(folder.path());
+    let log = folder.path().join("audit.log");
+    let rules = LoadedRules::load(true, &[]);
+    let of_hits = |keep_text| {
+        let store = load_with(&log, keep_text, Some(&rules));
+        let mut told = Vec::new();
+        let mut without_text = 0;
+        for (_, entry) in store.entries() {
+            let segment = entry.segment();
+            assert!(rules.engine.has_seen(segment, entry.hits()));
+            for hit in entry.hits().found.iter() {
+                let why = rules.engine.explain(RuleIndex(hit.rule), segment, hit.row);
+                let text = segment.text(hit.row).expect("what matches is kept");
+                told.push((segment.audit_id(hit.row), segment.stage_time(hit.row), hit.rule, why, text));
+            }
+            without_text += (0..segment.rows()).filter(|row| segment.text(*row).is_err()).count();
+        }
+        told.sort_by(|a, b| (a.1, &a.0, a.2, &a.4).cmp(&(b.1, &b.0, b.2, &b.4)));
+        let lengths: u64 =
+            store.entries().map(|(_, entry)| u64::from(entry.segment().text_blocks().len())).sum();
+        (told, lengths, without_text)
+    };
+    let (all, few) = (of_hits(KeepText::All), of_hits(KeepText::OfMatches));
+    assert!(all.0.len() > 100 && all.0 == few.0, "{} matches, and {}", all.0.len(), few.0.len());
+    assert_eq!(all.1, few.1, "lengths are known of what was not kept");
+    assert!(all.2 == 0 && few.2 > 100, "{} texts were not kept", few.2);
 }
 
 #[test]

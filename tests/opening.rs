@@ -13,6 +13,7 @@ use kauditui::ingest::{
     Ingest, IngestMessage, IngestOptions, Input, Numbers, SourceDescription, start_numbered,
 };
 use kauditui::model::SourceId;
+use kauditui::store::KeepText;
 
 fn lines(ids: std::ops::Range<u32>) -> String {
     let line = |id: u32| {
@@ -41,7 +42,7 @@ fn a_command_opens_a_log_and_another_one_closes_it() {
         name: "x.log".into(),
         path: "/var/x.log".into(),
         rotated: 0,
-        compressed: 0,
+        compressed: Vec::new(),
     };
     app.update(Msg::Ingest(IngestMessage::Opened(other)), now());
     let of_other = batch_of(SourceId(1), &lines(10..13), 7);
@@ -69,7 +70,7 @@ fn parts_of_the_pipeline_have_numbers_of_their_own() {
         follow: false,
         rotated: false,
         since: None,
-        keep_text: true,
+        keep_text: KeepText::All,
         candidates: None,
         rules: None,
         on_worker_start: || {},

@@ -15,6 +15,7 @@ use kauditui::model::{Micros, SECOND, TimeZoneChoice, format_rfc3339, parse_rfc3
 use kauditui::query::{Expression, parse, prefilter};
 use kauditui::redact::holds_secret;
 use kauditui::settings::Listing;
+use kauditui::store::KeepText;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
@@ -365,7 +366,7 @@ fn messages(path: &Path, candidates: bool, filter: &Expression) -> Vec<IngestMes
         follow: false,
         rotated: false,
         since: None,
-        keep_text: true,
+        keep_text: KeepText::All,
         candidates: if candidates { prefilter(filter) } else { None },
         rules: None,
         on_worker_start: || {},

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 use flate2::{Compression, write::GzEncoder};
 use kauditui::ingest::{self, Ingest, IngestMessage, IngestOptions, Input};
 use kauditui::notice::Notice;
+use kauditui::source::names::COMPRESSED;
 use kauditui::source::watch::NO_INOTIFY;
-use kauditui::store::{Segment, Store};
+use kauditui::store::{KeepText, Segment, Store};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{Receiver, channel, error::TryRecvError};
 
@@ -38,13 +39,33 @@ fn open_for_writing(path: &Path) -> File {
     OpenOptions::new().create(true).append(true).open(path).expect("the log can be written")
 }
 
-fn gzip(from: &Path) -> PathBuf {
-    let to = PathBuf::from(format!("{}.gz", from.display()));
-    let mut encoder = GzEncoder::new(File::create(&to).expect("create the archive"), Compression::fast());
-    encoder.write_all(&fs::read(from).expect("read the rotated file")).expect("compress");
-    encoder.finish().expect("finish the archive");
+fn gzip(from: &Path) {
+    compress(from, ".gz");
+}
+
+/// As logrotate's `compresscmd` does.
+fn compress(from: &Path, ending: &str) {
+    let text = fs::read(from).expect("read the rotated file");
+    let to = File::create(format!("{}{ending}", from.display())).expect("create the archive");
+    match ending {
+        ".gz" => {
+            let mut encoder = GzEncoder::new(to, Compression::fast());
+            encoder.write_all(&text).and_then(|()| encoder.finish()).map(drop)
+        }
+        ".zst" => zstd::stream::copy_encode(&text[..], to, 1),
+        ".bz2" => {
+            let mut encoder = bzip2::write::BzEncoder::new(to, bzip2::Compression::fast());
+            encoder.write_all(&text).and_then(|()| encoder.finish()).map(drop)
+        }
+        ".xz" => {
+            let options = lzma_rust2::XzOptions::with_preset(1);
+            let mut encoder = lzma_rust2::XzWriter::new(to, options).expect("begin the archive");
+            encoder.write_all(&text).and_then(|()| encoder.finish()).map(drop)
+        }
+        _ => panic!("nothing compresses to {ending}"),
+    }
+    .expect("compress");
     fs::remove_file(from).expect("remove the plain file");
-    to
 }
 
 /// The writer of a log, with a ledger of what it wrote.
@@ -145,7 +166,7 @@ impl Reader {
             follow: true,
             rotated: true,
             since: None,
-            keep_text: true,
+            keep_text: KeepText::All,
             candidates: None,
             rules: None,
             on_worker_start: || {},
@@ -326,6 +347,30 @@ fn renamed_then_compressed() {
         reader.catch_up(&log);
     }
     reader.finish(&mut log, 1);
+}
+
+#[test]
+fn compressed_by_other_means_than_gzip() {
+    for ending in COMPRESSED {
+        let mut log = Log::new();
+        // Siblings that are there already, by number and by date.
+        for name in ["audit.log.2", "audit.log-20260113"] {
+            fs::write(log.sibling(name), log.next_line()).expect("write a rotated log");
+            compress(&log.sibling(name), ending);
+        }
+        log.write(50);
+        let mut reader = Reader::start(&[&log.path]);
+        reader.catch_up(&log);
+        for _ in 0..2 {
+            // Some lines have not been read when they are packed.
+            log.write(200);
+            let old = log.rotate();
+            compress(&old, ending);
+            log.write(20);
+        }
+        reader.catch_up(&log);
+        reader.finish(&mut log, 1);
+    }
 }
 
 #[test]

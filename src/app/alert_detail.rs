@@ -1,6 +1,6 @@
 //! What is told of an alert: why it fired, who did what to which object from where, what to do next, and the rule.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::App;
 use super::alert_order::AlertGrouping;
@@ -8,11 +8,12 @@ use super::alert_table::AlertGroup;
 use super::detail::Detail;
 use super::rule_table::about_rule;
 use super::sheet::{LineKind, SheetLine};
+use crate::detect::state::StateDetection;
 use crate::detect::{AckKind, Alert, AlertState, Finding, MOST_AUDIT_IDS, RuleInfo, ToldAlert, Why};
 use crate::model::{EventId, format_duration, format_stamp};
 use crate::redact;
 use crate::text;
-use crate::trace::{Request, Topic, who};
+use crate::trace::{Contradiction, Request, Topic, contradictions, who};
 
 /// Events of a correlation that are told, the first ones.
 const MOST_MEMBERS: usize = 12;
@@ -33,6 +34,8 @@ impl App {
         let why = self.why(alert);
         lines.extend(labelled("why", why.iter().map(why_in_words)));
         lines.extend(self.found_in_words(alert));
+        let against = self.contradictions(alert);
+        lines.extend(labelled("against", against.iter().map(|against| against.in_words(&self.log()))));
         lines.extend(self.event_in_words(alert));
         lines.push(SheetLine::new("seen", self.seen_in_words(alert)));
         lines.extend(self.risk_in_words(&alert.subject.user));
@@ -110,6 +113,15 @@ impl App {
         match self.store.segment(alert.newest) {
             Some(segment) => board.engine().explain(alert.rule, segment, alert.newest.row()),
             None => Vec::new(),
+        }
+    }
+
+    /// The syncs that the changes of an alert go against, as far as the logs tell them.
+    fn contradictions(&self, alert: &Alert) -> Vec<Contradiction> {
+        let Some(board) = &self.watch.board else { return Vec::new() };
+        match board.engine().rule(alert.rule).state {
+            Some(StateDetection::OutsideGitops) => contradictions(&self.log(), &board.events(alert)),
+            _ => Vec::new(),
         }
     }
 
@@ -225,7 +237,8 @@ impl App {
     /// An alert for programs: the object that `kauditui alerts -o json` prints, over several lines.
     pub(super) fn alert_json(&self, alert: &Alert) -> Option<String> {
         let board = self.watch.board.as_ref()?;
-        let pretty = serde_json::to_string_pretty(&ToldAlert::of(board, &self.store, alert).json()).ok()?;
+        let told = ToldAlert::of(board, &self.store, alert).json(json!(self.contradictions(alert)));
+        let pretty = serde_json::to_string_pretty(&told).ok()?;
         Some(text::json_escape_hostile(&pretty).into_owned())
     }
 }

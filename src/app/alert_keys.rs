@@ -219,7 +219,7 @@ impl App {
     fn open_rule(&mut self) {
         let Some(RuleLine::Rule(rule)) = self.rule_table.line() else { return };
         let Some(info) = self.watch.board.as_ref().map(|board| board.engine().rule(rule)) else { return };
-        if info.feeds_only {
+        if !info.is_told() {
             return self.say("what it matches is no alert of its own: it only feeds a correlation".into());
         }
         if self.rule_table.hits(rule) == 0 {

@@ -564,7 +564,7 @@ impl App {
         }
         draft.report.left_out = (ids.len() - shown.len()) as u64;
         if let Some(board) = &self.watch.board {
-            draft.report.alerts = ReportAlert::of(board, &self.store, &draft.report.events);
+            draft.report.alerts = ReportAlert::of(board, &log, &draft.report.events);
         }
         draft.report.coverage = Coverage {
             chosen_by: self.choosing_options(shown),

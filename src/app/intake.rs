@@ -15,6 +15,7 @@ impl App {
                     history_done: false,
                     ended: false,
                     files: Vec::new(),
+                    formats: Vec::new(),
                     description,
                 };
                 self.sources.insert(state.description.id, state);
@@ -67,6 +68,15 @@ impl App {
             IngestMessage::Progress { source, done, total } => {
                 if let Some(state) = self.sources.get_mut(&source) {
                     state.progress = (done, total);
+                }
+                Vec::new()
+            }
+            IngestMessage::Formats(source, formats) => {
+                if let Some(state) = self.sources.get_mut(&source) {
+                    let known = &mut state.formats;
+                    known.extend(
+                        formats.into_iter().filter(|format| !known.contains(format)).collect::<Vec<_>>(),
+                    );
                 }
                 Vec::new()
             }

@@ -9,11 +9,13 @@ use super::filter_bar::insert;
 use super::keymap::{KEYMAP, Section};
 use super::{App, Effect, Screen};
 use crate::detect::{Alert, Mute, MuteScope, mute};
+use crate::format::Format;
 use crate::model::{EventId, Micros, SourceId, format_duration, format_rfc3339};
 use crate::query::Expression;
 use crate::redact;
 use crate::store::Field;
 use crate::text;
+use crate::trace::clock_differences;
 
 /// What an input line is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -429,7 +431,7 @@ impl App {
         let mut items = Vec::new();
         for source in self.sources.values() {
             let described = &source.description;
-            let rotated = match (described.rotated, described.compressed) {
+            let rotated = match (described.rotated, described.compressed.len()) {
                 (0, _) => String::new(),
                 (rotated, 0) => format!(" (+{rotated} rotated)"),
                 (rotated, compressed) => format!(" (+{rotated} rotated, {compressed} of them compressed)"),
@@ -451,6 +453,10 @@ impl App {
             };
             let held = format!("{state}; {} records held{lag}", text::thousands(records));
             items.push(item("", held, Does::Nothing));
+            if !source.formats.is_empty() {
+                let formats: Vec<String> = source.formats.iter().map(Format::to_string).collect();
+                items.push(item("", formats.join(", "), Does::Nothing));
+            }
             for file in &source.files {
                 let window = match (file.first, file.last) {
                     (Some(first), Some(last)) => {
@@ -470,6 +476,16 @@ impl App {
         if items.is_empty() {
             items.push(item("", "no log is open", Does::Nothing));
         }
+        items.extend(clock_differences(&self.log()).into_iter().map(|clock| {
+            let way = if clock.ahead < 0 { "behind" } else { "ahead of" };
+            let text = format!(
+                "{}'s clock is {} {way} the API server's, measured on {} requests in both logs",
+                clock.log,
+                format_duration(clock.ahead.abs()),
+                clock.pairs
+            );
+            item("", text, Does::Nothing)
+        }));
         items.push(item("", ":open FILE reads another log, :close NUMBER drops one", Does::Nothing));
         Menu::new(MenuKind::Sources, "Logs", items)
     }

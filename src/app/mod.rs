@@ -47,6 +47,7 @@ use std::sync::Arc;
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::detect::{Acks, Engine, LoadedRules};
+use crate::format::Format;
 use crate::identity::Identities;
 use crate::ingest::{FileReport, IngestMessage, SourceDescription};
 use crate::model::{EventId, Micros, SECOND, SourceId, TimeZoneChoice};
@@ -294,6 +295,8 @@ pub struct SourceState {
     pub ended: bool,
     /// Its files that were read to the end.
     pub files: Vec<FileReport>,
+    /// The formats of its events, in the order in which they were found.
+    pub formats: Vec<Format>,
 }
 
 /// Live lines that came within the last seconds.

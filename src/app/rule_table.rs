@@ -182,7 +182,7 @@ impl RuleTable {
         }
         for hit in board.hits().values().flat_map(|hits| hits.iter()) {
             let rule = RuleIndex(hit.rule);
-            if board.engine().rule(rule).feeds_only {
+            if !board.engine().rule(rule).is_told() {
                 *self.hits.entry(rule).or_default() += 1;
             }
         }
@@ -228,9 +228,9 @@ impl RuleTable {
                     let state = state_in_words(board.engine(), rule, ready);
                     lines.push(SheetLine::new("state", state).as_kind(LineKind::Strong));
                 }
-                let hits = match (self.hits(rule), info.feeds_only) {
-                    (hits, true) => format!("{}, which only feed correlations", text::thousands(hits)),
-                    (hits, false) => format!("{} (Enter shows the events)", text::thousands(hits)),
+                let hits = match (self.hits(rule), info.is_told()) {
+                    (hits, false) => format!("{}, which only feed correlations", text::thousands(hits)),
+                    (hits, true) => format!("{} (Enter shows the events)", text::thousands(hits)),
                 };
                 lines.push(SheetLine::new("matches", hits));
                 if let Some(words) = board.engine().correlation_in_words(rule) {

@@ -154,7 +154,7 @@ impl Alerts {
         let mut found: BTreeMap<(RuleIndex, String), Alert> = BTreeMap::new();
         for finding in findings {
             let info = self.engine.rule(finding.rule);
-            if info.is_correlation && info.feeds_only {
+            if !info.tells_findings() {
                 continue;
             }
             let values: Vec<&str> = finding.group.iter().map(|(_, value)| value.as_str()).collect();
@@ -294,8 +294,7 @@ impl Alert {
             );
         }
         self.last = self.last.max(finding.last);
-        // A correlation is found as often as it holds; a rule with state tells how many requests it is about.
-        self.count += if finding.reason.is_some() { finding.count } else { 1 };
+        self.count += if finding.is_tally { finding.count } else { 1 };
         for event in &finding.events {
             if let Some(segment) = store.segment(*event) {
                 add(&mut self.addresses, segment.string(Field::SourceIp, event.row()));

@@ -118,7 +118,7 @@ impl AlertBoard {
         self.members = self
             .findings
             .iter()
-            .filter(|finding| !self.engine.rule(finding.rule).feeds_only)
+            .filter(|finding| self.engine.rule(finding.rule).tells_findings())
             .flat_map(|finding| finding.events.iter().map(|event| (*event, finding.rule)))
             .collect();
         self.list = self.alerts.with(&self.findings, store, loaded_from);
@@ -161,11 +161,11 @@ impl AlertBoard {
         if let Some(hits) = self.hits.get(&event.segment()) {
             let from = hits.partition_point(|hit| hit.row < event.row());
             let of_row = hits[from..].iter().take_while(|hit| hit.row == event.row());
-            rules.extend(of_row.map(|hit| RuleIndex(hit.rule)));
+            let told = of_row.map(|hit| RuleIndex(hit.rule));
+            rules.extend(told.filter(|rule| !self.engine.rule(*rule).feeds_only));
         }
         let all = (event, RuleIndex(0))..=(event, RuleIndex(u32::MAX));
         rules.extend(self.members.range(all).map(|(_, rule)| *rule));
-        rules.retain(|rule| !self.engine.rule(*rule).feeds_only);
         rules.sort_by_key(|rule| (std::cmp::Reverse(self.engine.rule(*rule).severity), *rule));
         rules.dedup();
         rules
@@ -180,12 +180,11 @@ impl AlertBoard {
     /// The rows of a segment of `rows` rows that have a part in an alert.
     pub fn alerted(&self, number: u32, rows: u32) -> Bitset {
         let mut found = Bitset::none(rows);
-        let is_alert = |rule: RuleIndex| {
-            let rule = self.engine.rule(rule);
-            rule.severity.is_alert() && !rule.feeds_only
-        };
+        let is_alert = |rule: RuleIndex| self.engine.rule(rule).severity.is_alert();
+        let is_told = |rule: RuleIndex| !self.engine.rule(rule).feeds_only;
         for hit in self.hits.get(&number).into_iter().flat_map(|hits| hits.iter()) {
-            if hit.row < rows && is_alert(RuleIndex(hit.rule)) {
+            let rule = RuleIndex(hit.rule);
+            if hit.row < rows && is_told(rule) && is_alert(rule) {
                 found.set(hit.row, true);
             }
         }

@@ -5,15 +5,16 @@
 
 use rsigma_parser::ArrayQuantifier;
 
-use super::compile::{Block, Expr, Test};
+use super::compile::{Compiled, Expr, Test};
 use super::field::{Fact, Source, View};
 use super::item::Item;
 use super::matcher::Leaf;
 use super::needles::Needles;
+use super::path::Path;
 use super::row::known_fact;
 use crate::model::Level;
 use crate::redact::holds_mark;
-use crate::store::{Bitset, Field, Segment};
+use crate::store::{Bitset, Field, Segment, Texts};
 
 /// Dictionaries up to this many strings are tested as a whole: then all rows cost one pass over the column, which all
 /// rules share.
@@ -72,22 +73,63 @@ pub(super) struct Pass<'p> {
     needles: Needles<'p>,
     /// The rows that may have bodies.
     bodies: Option<Bitset>,
+    /// The rows of an API server's audit log, the only ones whose text is JSON under the names that rules know.
+    kube: Bitset,
+    stage: Stage,
+}
+
+/// How far a pass goes to find out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Whatever stands in texts is unsure.
+    Columns,
+    /// Texts are searched for what they must hold.
+    Texts,
 }
 
 impl<'p> Pass<'p> {
     pub(super) fn new(segment: &'p Segment, tests: &'p [Test]) -> Pass<'p> {
         let known = tests.iter().map(|_| Known::default()).collect();
-        Pass { segment, tests, known, needles: Needles::new(segment), bodies: None }
+        let (needles, kube) = (Needles::new(segment), segment.kube_rows());
+        Pass { segment, tests, known, needles, bodies: None, kube, stage: Stage::Columns }
     }
 
-    /// What a test comes to for a row, where it was found out for all rows.
+    /// What a test comes to for a row, where the columns told.
     pub(super) fn outcome(&self, test: usize, row: u32) -> Option<bool> {
-        let all = self.known[test].all.as_ref()?;
-        (!all.unsure.get(row)).then(|| all.sure.get(row))
+        let known = &self.known[test];
+        if let Some(all) = &known.all {
+            return (!all.unsure.get(row)).then(|| all.sure.get(row));
+        }
+        let Test::Item(Item { source: Source::Column(field, ..), .. }) = &self.tests[test] else {
+            return None;
+        };
+        match known.by_symbol.get(usize::from(self.segment.symbol(*field, row))).copied().flatten()? {
+            Outcome::Holds => Some(true),
+            Outcome::Fails => Some(false),
+            Outcome::Unsure => None,
+        }
+    }
+
+    /// The texts of the segment, those that were searched at hand. The pass has to unpack them anew.
+    pub(super) fn take_texts(&mut self) -> Texts<'p> {
+        self.needles.take_texts()
+    }
+
+    /// Which of the rows in `within` a rule matches. Texts are only looked at where columns do not tell.
+    pub(super) fn matches(&mut self, rule: &Compiled<usize>, within: &Bitset) -> Verdicts {
+        self.stage = Stage::Columns;
+        let mut by_columns = self.verdicts(&rule.condition, &rule.selections, within);
+        if !by_columns.unsure.is_clear() {
+            self.stage = Stage::Texts;
+            let by_texts = self.verdicts(&rule.condition, &rule.selections, &by_columns.unsure);
+            by_columns.sure.or(&by_texts.sure);
+            by_columns.unsure = by_texts.unsure;
+        }
+        by_columns
     }
 
     /// Which of the rows in `within` an expression holds for.
-    pub(super) fn verdicts(
+    fn verdicts(
         &mut self,
         expr: &Expr<usize>,
         selections: &[(String, Expr<usize>)],
@@ -172,10 +214,15 @@ impl<'p> Pass<'p> {
                     return self.in_texts(source, absent, within);
                 }
             },
-            Test::Block(Block { source, quantifier, .. }) => {
+            Test::Block(block) => {
                 // What holds of the members of an array that is not there.
-                let absent = matches!(quantifier, ArrayQuantifier::None | ArrayQuantifier::AllOrEmpty);
-                return self.in_texts(source, absent, within);
+                let absent = matches!(block.quantifier, ArrayQuantifier::None | ArrayQuantifier::AllOrEmpty);
+                let mut verdicts = self.in_texts(&block.source, absent, within);
+                if self.stage == Stage::Texts && !absent {
+                    let needles = needles_of_members(&block.body, &block.source);
+                    verdicts.unsure = self.rows_with(&needles, &verdicts.unsure);
+                }
+                return verdicts;
             }
             _ => Verdicts { sure: Bitset::none(rows), unsure: Bitset::all(rows) },
         };
@@ -254,8 +301,14 @@ impl<'p> Pass<'p> {
         if source.is_in_bodies() {
             unsure.and(self.rows_with_bodies());
         }
-        if let Source::Text(path) | Source::Containers(path) = source {
-            unsure = self.needles.rows_with(path, &unsure);
+        match source {
+            Source::Text(path) if path.is_annotation() => {
+                let mut possible = self.rows_with_annotation(path);
+                possible.or(&self.rows_of_other_logs());
+                unsure.and(&possible);
+            }
+            _ if self.stage == Stage::Columns => {}
+            source => unsure = self.rows_with(&source.needles(), &unsure),
         }
         let mut sure = Bitset::none(within.len());
         if absent {
@@ -265,6 +318,38 @@ impl<'p> Pass<'p> {
         Verdicts { sure, unsure }
     }
 
+    /// The rows among `within` whose texts hold all of `needles`, and those of other logs: what their lines hold is only
+    /// known once they are read.
+    fn rows_with(&mut self, needles: &[String], within: &Bitset) -> Bitset {
+        let mut of_kube = within.clone();
+        of_kube.and(&self.kube);
+        let mut found = self.needles.rows_with(needles, &of_kube);
+        let mut of_others = within.clone();
+        of_others.and_not(&self.kube);
+        found.or(&of_others);
+        found
+    }
+
+    fn rows_of_other_logs(&self) -> Bitset {
+        let mut rows = self.kube.clone();
+        rows.invert();
+        rows
+    }
+
+    /// The rows that have an annotation to which `path` leads.
+    fn rows_with_annotation(&self, path: &Path) -> Bitset {
+        let column = self.segment.column(Field::AnnotationKeys);
+        let mut wanted = Bitset::none(column.dictionary.len() as u32);
+        for (symbol, keys) in column.dictionary.iter().filter(|(_, keys)| !keys.is_empty()) {
+            let may_hold = match serde_json::from_str::<Vec<String>>(keys) {
+                Ok(keys) => keys.iter().any(|key| path.leads_through_annotation(key)),
+                Err(_) => true,
+            };
+            wanted.set(u32::from(symbol), may_hold || holds_mark(keys));
+        }
+        column.symbols.rows_in(&wanted)
+    }
+
     fn rows_with_bodies(&mut self) -> &Bitset {
         let segment = self.segment;
         self.bodies.get_or_insert_with(|| {
@@ -272,6 +357,19 @@ impl<'p> Pass<'p> {
             rows.invert();
             rows
         })
+    }
+}
+
+/// What a text must hold for a member of the array at `source` to meet `body`.
+fn needles_of_members(body: &Expr<Test>, source: &Source) -> Vec<String> {
+    match body {
+        Expr::All(parts) => parts.iter().flat_map(|part| needles_of_members(part, source)).collect(),
+        Expr::Test(Test::Item(item)) if !item.holds(&[], &|_, _| false) => match (&item.source, source) {
+            (Source::Member(path), Source::Text(_)) => path.needles_of_member(),
+            (Source::Member(path), _) => path.needles_of_patch(),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
     }
 }
 

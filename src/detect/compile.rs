@@ -116,7 +116,41 @@ impl Compiled {
     }
 }
 
+impl<T> Compiled<T> {
+    /// Every test, as often as it is asked.
+    pub(super) fn tests(&self) -> impl Iterator<Item = &T> {
+        let mut tests = Vec::new();
+        self.selections.iter().for_each(|(_, expr)| expr.each_test(&mut |test| tests.push(test)));
+        self.condition.each_test(&mut |test| tests.push(test));
+        tests.into_iter()
+    }
+}
+
+impl Test {
+    /// Whether the columns of a segment cannot tell its outcome.
+    pub(super) fn reads_text(&self) -> bool {
+        match self {
+            Test::Item(item) => {
+                !item.is_alone() || !matches!(item.source, Source::Column(..) | Source::Fact(..))
+            }
+            Test::Block(_) | Test::Keywords(_) => true,
+        }
+    }
+}
+
 impl<T> Expr<T> {
+    /// Calls `tell` with every test in it.
+    pub(super) fn each_test<'e>(&'e self, tell: &mut dyn FnMut(&'e T)) {
+        match self {
+            Expr::All(parts) | Expr::Any(parts) | Expr::Some(_, parts) => {
+                parts.iter().for_each(|part| part.each_test(tell));
+            }
+            Expr::Not(part) => part.each_test(tell),
+            Expr::Selection(_) => {}
+            Expr::Test(test) => tell(test),
+        }
+    }
+
     fn shifted(self, by: usize) -> Expr<T> {
         let each = |parts: Vec<Expr<T>>| parts.into_iter().map(|part| part.shifted(by)).collect();
         match self {

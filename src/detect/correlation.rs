@@ -1,8 +1,8 @@
 //! Correlations, compiled: what is counted or put in order, by which fields, within how long a time.
 //!
 //! Sigma's `event_count`, `value_count`, `temporal` and `temporal_ordered`, of rules and of other correlations
-//! (specification, "Sigma correlation rules"); and `first_seen`, an extension under the custom key `kauditui` that other
-//! tools ignore. [`super::windows`] finds where their conditions hold, [`super::correlator`] keeps what they need.
+//! (specification, "Sigma correlation rules"); and `first_seen` and `alert_by`, extensions under the custom key
+//! `kauditui` that other tools ignore. [`super::windows`] finds where their conditions hold, [`super::correlator`] keeps what they need.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,6 +23,9 @@ const MOST_INPUTS: usize = 256;
 
 /// How long something is remembered for `first_seen` when the rule does not say.
 const USUAL_HISTORY: Micros = 7 * 24 * 3600 * SECOND;
+
+/// How far apart two logs may tell of the same when the rule does not say.
+const USUAL_DISTANCE: Micros = 60 * SECOND;
 
 /// A correlation of rules.
 #[derive(Clone, Debug)]
@@ -61,6 +64,8 @@ pub(super) enum Condition {
     InOrder,
     /// Nothing alike happened within the time before.
     FirstSeen,
+    /// Every event of the first input, but those near which, before or after, another input has one.
+    Each,
 }
 
 /// Comparisons that a count must meet, all of them.
@@ -180,6 +185,48 @@ impl Correlation {
         }))
     }
 
+    /// The correlation behind `kauditui: {alert_by: {fields: [..], unless: [..], aliases: {..}, within: 1m}}` of a rule, if
+    /// it has one: one alert for each value of the fields, made of the events of which no rule of `unless` tells. Of
+    /// those, the ones that are not loaded are passed over; `aliases` says what a field is called in their events.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(super) fn alert_by(
+        rule: RuleIndex,
+        custom: &BTreeMap<String, Value>,
+        called: &dyn Fn(&str) -> Option<RuleIndex>,
+    ) -> Result<Option<Correlation>, String> {
+        let Some(alert_by) = custom.get("kauditui").and_then(|own| own.get("alert_by")) else {
+            return Ok(None);
+        };
+        let list = |key: &str| -> Option<Vec<&str>> {
+            alert_by
+                .get(key)
+                .map_or(Some(Vec::new()), |list| list.as_array()?.iter().map(Value::as_str).collect())
+        };
+        let fields = list("fields").filter(|fields| !fields.is_empty());
+        let fields = fields.ok_or("alert_by needs a list of fields")?;
+        let unless = list("unless").ok_or("alert_by: unless takes a list of rules")?;
+        let span = match alert_by.get("within") {
+            None => USUAL_DISTANCE,
+            Some(written) => written
+                .as_str()
+                .and_then(parse_length)
+                .ok_or("alert_by: within takes a length of time such as 1m")?,
+        };
+        let others = unless.into_iter().filter_map(called).filter(|other| *other != rule);
+        let inputs: Vec<RuleIndex> = [rule].into_iter().chain(others).take(MOST_INPUTS).collect();
+        let named = |name: &&str| {
+            let there =
+                alert_by.get("aliases").and_then(|aliases| aliases.get(*name)).and_then(Value::as_str);
+            let mut sources = vec![Source::of(there.unwrap_or(name)); inputs.len()];
+            sources[0] = Source::of(name);
+            GroupField { name: (*name).to_owned(), sources }
+        };
+        let group_by = fields.iter().map(named).collect();
+        Ok(Some(Correlation { rule, inputs, group_by, span, condition: Condition::Each, generates: false }))
+    }
+
     /// What must hold, in words: `at least 10 events within 5m for each user.username`.
     pub(super) fn words(&self) -> String {
         let what = match &self.condition {
@@ -198,15 +245,34 @@ impl Correlation {
                     names.join(", ")
                 );
             }
+            Condition::Each => {
+                let names: Vec<&str> = self.group_by.iter().map(|field| field.name.as_str()).collect();
+                let one = format!("one alert for each {}", names.join(", "));
+                return match self.inputs.len() {
+                    1 => one,
+                    _ => format!(
+                        "{one}, unless another rule tells of it within {}",
+                        format_duration(self.span)
+                    ),
+                };
+            }
         };
         let names: Vec<&str> = self.group_by.iter().map(|field| field.name.as_str()).collect();
         let each = if names.is_empty() { String::new() } else { format!(" for each {}", names.join(", ")) };
         format!("{what} within {}{each}", format_duration(self.span))
     }
 
-    /// Whether it correlates `rule`.
+    /// The rules that what it finds is made of, without those that only keep it from finding something.
+    pub(super) fn made_of(&self) -> &[RuleIndex] {
+        match self.condition {
+            Condition::Each => self.inputs.get(..1).unwrap_or_default(),
+            _ => &self.inputs,
+        }
+    }
+
+    /// Whether what it finds is made of `rule`.
     pub(super) fn feeds_on(&self, rule: RuleIndex) -> bool {
-        self.inputs.contains(&rule)
+        self.made_of().contains(&rule)
     }
 }
 

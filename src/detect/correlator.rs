@@ -15,7 +15,7 @@ use super::request::request_key;
 use super::row::{Row, Rows};
 use super::rule::RuleIndex;
 use super::subject::shortened;
-use super::windows::{Episode, Point, episodes, normalise};
+use super::windows::{Episode, Point, alone, episodes, normalise};
 use crate::model::{EventId, Micros};
 use crate::store::{Segment, hash_bytes, mix};
 
@@ -47,9 +47,12 @@ pub struct Finding {
     pub reached: Micros,
     /// The greatest count that was reached, or how many events there were.
     pub count: u64,
+    /// Whether each of its events counts for the alert; else it counts as often as it was found.
+    pub is_tally: bool,
     /// Its events in the order of time: of more than a hundred, the first and the last fifty.
     pub events: Vec<EventId>,
-    /// For what was seen for the first time: sure only once everything since then is loaded.
+    /// For what was seen for the first time, or is told only where another log does not tell it: sure only once
+    /// everything since then is loaded.
     pub sure_since: Option<Micros>,
     /// What was known of other requests, where that is why; see [`super::state`].
     pub reason: Option<String>,
@@ -141,6 +144,11 @@ impl Correlator {
             self.forgotten += state.trim(0);
             let mut derived = derived(correlation, &findings);
             let of_group = |key: &GroupKey, points: &[Point]| -> Vec<Finding> {
+                let points = match correlation.condition {
+                    Condition::Each => Cow::Owned(alone(points, correlation.span)),
+                    _ => Cow::Borrowed(points),
+                };
+                let points = points.as_ref();
                 let found = episodes(correlation, points);
                 found.iter().map(|episode| finding(correlation, key, points, episode)).collect()
             };
@@ -312,8 +320,10 @@ fn finding(correlation: &Correlation, key: &GroupKey, points: &[Point], episode:
         reached: points[episode.reached].time,
         count: episode.count,
         events,
-        sure_since: matches!(correlation.condition, Condition::FirstSeen)
-            .then(|| first.saturating_sub(correlation.span)),
+        is_tally: matches!(correlation.condition, Condition::Each),
+        sure_since: (matches!(correlation.condition, Condition::FirstSeen)
+            || correlation.made_of().len() < correlation.inputs.len())
+        .then(|| first.saturating_sub(correlation.span)),
         reason: None,
     }
 }

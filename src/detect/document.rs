@@ -52,6 +52,12 @@ impl Document {
         Document { text, members, patched: OnceCell::new(), removed: OnceCell::new() }
     }
 
+    /// The record of another program's log, its members as they are called there.
+    pub(super) fn of(record: Map<String, Value>) -> Document {
+        let member = |(key, value)| Member { key, place: 0..0, value: OnceCell::from(value) };
+        Document { members: record.into_iter().map(member).collect(), ..Document::default() }
+    }
+
     fn value<'d>(&'d self, member: &'d Member) -> &'d Value {
         member.value.get_or_init(|| {
             let text = self.text.get(member.place.clone()).unwrap_or_default();

@@ -9,8 +9,9 @@ use super::columns::{Pass, cheapest_first, cost};
 use super::compile::{Compiled, Expr, Test};
 use super::row::Rows;
 use super::rule::{RuleIndex, RuleInfo};
-use crate::model::{LogKind, Stage};
-use crate::store::{Bitset, Hits, RuleHit, Segment};
+use crate::identity;
+use crate::model::{LogKind, Stage, gitops_engine, is_gitops_group, is_write_verb};
+use crate::store::{Bitset, Field, Hits, RuleHit, Segment};
 
 /// Engines made so far.
 static ENGINES: AtomicU64 = AtomicU64::new(0);
@@ -75,6 +76,27 @@ impl Engine {
         Hits { rules: self.number, until: segment.rows(), found: Arc::new(found) }
     }
 
+    /// The rows of a segment whose original texts are still asked for once [`Self::look_at`] found `hits` in it: to tell
+    /// why a rule matched, by rules with state, by the index of credentials that those look into, and to tell which sync a
+    /// change contradicts.
+    pub fn rows_read_later(&self, segment: &Segment, hits: &Hits) -> Bitset {
+        let mut rows = identity::rows_read(segment);
+        rows.or(&of_deliveries(segment));
+        hits.found.iter().for_each(|hit| rows.set(hit.row, true));
+        let everything = Bitset::all(segment.rows());
+        let mut pass = Pass::new(segment, &self.tests);
+        for (info, rule) in self.infos.iter().zip(&self.rules) {
+            let Some(rule) = rule.as_ref().filter(|_| info.state.is_some()) else { continue };
+            let verdicts = pass.matches(rule, &everything);
+            rows.or(&verdicts.unsure);
+            // What is sure needs no text, but telling why may.
+            if rule.tests().any(|test| self.tests[*test].reads_text()) {
+                rows.or(&verdicts.sure);
+            }
+        }
+        rows
+    }
+
     /// Every rule and correlation, by [`RuleIndex`].
     pub fn rules(&self) -> &[RuleInfo] {
         &self.infos
@@ -90,30 +112,27 @@ impl Engine {
 
     /// What the rules match among `rows` of a segment, by row and rule.
     ///
-    /// Only answers of an API server count, in whose terms rules are written: a record of stage RequestReceived tells
-    /// what was asked, not what became of it. A request with two answers (an `exec` that started and ended) may hit
-    /// twice; the correlator and the alerts count it once.
+    /// A rule looks at the records of the log that it is written for ([`RuleInfo::log`]). Only answers count: a record of
+    /// stage RequestReceived tells what was asked, not what became of it. A request with two answers (an `exec` that
+    /// started and ended) may hit twice; the correlator and the alerts count it once.
     pub fn hits(&self, segment: &Segment, rows: Range<u32>) -> Vec<Hit> {
-        let answered = Bitset::from_fn(segment.rows(), |row| {
-            let row = row as u32;
-            let facts = segment.facts(row);
-            rows.contains(&row) && facts.stage() != Stage::RequestReceived && facts.log() == LogKind::Kube
-        });
+        let answered = answered(segment, rows);
         let mut hits = Vec::new();
-        if answered.is_clear() {
+        if answered.iter().all(Option::is_none) {
             return hits;
         }
         let mut unsure = Vec::new();
         let mut pass = Pass::new(segment, &self.tests);
         for (at, rule) in self.rules.iter().enumerate() {
             let Some(rule) = rule.as_ref().filter(|_| self.infos[at].state.is_none()) else { continue };
+            let Some(answered) = &answered[self.infos[at].log as usize] else { continue };
             let index = RuleIndex(at as u32);
-            let verdicts = pass.verdicts(&rule.condition, &rule.selections, &answered);
+            let verdicts = pass.matches(rule, answered);
             hits.extend(verdicts.sure.iter().map(|row| Hit { row, rule: index }));
             unsure.extend(verdicts.unsure.iter().map(|row| Hit { row, rule: index }));
         }
         unsure.sort_unstable();
-        let texts = Rows::new(segment);
+        let texts = Rows::with_texts(segment, pass.take_texts());
         // Rules share tests: each is tried once for a row.
         let mut tried: Vec<Option<bool>> = vec![None; self.tests.len()];
         for of_row in unsure.chunk_by(|a, b| a.row == b.row) {
@@ -134,8 +153,10 @@ impl Engine {
     /// Which of some rows a rule matches, whatever their stages.
     pub(super) fn matching(&self, rule: RuleIndex, segment: &Segment, among: &Bitset) -> Vec<u32> {
         let Some(Some(compiled)) = self.rules.get(rule.0 as usize) else { return Vec::new() };
-        let verdicts =
-            Pass::new(segment, &self.tests).verdicts(&compiled.condition, &compiled.selections, among);
+        let log = self.rule(rule).log;
+        let mut among = among.clone();
+        among.and(&Bitset::from_column(segment.all_facts(), |facts| facts.log() == log));
+        let verdicts = Pass::new(segment, &self.tests).matches(compiled, &among);
         let texts = Rows::new(segment);
         let holds = |row: &u32| {
             let row = texts.row(*row);
@@ -149,9 +170,17 @@ impl Engine {
 
     /// Whether a rule matches a row, whatever its stage.
     pub fn matches(&self, rule: RuleIndex, segment: &Segment, row: u32) -> bool {
+        if !self.is_about(rule, segment, row) {
+            return false;
+        }
         let rows = Rows::new(segment);
         let row = rows.row(row);
         self.holds(rule, &mut |test| row.meets(&self.tests[test]))
+    }
+
+    /// Whether a row is of the log that a rule is written for.
+    pub(super) fn is_about(&self, rule: RuleIndex, segment: &Segment, row: u32) -> bool {
+        self.infos.get(rule.0 as usize).is_some_and(|info| info.log == segment.facts(row).log())
     }
 
     /// Whether a rule's condition holds, given which tests are met.
@@ -159,6 +188,35 @@ impl Engine {
         let Some(Some(rule)) = self.rules.get(rule.0 as usize) else { return false };
         rule.condition.holds(&rule.selections, &mut |test| met(*test))
     }
+}
+
+/// The rows that the way from an object to its Git commit may lead through: lines of other logs, and what GitOps engines
+/// write and are told.
+fn of_deliveries(segment: &Segment) -> Bitset {
+    Bitset::from_fn(segment.rows(), |row| {
+        let row = row as u32;
+        if segment.facts(row).log() != LogKind::Kube {
+            return true;
+        }
+        let text = |field| segment.string(field, row);
+        is_write_verb(text(Field::Verb))
+            && (is_gitops_group(text(Field::ApiGroup))
+                || gitops_engine(text(Field::User), text(Field::ImpersonatedUser), text(Field::UserAgent))
+                    .is_some())
+    })
+}
+
+/// Of each kind of log the answers among some rows of a segment; `None` where there is none.
+fn answered(segment: &Segment, rows: Range<u32>) -> [Option<Bitset>; LogKind::ALL.len()] {
+    let mut of_log = [const { None }; LogKind::ALL.len()];
+    for row in rows.start..rows.end.min(segment.rows()) {
+        let facts = segment.facts(row);
+        if facts.stage() != Stage::RequestReceived {
+            let rows: &mut Option<Bitset> = &mut of_log[facts.log() as usize];
+            rows.get_or_insert_with(|| Bitset::none(segment.rows())).set(row, true);
+        }
+    }
+    of_log
 }
 
 /// Numbers tests, equal ones alike.

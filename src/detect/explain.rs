@@ -31,8 +31,11 @@ impl Engine {
     /// Parts of a condition below `not` held because nothing was found, so they have nothing to tell.
     pub fn explain(&self, rule: RuleIndex, segment: &Segment, row: u32) -> Vec<Why> {
         let rows = Rows::new(segment);
+        let of_its_log = self.is_about(rule, segment, row);
         let row = rows.row(row);
-        let Some(Some(compiled)) = self.rules.get(rule.0 as usize) else { return Vec::new() };
+        let Some(Some(compiled)) = self.rules.get(rule.0 as usize).filter(|_| of_its_log) else {
+            return Vec::new();
+        };
         let mut telling =
             Telling { engine: self, row: &row, selections: &compiled.selections, found: Vec::new() };
         if telling.holds(&compiled.condition) {

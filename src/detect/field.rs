@@ -65,6 +65,12 @@ const FACTS: [(&str, Fact); 4] = [
     ("annotations.authorization.k8s.io/decision", Fact::Decision),
 ];
 
+/// What a request's body is called by an API server and by Rancher.
+const REQUEST_BODIES: [&str; 2] = ["requestObject", "requestBody"];
+
+/// What the answer's body is called by them.
+const RESPONSE_BODIES: [&str; 2] = ["responseObject", "responseBody"];
+
 /// Virtual fields that stand for parts of the bodies.
 pub(super) const CONTAINERS: &str = "any_container";
 pub(super) const PATCHED: &str = "patched";
@@ -197,7 +203,7 @@ impl Source {
         match self {
             Source::Containers(_) | Source::Patched(_) | Source::Removed | Source::SecretKeys => true,
             Source::Text(path) => {
-                ["requestObject", "responseObject"].iter().any(|body| path.after(body).is_some())
+                REQUEST_BODIES.iter().chain(&RESPONSE_BODIES).any(|body| path.after(body).is_some())
             }
             Source::Column(..) | Source::Fact(..) | Source::Member(_) => false,
         }
@@ -205,6 +211,29 @@ impl Source {
 }
 
 impl Source {
+    /// Whether the answer's body holds it, which only level RequestResponse keeps.
+    pub(super) fn is_in_response(&self) -> bool {
+        matches!(self, Source::Text(path) if RESPONSE_BODIES.iter().any(|body| path.after(body).is_some()))
+    }
+
+    /// What the text of an event must hold for the field to be there, the rarest first.
+    pub(super) fn needles(&self) -> Vec<String> {
+        match self {
+            Source::Text(path) => path.needles(),
+            Source::Containers(path) => path.needles_of_patch(),
+            Source::Patched(path) => {
+                let mut needles = path.needles_of_patch();
+                needles.push("\"op\"".to_owned());
+                needles
+            }
+            Source::Column(..)
+            | Source::Fact(..)
+            | Source::Removed
+            | Source::SecretKeys
+            | Source::Member(_) => Vec::new(),
+        }
+    }
+
     /// Whether its values may be secret whatever they look like: what a Secret or ConfigMap holds, and the values of
     /// variables and patches.
     pub(super) fn may_be_secret(&self) -> bool {

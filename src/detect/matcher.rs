@@ -10,6 +10,11 @@ use regex::Regex;
 use rsigma_parser::{SigmaString, SpecialChar, StringPart};
 use serde_json::Value;
 
+use super::patterns;
+
+/// Memory that one text with wildcards may take when compiled.
+const MOST_WILDCARD_BYTES: usize = 10 << 20;
+
 /// One value that a field holds in an event. A field that is absent holds none.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Leaf<'v> {
@@ -217,7 +222,7 @@ fn wildcards(parts: &[StringPart], place: Place, cased: bool) -> Result<Regex, r
     if matches!(place, Place::Whole | Place::End) {
         pattern.push('$');
     }
-    Regex::new(&pattern)
+    patterns::compiled(&pattern, MOST_WILDCARD_BYTES)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   rule files -> RuleSet (what is wrong with them: LoadProblem) -> Engine, which workers share
-//!   Segment -> Engine::hits: columns first, the texts of few rows last -> Hit (row, rule)
+//!   Segment -> Engine::hits: columns first; texts are searched, then parsed, of the few rows left -> Hit (row, rule)
 //!   hits -> Correlator (windows over event time, in whatever order hits come) -> Finding
 //!   Identities, Store -> state::findings: what needs to know of other requests -> Finding
 //!   hits and findings -> Alerts: by rule, actor and namespace, each request once
@@ -44,6 +44,7 @@ mod mute;
 mod needles;
 mod needs;
 mod path;
+mod patterns;
 mod problem;
 mod readiness;
 mod request;

@@ -7,12 +7,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 use rsigma_parser::{Modifier, SigmaString, SigmaValue};
 
 use super::field::Source;
 use super::item::{Part, Test};
 use super::matcher::{Comparison, Matcher, Place};
+use super::patterns;
 
 /// `windash` writes each dash in five ways; more dashes than this would be too many ways.
 const MOST_DASHES: usize = 4;
@@ -226,7 +227,7 @@ impl Modifiers {
         let pattern = text_of(value)?.original;
         // Flags stand in the pattern, so that patterns that mean different things are written differently.
         let pattern = if flags.is_empty() { pattern } else { format!("(?{flags}){pattern}") };
-        RegexBuilder::new(&pattern).size_limit(MOST_PATTERN_BYTES).build().map_err(|error| error.to_string())
+        patterns::compiled(&pattern, MOST_PATTERN_BYTES).map_err(|error| error.to_string())
     }
 }
 

@@ -4,6 +4,7 @@
 use super::alert::Alert;
 use super::engine::Engine;
 use super::rule::{RuleIndex, RuleInfo};
+use crate::model::LogKind;
 use crate::redact::holds_mark;
 
 /// The most that a file's name has of the rule's title, and of whom it mutes.
@@ -81,7 +82,11 @@ fn only(group: Vec<(String, String)>, field: &str) -> Option<Vec<(String, String
 
 fn text(rule: &RuleInfo, whom: &str, targets: &[&RuleInfo], group: &[(String, String)]) -> String {
     let mut out = format!("title: {}\n", quoted(&format!("Muted: {}{whom}", rule.title)));
-    out += "logsource:\n  product: kubernetes\n  service: audit\nfilter:\n  rules:\n";
+    out += &match rule.log {
+        LogKind::Kube => "logsource:\n  product: kubernetes\n  service: audit\n".to_owned(),
+        other => format!("logsource:\n  product: {}\n", other.name()),
+    };
+    out += "filter:\n  rules:\n";
     for target in targets {
         out += &format!("    - {} # {}\n", quoted(&target.id), comment(&target.title));
     }

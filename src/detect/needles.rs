@@ -4,7 +4,6 @@
 use hashbrown::HashMap;
 use memchr::memmem::{self, Finder};
 
-use super::path::Path;
 use crate::store::{Bitset, Segment, Texts};
 
 /// How escapes of the first characters of Unicode begin.
@@ -29,38 +28,32 @@ struct Known {
     found: Bitset,
 }
 
-/// Once so many of a segment's rows (one in this many) are searched, all texts are unpacked together and kept: the next
-/// search will need them again.
-const FEW: u32 = 16;
-
-/// All texts of a segment, one behind the other, and where each ends.
-struct Unpacked {
-    text: Vec<u8>,
-    ends: Vec<usize>,
-}
-
 /// Searches in the texts of a segment, each made once.
 pub(super) struct Needles<'s> {
     segment: &'s Segment,
     texts: Texts<'s>,
-    unpacked: Option<Unpacked>,
     known: HashMap<String, Known>,
 }
 
 impl<'s> Needles<'s> {
     pub(super) fn new(segment: &'s Segment) -> Needles<'s> {
-        Needles { segment, texts: segment.texts(), unpacked: None, known: HashMap::new() }
+        Needles { segment, texts: segment.texts_at_hand(), known: HashMap::new() }
     }
 
-    /// Those of `rows` whose text may have something at `path`.
-    pub(super) fn rows_with(&mut self, path: &Path, rows: &Bitset) -> Bitset {
+    /// The texts, those that were searched at hand.
+    pub(super) fn take_texts(&mut self) -> Texts<'s> {
+        std::mem::replace(&mut self.texts, self.segment.texts_at_hand())
+    }
+
+    /// Those of `rows` whose text may hold all of `needles`, in whatever way it is written.
+    pub(super) fn rows_with(&mut self, needles: &[String], rows: &Bitset) -> Bitset {
         let mut with = rows.clone();
         let mut without = rows.clone();
-        for needle in path.needles() {
+        for needle in needles {
             if with.is_clear() {
                 break;
             }
-            with = self.search(&needle, &with);
+            with = self.search(needle, &with);
         }
         without.and_not(&with);
         with.or(&self.search(ESCAPED, &without));
@@ -69,25 +62,17 @@ impl<'s> Needles<'s> {
 
     /// Those of `rows` whose text holds `needle`; for [`ESCAPED`], in a way that matters.
     fn search(&mut self, needle: &str, rows: &Bitset) -> Bitset {
-        let Needles { segment, texts, unpacked, known } = self;
-        let count = segment.rows();
+        let Needles { segment, texts, known } = self;
         let known = known.entry_ref(needle).or_insert_with(|| Known {
             finder: Finder::new(needle.as_bytes()).into_owned(),
-            looked_at: Bitset::none(count),
-            found: Bitset::none(count),
+            looked_at: Bitset::none(segment.rows()),
+            found: Bitset::none(segment.rows()),
         });
         let mut new = rows.clone();
         new.and_not(&known.looked_at);
-        if unpacked.is_none() && new.count() > count / FEW {
-            *unpacked = unpack(texts, count);
-        }
         for row in new.iter() {
-            let text = match unpacked {
-                Some(unpacked) => Some(unpacked.text_of(row)),
-                None => texts.read(row).ok(),
-            };
             // A text that was not kept tells nothing, and so cannot rule anything out.
-            let holds = text.is_none_or(|text| match needle {
+            let holds = texts.read(row).map_or(true, |text| match needle {
                 ESCAPED => may_escape_keys(text),
                 _ => known.finder.find(text).is_some(),
             });
@@ -98,24 +83,6 @@ impl<'s> Needles<'s> {
         found.and(rows);
         found
     }
-}
-
-impl Unpacked {
-    fn text_of(&self, row: u32) -> &[u8] {
-        let row = row as usize;
-        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.text[start..self.ends[row]]
-    }
-}
-
-/// All texts; `None` where one cannot be read.
-fn unpack(texts: &mut Texts<'_>, rows: u32) -> Option<Unpacked> {
-    let mut unpacked = Unpacked { text: Vec::new(), ends: Vec::with_capacity(rows as usize) };
-    for row in 0..rows {
-        unpacked.text.extend_from_slice(texts.read(row).ok()?);
-        unpacked.ends.push(unpacked.text.len());
-    }
-    Some(unpacked)
 }
 
 #[cfg(test)]

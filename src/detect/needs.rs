@@ -30,7 +30,7 @@ impl Engine {
             let selections = &rule.selections;
             level = level.max(level_of(&rule.condition, selections, &mut |test| self.level_of(*test)));
             for (_, expr) in selections {
-                each_test(expr, &mut |test| name_fields(&self.tests[*test], "", &mut fields));
+                expr.each_test(&mut |test| name_fields(&self.tests[*test], "", &mut fields));
             }
         }
         Needs { fields: fields.into_iter().collect(), level }
@@ -48,7 +48,7 @@ impl Engine {
                 found.insert(rule);
             }
             let correlations = self.correlations.iter().filter(|correlation| correlation.rule == rule);
-            waiting.extend(correlations.flat_map(|correlation| &correlation.inputs));
+            waiting.extend(correlations.flat_map(|correlation| correlation.made_of()));
         }
         found.into_iter().collect()
     }
@@ -71,7 +71,7 @@ impl Engine {
 
 fn level_of_source(source: &Source) -> Level {
     match source {
-        Source::Text(path) if path.after("responseObject").is_some() => Level::RequestResponse,
+        source if source.is_in_response() => Level::RequestResponse,
         source if source.is_in_bodies() => Level::Request,
         _ => Level::Metadata,
     }
@@ -104,17 +104,6 @@ fn level_of(
     }
 }
 
-fn each_test<'e, T>(expr: &'e Expr<T>, tell: &mut dyn FnMut(&'e T)) {
-    match expr {
-        Expr::All(parts) | Expr::Any(parts) | Expr::Some(_, parts) => {
-            parts.iter().for_each(|part| each_test(part, tell));
-        }
-        Expr::Not(part) => each_test(part, tell),
-        Expr::Selection(_) => {}
-        Expr::Test(test) => tell(test),
-    }
-}
-
 /// Adds the fields of a test, those of a member behind the name of its array.
 fn name_fields(test: &Test, within: &str, fields: &mut BTreeSet<String>) {
     match test {
@@ -132,7 +121,7 @@ fn name_fields(test: &Test, within: &str, fields: &mut BTreeSet<String>) {
         Test::Block(block) => {
             let array = block.name.split('[').next().unwrap_or_default();
             let whole = if within.is_empty() { array.to_owned() } else { format!("{within}.{array}") };
-            each_test(&block.body, &mut |test| name_fields(test, &whole, fields));
+            block.body.each_test(&mut |test| name_fields(test, &whole, fields));
         }
         Test::Keywords(_) => {}
     }

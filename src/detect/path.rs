@@ -3,6 +3,8 @@
 use rsigma_parser::fieldpath::{ends_with_unescaped, first_unescaped, unescape_brackets};
 use serde_json::Value;
 
+use crate::model::HELD_ANNOTATIONS;
+
 /// A path such as `requestObject.spec.containers[0].image`.
 ///
 /// Keys may hold dots themselves (annotations, labels): at each object, as many steps as make a key are tried as one.
@@ -21,6 +23,9 @@ fn is_whole_key(step: &str) -> bool {
         "annotations" | "requestObject" | "responseObject" | "user" | "objectRef" | "responseStatus"
     )
 }
+
+/// Where an event's annotations are.
+const ANNOTATIONS: &str = "annotations";
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Step {
@@ -71,21 +76,62 @@ impl Path {
         self.steps.last().map(|step| &self.keys[step.start..step.end])
     }
 
-    /// What the text of an event must hold for anything to be at the path. Keys may have dots in them, so that only the
-    /// beginning of the key behind the first step, and the end of the last one, are sure.
-    pub(super) fn needles(&self) -> impl Iterator<Item = String> {
-        let step = |step: &Step| self.keys[step.start..step.end].to_owned();
-        // What an API server escapes is not looked for.
-        let is_plain = |step: &String| {
-            let is_written_so = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '&' | '<' | '>');
-            !step.is_empty() && step.chars().all(is_written_so)
-        };
+    /// What the text of an event must hold for anything to be at the path, the rarest first. Keys may have dots in them:
+    /// each step stands in some key, but only the beginning of the key behind the first step, and the end of the last
+    /// one, are sure.
+    pub(super) fn needles(&self) -> Vec<String> {
+        let mut needles = self.within();
         // The first step may be but a part of the first key.
-        let second =
-            self.steps.get(1).filter(|_| self.steps.first().is_some_and(|first| is_whole_key(&step(first))));
-        let second = second.map(step).filter(is_plain).map(|step| format!("\"{step}"));
-        let last = self.steps.last().map(step).filter(is_plain).map(|step| format!("{step}\""));
-        second.into_iter().chain(last)
+        let follows_whole_key = self.steps.first().is_some_and(|first| is_whole_key(self.step(first)));
+        let second = self.steps.get(1).filter(|_| follows_whole_key).map(|step| self.step(step));
+        needles.extend(second.filter(|step| is_written_so(step)).map(|step| format!("\"{step}")));
+        needles.extend(self.last_step().filter(|step| is_written_so(step)).map(|step| format!("{step}\"")));
+        needles
+    }
+
+    /// What the text of an event must hold for anything to be at the path of a value that a JSON patch may build: a
+    /// step is a key of it, or stands in a pointer.
+    pub(super) fn needles_of_patch(&self) -> Vec<String> {
+        self.within()
+    }
+
+    /// What the text of an event must hold for a member of an array to have something at the path.
+    pub(super) fn needles_of_member(&self) -> Vec<String> {
+        let step = |step: Option<&Step>| step.map(|step| self.step(step)).filter(|step| is_written_so(step));
+        match self.steps.as_slice() {
+            [only] => step(Some(only)).map(|key| format!("\"{key}\"")).into_iter().collect(),
+            steps => {
+                let first = step(steps.first()).map(|step| format!("\"{step}"));
+                let last = step(steps.last()).map(|step| format!("{step}\""));
+                self.within().into_iter().chain(first).chain(last).collect()
+            }
+        }
+    }
+
+    /// The longest step, which some key has in it.
+    fn within(&self) -> Vec<String> {
+        let steps = self.steps.iter().map(|step| self.step(step));
+        // A pointer writes a slash and a tilde in another way.
+        let plain = steps.filter(|step| is_written_so(step) && !step.contains(['/', '~']));
+        plain.max_by_key(|step| step.len()).map(str::to_owned).into_iter().collect()
+    }
+
+    fn step(&self, step: &Step) -> &str {
+        &self.keys[step.start..step.end]
+    }
+
+    /// Whether it leads to a member of the event's annotations, the keys of which [`Field::AnnotationKeys`](crate::store::Field::AnnotationKeys) tells.
+    pub(super) fn is_annotation(&self) -> bool {
+        let is_first = self
+            .steps
+            .first()
+            .is_some_and(|first| first.index.is_none() && &self.keys[first.start..first.end] == ANNOTATIONS);
+        is_first && self.steps.len() > 1 && !self.keys_from(1).any(|(key, _)| HELD_ANNOTATIONS.contains(&key))
+    }
+
+    /// Whether it goes through the annotation of this key.
+    pub(super) fn leads_through_annotation(&self, key: &str) -> bool {
+        self.keys_from(1).any(|(known, _)| known == key)
     }
 
     /// The first `1, 2, …` steps as a key, each with the number of steps it takes: what may be a key of the outermost
@@ -146,6 +192,12 @@ impl Path {
             _ => {}
         }
     }
+}
+
+/// Whether a log has a text as it is, and not escaped.
+fn is_written_so(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '&' | '<' | '>');
+    !text.is_empty() && text.chars().all(is_plain)
 }
 
 fn without_index(part: &str) -> (&str, Option<i64>) {

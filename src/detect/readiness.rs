@@ -14,7 +14,7 @@ use super::field::{Fact, Source};
 use super::item::{Check, Item};
 use super::matcher::Leaf;
 use super::rule::RuleIndex;
-use crate::model::{Decision, Level, Stage};
+use crate::model::{Decision, Level, LogKind, Stage};
 use crate::store::{Field, Store};
 
 /// Words of a rule that are told of a kind of request, at most.
@@ -27,6 +27,11 @@ pub enum Readiness {
     CanFire,
     /// Nothing was read.
     NoRecords,
+    /// Nothing was read of the log that it is about.
+    NeedsLog {
+        /// That log.
+        log: LogKind,
+    },
     /// Requests of its kind are recorded, but not with their bodies.
     NeedsLevel {
         /// The least level that would do.
@@ -65,6 +70,7 @@ impl fmt::Display for Readiness {
         match self {
             Readiness::CanFire => f.write_str("can fire"),
             Readiness::NoRecords => f.write_str("nothing was read"),
+            Readiness::NeedsLog { log } => write!(f, "needs {}'s log", log.title()),
             Readiness::NeedsLevel { level, request, seen } => {
                 write!(f, "needs level {level} for {request}, seen only at {seen}")
             }
@@ -112,9 +118,11 @@ pub fn readiness(engine: &Engine, store: &Store) -> Vec<Readiness> {
     let mut all: Vec<Readiness> = engine
         .rules
         .iter()
-        .map(|rule| match rule {
+        .zip(&engine.infos)
+        .map(|(rule, info)| match rule {
             _ if seen.kinds.is_empty() => Readiness::NoRecords,
-            Some(rule) => Asking { engine, seen: &seen, rule }.answer(),
+            _ if !seen.kinds.keys().any(|kind| kind.log == info.log) => Readiness::NeedsLog { log: info.log },
+            Some(rule) => Asking { engine, seen: &seen, rule, log: info.log }.answer(),
             None => Readiness::CanFire,
         })
         .collect();
@@ -143,6 +151,7 @@ fn of_correlation(correlation: &Correlation, all: &[Readiness]) -> Readiness {
 /// A kind of request.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 struct Kind {
+    log: LogKind,
     verb: String,
     resource: String,
     subresource: String,
@@ -163,14 +172,15 @@ impl Kind {
 struct Seen {
     /// How often each kind of request was answered.
     kinds: BTreeMap<Kind, u64>,
-    /// By column, whether any record has something in it.
-    columns: [bool; Field::COUNT],
+    /// By log and column, whether any record has something in it. A segment with lines of several logs counts for each.
+    columns: [[bool; Field::COUNT]; LogKind::ALL.len()],
     has_decision: bool,
 }
 
 impl Seen {
     fn of(store: &Store) -> Seen {
-        let mut seen = Seen { kinds: BTreeMap::new(), columns: [false; Field::COUNT], has_decision: false };
+        let columns = [[false; Field::COUNT]; LogKind::ALL.len()];
+        let mut seen = Seen { kinds: BTreeMap::new(), columns, has_decision: false };
         for (_, entry) in store.entries() {
             let segment = entry.segment();
             let mut counts: HashMap<_, u64> = HashMap::new();
@@ -186,12 +196,16 @@ impl Seen {
                     symbol(Field::Resource),
                     symbol(Field::Subresource),
                     facts.level() as u8,
+                    facts.log() as u8,
                 );
                 *counts.entry(key).or_default() += 1;
             }
             let text = |field, symbol| segment.column(field).dictionary.get(symbol).to_owned();
-            for ((verb, resource, subresource, level), count) in counts {
+            let mut logs = [false; LogKind::ALL.len()];
+            for ((verb, resource, subresource, level, log), count) in counts {
+                logs[usize::from(log)] = true;
                 let kind = Kind {
+                    log: LogKind::from_u8(log),
                     verb: text(Field::Verb, verb),
                     resource: text(Field::Resource, resource),
                     subresource: text(Field::Subresource, subresource),
@@ -199,8 +213,10 @@ impl Seen {
                 };
                 *seen.kinds.entry(kind).or_default() += count;
             }
-            for (known, field) in seen.columns.iter_mut().zip(Field::ALL) {
-                *known |= segment.column(field).dictionary.iter().any(|(_, text)| !text.is_empty());
+            let has_text = Field::ALL
+                .map(|field| segment.column(field).dictionary.iter().any(|(_, text)| !text.is_empty()));
+            for (columns, _) in seen.columns.iter_mut().zip(logs).filter(|(_, is_there)| *is_there) {
+                columns.iter_mut().zip(has_text).for_each(|(known, has_text)| *known |= has_text);
             }
         }
         seen
@@ -235,6 +251,7 @@ struct Asking<'a> {
     engine: &'a Engine,
     seen: &'a Seen,
     rule: &'a Compiled<usize>,
+    log: LogKind,
 }
 
 impl Asking<'_> {
@@ -266,6 +283,7 @@ impl Asking<'_> {
 
     fn possible(&self, given: Given) -> impl Iterator<Item = (&Kind, u64)> {
         let kinds = self.seen.kinds.iter().map(|(kind, count)| (kind, *count));
+        let kinds = kinds.filter(|(kind, _)| kind.log == self.log);
         kinds.filter(move |(kind, _)| self.try_on(&self.rule.condition, kind, given) != Answer::Never)
     }
 
@@ -317,7 +335,7 @@ impl Asking<'_> {
             Source::Column(Field::Subresource, view, _) if item.is_alone() => {
                 of_kind(&kind.subresource, view)
             }
-            Source::Column(field, ..) if !self.seen.columns[*field as usize] && !given.columns => absent(),
+            Source::Column(field, ..) if !self.has_text(*field) && !given.columns => absent(),
             Source::Fact(Fact::Decision, _) if !self.seen.has_decision && !given.columns => absent(),
             Source::Fact(Fact::Level, _) if item.is_alone() && kind.level != Level::Unknown => {
                 Answer::of(item.holds(&[Leaf::text(kind.level.name())], &|_, _| false))
@@ -327,12 +345,17 @@ impl Asking<'_> {
         }
     }
 
+    /// Whether any record of the rule's log has something in a column.
+    fn has_text(&self, field: Field) -> bool {
+        self.seen.columns[self.log as usize][field as usize]
+    }
+
     /// The first field that the rule asks for and no record has.
     fn absent_field(&self) -> Option<String> {
         let mut found = None;
         self.asked_for(&self.rule.condition, &mut |item| {
             let is_absent = match &item.source {
-                Source::Column(field, ..) => !self.seen.columns[*field as usize],
+                Source::Column(field, ..) => !self.has_text(*field),
                 Source::Fact(Fact::Decision, _) => !self.seen.has_decision,
                 _ => false,
             };
@@ -401,7 +424,7 @@ fn is_recorded(source: &Source, level: Level, given: Given) -> bool {
     let level = level.max(given.bodies.unwrap_or_default());
     match (level, source) {
         (Level::Metadata, source) => !source.is_in_bodies(),
-        (Level::Request, Source::Text(path)) => path.after("responseObject").is_none(),
+        (Level::Request, source) => !source.is_in_response(),
         _ => true,
     }
 }

@@ -15,7 +15,8 @@ use super::item::{self, Part};
 use super::matcher::{Leaf, Place, lowered};
 use super::needles::may_escape_keys;
 use super::path::Path;
-use crate::model::{Decision, Level, Stage};
+use crate::format;
+use crate::model::{Decision, Level, LogKind, Stage};
 use crate::redact::holds_mark;
 use crate::store::{Field, Segment, Texts};
 
@@ -27,7 +28,12 @@ pub(super) struct Rows<'s> {
 
 impl<'s> Rows<'s> {
     pub(super) fn new(segment: &'s Segment) -> Rows<'s> {
-        Rows { segment, texts: RefCell::new(segment.texts()) }
+        Rows::with_texts(segment, segment.texts())
+    }
+
+    /// The same, with texts that may be unpacked already.
+    pub(super) fn with_texts(segment: &'s Segment, texts: Texts<'s>) -> Rows<'s> {
+        Rows { segment, texts: RefCell::new(texts) }
     }
 
     pub(super) fn row(&self, row: u32) -> Row<'_, 's> {
@@ -56,13 +62,24 @@ impl Row<'_, '_> {
     }
 
     fn document(&self) -> &Document {
-        self.document.get_or_init(|| Document::read(self.text()))
+        self.document.get_or_init(|| match self.log() {
+            LogKind::Kube => Document::read(self.text()),
+            log => Document::of(format::record(log, self.text()).unwrap_or_default()),
+        })
+    }
+
+    /// Whose log it is a record of.
+    fn log(&self) -> LogKind {
+        self.rows.segment.facts(self.row).log()
     }
 
     /// Whether the text cannot hold anything at `path`, told without parsing it: the last step of the path ends a key,
     /// and no key ends so. Where characters are escaped, or may be, that proves nothing: a patch stands in the log as
-    /// its sender wrote it.
+    /// its sender wrote it. Nor does it in other programs' logs, whose lines are no JSON or tell more than their keys say.
     fn lacks(&self, path: &Path) -> bool {
+        if self.log() != LogKind::Kube {
+            return false;
+        }
         let Some(last) = path.last_step().filter(|_| self.document.get().is_none()) else { return false };
         if !last
             .bytes()

@@ -9,6 +9,7 @@ use rsigma_parser::{CorrelationRule, SigmaRule};
 use serde_json::Value;
 
 use super::state::StateDetection;
+use crate::model::LogKind;
 
 /// The place of a rule or correlation among those that are loaded. Loading again may move it: what is kept on disk
 /// names rules by [`RuleInfo::id`].
@@ -118,11 +119,13 @@ pub struct RuleInfo {
     pub text: String,
     /// Titles of the Sigma filters that narrow it.
     pub filters: Vec<String>,
-    /// Whether what it matches is no alert of its own: it only feeds correlations (Sigma's `generate`), or tells what is
-    /// seen for the first time.
+    /// Whether what it matches is no alert by itself: it feeds correlations (Sigma's `generate`), or says itself how its
+    /// matches become alerts ([`RuleInfo::is_told`]).
     pub feeds_only: bool,
     /// Whether it is a correlation of other rules.
     pub is_correlation: bool,
+    /// The log that it is about (`logsource`); of a correlation, that of the first rule that it correlates.
+    pub log: LogKind,
     /// What it needs to know of other requests: such a rule is never hit by an event, see [`super::state`].
     pub state: Option<StateDetection>,
 }
@@ -163,6 +166,7 @@ macro_rules! info {
             filters: Vec::new(),
             feeds_only: false,
             is_correlation: $is_correlation,
+            log: LogKind::Kube,
             state: None,
         }
     }};
@@ -180,6 +184,18 @@ impl RuleInfo {
     /// Whether a correlation or a filter that names `reference` means this rule.
     pub(super) fn is_called(&self, reference: &str) -> bool {
         self.id == reference || self.name.as_deref() == Some(reference)
+    }
+
+    /// Whether there can be alerts or activity of its own: one by one, or made of its matches by what it says itself.
+    pub fn is_told(&self) -> bool {
+        let own = self.custom.get("kauditui");
+        let says = |key: &str| own.and_then(|own| own.get(key)).is_some();
+        !self.feeds_only || says("first_seen") || says("alert_by")
+    }
+
+    /// Whether what is found by it is told: all but what a correlation finds only for another one.
+    pub(super) fn tells_findings(&self) -> bool {
+        !(self.is_correlation && self.feeds_only)
     }
 
     /// The ATT&CK tactics among the tags, such as `privilege-escalation`.

@@ -13,10 +13,12 @@ use super::correlation::{Correlation, Refused};
 use super::engine::Engine;
 use super::files::{self, RuleFile};
 use super::lists::Lists;
+use super::patterns;
 use super::problem::LoadProblem;
 use super::rule::{FilterInfo, Origin, RuleIndex, RuleInfo};
 use super::state::StateDetection;
-use super::unknown::{is_about_audit_events, unknown_fields};
+use super::unknown::unknown_fields;
+use crate::model::LogKind;
 
 /// What is loaded, checked and compiled.
 #[derive(Debug, Default)]
@@ -135,7 +137,8 @@ struct Loading {
     infos: Vec<RuleInfo>,
     rules: Vec<Option<Compiled>>,
     correlations: Vec<Pending<CorrelationRule>>,
-    filters: Vec<Pending<(FilterRule, Compiled)>>,
+    /// With the log that each is about; `None` where it does not say.
+    filters: Vec<Pending<(FilterRule, Compiled, Option<LogKind>)>>,
     skipped: BTreeMap<String, usize>,
     /// What correlations and filters may call rules that were skipped, or wait for a list.
     skipped_names: BTreeSet<String>,
@@ -204,12 +207,13 @@ impl Loading {
 
     fn take_rule(&mut self, rule: &SigmaRule, place: &Place<'_>) {
         let mut info = RuleInfo::of_rule(rule, place.origin(), place.text.to_owned());
-        if !is_of_this_log(&rule.logsource) {
+        let Some(log) = log_of(&rule.logsource) else {
             let product = rule.logsource.product.clone().unwrap_or_else(|| "none".to_owned());
             *self.skipped.entry(product).or_default() += 1;
             self.skipped_names.extend([info.id, info.title].into_iter().chain(info.name));
             return;
-        }
+        };
+        info.log = log;
         if !self.knows_version(rule.sigma_version, &rule.title, place) {
             return;
         }
@@ -226,7 +230,7 @@ impl Loading {
         };
         match compile(&detection) {
             Ok(compiled) => {
-                if is_about_audit_events(Some(&rule.logsource)) {
+                if info.log == LogKind::Kube {
                     self.warn_of_unknown(&compiled, &rule.title, place);
                 }
                 if let Some(at) = self.place_for(&info, place.origin()) {
@@ -280,7 +284,8 @@ impl Loading {
     }
 
     fn take_filter(&mut self, filter: FilterRule, place: &Place<'_>) {
-        if filter.logsource.as_ref().is_some_and(|source| !is_of_this_log(source)) {
+        let log = filter.logsource.as_ref().map(log_of);
+        if log == Some(None) {
             let product = filter.logsource.and_then(|source| source.product);
             *self.skipped.entry(product.unwrap_or_else(|| "none".to_owned())).or_default() += 1;
             return;
@@ -299,11 +304,11 @@ impl Loading {
                     self.problems
                         .push(LoadProblem::warning(&place.file.path, line, reason).of(&filter.title));
                 }
-                if is_about_audit_events(filter.logsource.as_ref()) {
+                if log.flatten().is_none_or(|log| log == LogKind::Kube) {
                     self.warn_of_unknown(&compiled, &filter.title, place);
                 }
                 let (origin, text) = (place.origin(), place.text.to_owned());
-                self.filters.push(Pending { document: (filter, compiled), origin, text });
+                self.filters.push(Pending { document: (filter, compiled, log.flatten()), origin, text });
             }
             Err(refusal) => self.problems.push(place.refused(&filter.title, &refusal)),
         }
@@ -312,13 +317,14 @@ impl Loading {
     fn finish(mut self) -> (RuleSet, Vec<LoadProblem>) {
         let filters = self.apply_filters();
         let correlations = self.resolve_correlations();
+        patterns::forget();
         let Loading { infos, rules, skipped, problems, .. } = self;
         (RuleSet { infos, rules, correlations, filters, skipped }, problems)
     }
 
     fn apply_filters(&mut self) -> Vec<FilterInfo> {
         let mut used = Vec::new();
-        for Pending { document: (filter, compiled), origin, .. } in std::mem::take(&mut self.filters) {
+        for Pending { document: (filter, compiled, log), origin, .. } in std::mem::take(&mut self.filters) {
             let called = |info: &RuleInfo, name: &String| info.is_called(name) || info.title == *name;
             let is_target = |info: &RuleInfo| match &filter.rules {
                 FilterRuleTarget::Any => true,
@@ -328,6 +334,7 @@ impl Loading {
             for (index, (info, rule)) in (0..).map(RuleIndex).zip(self.infos.iter_mut().zip(&mut self.rules))
             {
                 if is_target(info)
+                    && log.is_none_or(|log| log == info.log)
                     && let Some(own) = rule.take()
                 {
                     *rule = Some(own.and(&compiled, &filter.title));
@@ -338,8 +345,14 @@ impl Loading {
             used.push(FilterInfo { title: filter.title.clone(), origin: origin.clone(), narrows });
             let FilterRuleTarget::Specific(names) = &filter.rules else { continue };
             for name in names {
-                let is_known = self.infos.iter().any(|info| called(info, name));
-                if !is_known && !self.skipped_names.contains(name) {
+                let named: Vec<&RuleInfo> = self.infos.iter().filter(|info| called(info, name)).collect();
+                let of_other_log = log.filter(|log| named.iter().any(|info| info.log != *log));
+                if let Some(log) = of_other_log {
+                    let reason = format!("the filter is about {}'s log, rule {name} is not", log.title());
+                    let problem = LoadProblem::warning(&origin.file, origin.line, reason);
+                    self.problems.push(problem.of(&filter.title));
+                }
+                if named.is_empty() && !self.skipped_names.contains(name) {
                     let is_correlation = |pending: &Pending<CorrelationRule>| {
                         let CorrelationRule { id, name: own, title, .. } = &pending.document;
                         [id.as_ref(), own.as_ref(), Some(title)].contains(&Some(name))
@@ -360,10 +373,10 @@ impl Loading {
 
     /// Takes in the correlations, those first whose rules are all there: one may correlate another.
     fn resolve_correlations(&mut self) -> Vec<Correlation> {
-        let mut resolved: Vec<Correlation> = self.first_seen();
-        let mut waiting = std::mem::take(&mut self.correlations);
         let mut names = Names::default();
         self.infos.iter().enumerate().for_each(|(at, info)| names.add(info, at));
+        let mut resolved: Vec<Correlation> = self.of_single_rules(&names);
+        let mut waiting = std::mem::take(&mut self.correlations);
         loop {
             let before = waiting.len();
             let mut left = Vec::new();
@@ -411,7 +424,9 @@ impl Loading {
         pending: &Pending<CorrelationRule>,
         resolved: &mut Vec<Correlation>,
     ) -> Option<usize> {
-        let info = RuleInfo::of_correlation(&pending.document, pending.origin.clone(), pending.text.clone());
+        let mut info =
+            RuleInfo::of_correlation(&pending.document, pending.origin.clone(), pending.text.clone());
+        info.log = correlation.inputs.first().map_or(LogKind::Kube, |rule| self.infos[rule.0 as usize].log);
         let at = self.place_for(&info, pending.origin.clone())?;
         self.put(at, info, None);
         correlation.rule = RuleIndex(at as u32);
@@ -428,15 +443,19 @@ impl Loading {
         self.problems.push(problem.of(&pending.document.title));
     }
 
-    /// Rules that only tell when something is seen for the first time.
-    fn first_seen(&mut self) -> Vec<Correlation> {
+    /// What rules say themselves of how their matches become alerts: only the first time, or one for each object.
+    fn of_single_rules(&mut self, names: &Names) -> Vec<Correlation> {
         let mut found = Vec::new();
         for (at, info) in self.infos.iter().enumerate() {
-            match Correlation::first_seen(RuleIndex(at as u32), &info.custom) {
-                Ok(correlation) => found.extend(correlation),
-                Err(reason) => {
-                    let Origin { file, line, .. } = &info.origin;
-                    self.problems.push(LoadProblem::warning(file, *line, reason).of(&info.title));
+            let rule = RuleIndex(at as u32);
+            let first_seen = Correlation::first_seen(rule, &info.custom);
+            for read in [first_seen, Correlation::alert_by(rule, &info.custom, &|name| names.rule(name))] {
+                match read {
+                    Ok(correlation) => found.extend(correlation),
+                    Err(reason) => {
+                        let Origin { file, line, .. } = &info.origin;
+                        self.problems.push(LoadProblem::warning(file, *line, reason).of(&info.title));
+                    }
                 }
             }
         }
@@ -483,11 +502,23 @@ fn is_nested_too_deeply(text: &str) -> bool {
     })
 }
 
-/// Whether a rule is about Kubernetes audit logs. Categories say nothing more.
-fn is_of_this_log(source: &LogSource) -> bool {
+/// The log that a rule is about; `None` for those that are not read here. Categories say nothing more.
+fn log_of(source: &LogSource) -> Option<LogKind> {
     let is = |value: &Option<String>, names: &[&str]| {
         value.as_ref().is_some_and(|value| names.iter().any(|name| value.eq_ignore_ascii_case(name)))
     };
-    is(&source.product, &["kubernetes"])
-        && (source.service.is_none() || is(&source.service, &["audit", "audit_logs"]))
+    // What Kubernetes and Rancher log beside their audit logs is something else; the controllers have one log each.
+    let services: &[&str] = match () {
+        () if is(&source.product, &["kubernetes", "rancher"]) => &["audit", "audit_logs"],
+        () => &[],
+    };
+    let products = [
+        (LogKind::Kube, "kubernetes"),
+        (LogKind::Rancher, "rancher"),
+        (LogKind::ArgoCd, "argocd"),
+        (LogKind::Fleet, "fleet"),
+        (LogKind::Flux, "flux"),
+    ];
+    let (log, _) = products.into_iter().find(|(_, product)| is(&source.product, &[product]))?;
+    (source.service.is_none() || is(&source.service, services)).then_some(log)
 }

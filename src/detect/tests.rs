@@ -9,6 +9,7 @@ mod correlations;
 mod evaluating;
 mod loading;
 mod modifiers;
+mod other_logs;
 
 struct Building(SegmentBuilder);
 

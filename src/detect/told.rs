@@ -132,8 +132,8 @@ impl ToldAlert {
         said.join(", ")
     }
 
-    /// The object of JSON. What is hostile to a terminal in it is for the caller to escape.
-    pub fn json(&self) -> Value {
+    /// The object of JSON, with the syncs that its changes contradict. What is hostile to a terminal in it is for the caller to escape.
+    pub fn json(&self, contradictions: Value) -> Value {
         let mut object = Map::new();
         let mut put = |name: &str, value: Value| {
             let is_empty = match &value {
@@ -164,6 +164,7 @@ impl ToldAlert {
         put("sentence", json!(self.sentence()));
         put("sourceIPs", json!(addresses));
         put("why", self.why.iter().map(Reason::json).collect());
+        put("contradicts", contradictions);
         put("findings", self.findings.iter().map(ToldFinding::json).collect());
         Value::Object(object)
     }

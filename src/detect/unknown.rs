@@ -3,8 +3,6 @@
 //! The members of an audit event, of the users and of the object and status in it are fixed by the API
 //! (`audit.k8s.io/v1`, and what older versions called them); in bodies, annotations and `extra` anything goes.
 
-use rsigma_parser::LogSource;
-
 use super::compile::{Compiled, Expr, Test};
 use super::field::{ALIASES, CONTAINERS, PATCHED, REMOVED, SECRET_KEYS, Source, known_names};
 use crate::query::nearest;
@@ -52,13 +50,6 @@ pub(super) struct UnknownField {
     pub(super) reason: String,
 }
 
-/// Whether a rule with this log source looks at audit events, so that its fields are theirs.
-pub(super) fn is_about_audit_events(source: Option<&LogSource>) -> bool {
-    source
-        .and_then(|source| source.product.as_deref())
-        .is_none_or(|name| name.eq_ignore_ascii_case("kubernetes"))
-}
-
 /// The fields of a detection that no audit event has, each once.
 pub(super) fn unknown_fields(detection: &Compiled) -> Vec<UnknownField> {
     let mut found = Vec::new();
@@ -104,7 +95,12 @@ fn reason(name: &str, keys: &str) -> String {
     let all = || all.iter().map(String::as_str);
     // Somebody who leaves out where it stands means just that.
     let whole = || all().find(|known| known.rsplit('.').next() == Some(keys));
-    match whole().or_else(|| nearest(keys, all())) {
+    let nested = || {
+        let (member, below) = keys.split_once('.')?;
+        Some(format!("{}.{below}", nearest(member, all().filter(|known| !known.contains('.')))?))
+    };
+    let near = whole().or_else(|| nearest(keys, all())).map(str::to_owned);
+    match near.or_else(nested) {
         Some(near) => format!("no audit event has a field {name}: did you mean {near}?"),
         None => format!("no audit event has a field {name}: it is always absent"),
     }
@@ -131,7 +127,7 @@ mod tests {
             ("vreb", "did you mean verb?"),
             ("Verb", "did you mean verb?"),
             ("objectRef.resorce", "did you mean objectRef.resource?"),
-            ("requestObjekt.spec", "did you mean"),
+            ("requestObjekt.spec", "did you mean requestObject.spec?"),
             ("name", "did you mean objectRef.name?"),
             ("zzzzzzzzzzzzzzzz", "it is always absent"),
         ] {

@@ -70,6 +70,16 @@ pub(super) fn episodes(correlation: &Correlation, points: &[Point]) -> Vec<Episo
     episodes
 }
 
+/// The points of the first input that have none of another one within `span`, on either side.
+pub(super) fn alone(points: &[Point], span: Micros) -> Vec<Point> {
+    let others: Vec<Micros> = points.iter().filter(|point| point.input > 0).map(|point| point.time).collect();
+    let is_alone = |point: &&Point| {
+        let next = others.partition_point(|time| *time < point.time.saturating_sub(span));
+        point.input == 0 && others.get(next).is_none_or(|time| *time > point.time.saturating_add(span))
+    };
+    points.iter().filter(is_alone).copied().collect()
+}
+
 /// What is known of the time before a point.
 struct Window<'c> {
     correlation: &'c Correlation,
@@ -121,6 +131,8 @@ impl<'c> Window<'c> {
             }
             Condition::InOrder => self.follow(points, at, point).map(|from| (from, (at - from + 1) as u64)),
             Condition::FirstSeen => (self.from == at).then_some((at, 1)),
+            // All of them, whatever the time between.
+            Condition::Each => Some((0, at as u64 + 1)),
         }
     }
 

@@ -11,7 +11,9 @@ use std::marker::PhantomData;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::{NoEvent, kube};
-use crate::model::{Decision, Event, Level, LogKind, Micros, ObjectRef, Stage, parse_rfc3339};
+use crate::model::{
+    Decision, Event, HELD_ANNOTATIONS, Level, LogKind, Micros, ObjectRef, Stage, parse_rfc3339,
+};
 
 /// Reads `text`, one JSON value. Fails on broken JSON, on strings of the event's own that are not UTF-8 and on halves
 /// of surrogate pairs in them: [`NoEvent::Broken`].
@@ -365,10 +367,24 @@ struct Annotations<'a> {
     login_decision: Text<'a>,
     removed_release: Text<'a>,
     deprecated: Text<'a>,
+    /// Of all that no field of the event holds as they are.
+    keys: Vec<String>,
 }
 
 impl<'de> Shape<'de> for Annotations<'de> {
+    // No annotations of the API's, but rules find them here as well: an array stands for its members.
+    fn element<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<bool, A::Error> {
+        let Some(Lenient(within)) = seq.next_element::<Lenient<Annotations<'de>>>()? else {
+            return Ok(false);
+        };
+        self.keys.extend(within.keys);
+        Ok(true)
+    }
+
     fn member<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        if !HELD_ANNOTATIONS.contains(&key) {
+            self.keys.push(key.to_owned());
+        }
         match key {
             "authorization.k8s.io/decision" => take(&mut self.decision, map),
             "authorization.k8s.io/reason" => take(&mut self.reason, map),
@@ -485,6 +501,7 @@ impl<'a> Top<'a> {
             } else {
                 self.annotations.deprecated.or_empty()
             },
+            annotation_keys: kube::annotation_keys(self.annotations.keys),
             groups: self.user.groups.json(),
             credential: self.user.extra.credential.text.or_empty(),
             token_pod: self.user.extra.pod.text.or_empty(),

@@ -34,7 +34,10 @@ const OWN_KEYS: [&str; 9] = [
 pub(super) fn wrote(fields: &Fields<'_>) -> bool {
     // `app`, `commit` and their like are the aliases of lines that people retell.
     let is_retold = fields.has("app") && fields.has_key(|key| matches!(key, "commit" | "dest" | "url"));
-    is_retold || OWN_KEYS.iter().any(|key| fields.has(key)) || fields.has_key(|key| key.starts_with("grpc."))
+    is_retold
+        || audit::wrote(fields)
+        || OWN_KEYS.iter().any(|key| fields.has(key))
+        || fields.has_key(|key| key.starts_with("grpc."))
 }
 
 /// What a line of [`wrote`] tells; `None` when it tells of no change.
@@ -98,7 +101,12 @@ fn subject(fields: &Fields<'_>) -> (&'static str, ObjectName) {
     if !set.is_empty() {
         return ("applicationsets", ObjectName::parse(&set));
     }
-    ("appprojects", ObjectName::parse(&fields.first_text(&["appproject", "project"])))
+    let project = fields.first_text(&["appproject", "project"]);
+    match fields.text("name") {
+        // An audit record calls only applications and projects by their kinds.
+        name if project.is_empty() && audit::wrote(fields) => ("applicationsets", ObjectName::parse(&name)),
+        _ => ("appprojects", ObjectName::parse(&project)),
+    }
 }
 
 fn object(resource: &'static str, subject: &ObjectName) -> ObjectRef<'static> {

@@ -197,13 +197,17 @@ fn kind_of(fields: &Fields<'_>) -> Option<Option<LogKind>> {
 
 /// What an event's text tells beyond its columns; `None` for text that tells of no change, and for an API server's.
 pub(super) fn details(log: LogKind, text: &str) -> Option<ControllerDetails> {
-    let fields = fields_of(text)?;
+    details_of(log, &fields_of(text)?)
+}
+
+/// The same of the fields of an event's text.
+pub(super) fn details_of(log: LogKind, fields: &Fields<'_>) -> Option<ControllerDetails> {
     let told = match log {
         LogKind::Kube => None,
-        LogKind::Rancher => rancher::read(&fields),
-        LogKind::ArgoCd => argocd::read(&fields),
-        LogKind::Fleet => fleet::read(&fields),
-        LogKind::Flux => flux::read(&fields),
+        LogKind::Rancher => rancher::read(fields),
+        LogKind::ArgoCd => argocd::read(fields),
+        LogKind::Fleet => fleet::read(fields),
+        LogKind::Flux => flux::read(fields),
     };
     told.map(|told| told.details)
 }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use memchr::memmem::{Finder, FinderRev};
 
 use super::cursor::Cursor;
-use crate::model::{Decision, Event, Level, Micros, ObjectRef, Stage, parse_rfc3339};
+use crate::model::{Decision, Event, HELD_ANNOTATIONS, Level, Micros, ObjectRef, Stage, parse_rfc3339};
 
 /// How every line of a log of `audit.k8s.io/v1` begins.
 const HEAD: &[u8] = br#"{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":""#;
@@ -257,17 +257,31 @@ pub(super) fn log_in<'a>(event: &mut Event<'a>, name: Text<'a>) {
     }
 }
 
+/// [`Event::annotation_keys`] of these.
+pub(super) fn annotation_keys<'a, S: serde::Serialize + Ord>(mut keys: Vec<S>) -> Text<'a> {
+    if keys.is_empty() {
+        return Text::default();
+    }
+    keys.sort_unstable();
+    serde_json::to_string(&keys).map(Text::Owned).unwrap_or_default()
+}
+
 /// A flat map of strings behind its opening brace.
 fn annotations<'a>(cursor: &mut Cursor<'a>, event: &mut Event<'a>) -> Option<()> {
     if cursor.eat(b"}") {
         return Some(());
     }
+    let mut keys = Vec::new();
     let (mut deprecated, mut removed) = (Text::default(), Text::default());
     let (mut logged_in, mut is_let_in) = (Text::default(), false);
     loop {
         cursor.expect(b"\"")?;
         let key = plain(cursor)?;
         cursor.expect(b":\"")?;
+        let name = std::str::from_utf8(key).ok()?;
+        if !HELD_ANNOTATIONS.contains(&name) {
+            keys.push(name);
+        }
         match key {
             b"authorization.k8s.io/decision" => event.decision = Decision::parse(cursor.string()?.as_bytes()),
             b"authorization.k8s.io/reason" => event.decision_reason = cursor.string()?,
@@ -282,6 +296,7 @@ fn annotations<'a>(cursor: &mut Cursor<'a>, event: &mut Event<'a>) -> Option<()>
         }
         if cursor.eat(b"}") {
             event.deprecated = if removed.is_empty() { deprecated } else { removed };
+            event.annotation_keys = annotation_keys(keys);
             if is_let_in {
                 log_in(event, logged_in);
             }

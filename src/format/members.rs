@@ -5,7 +5,8 @@
 use super::cursor::Cursor;
 use super::unescape::unescape;
 
-/// The members of one object. Each key is followed by exactly one of [`Self::skip`], [`Self::raw`], [`Self::text`].
+/// The members of one object. Each key is followed by exactly one of [`Self::skip`], [`Self::raw`], [`Self::text`],
+/// [`Self::text_into`].
 pub(super) struct Members<'a> {
     cursor: Cursor<'a>,
     /// The value of the key handed out last has not been stepped over.
@@ -195,17 +196,23 @@ impl<'a> Members<'a> {
     /// The value where it is a string, decoded; also of a string that the text ends in the middle of. Steps over any
     /// other value.
     pub(super) fn text(&mut self) -> Option<Vec<u8>> {
+        let mut text = Vec::new();
+        self.text_into(&mut text).then_some(text)
+    }
+
+    /// [`Self::text`] in place of what `text` held; false, and nothing is in it, where the value is no string.
+    pub(super) fn text_into(&mut self, text: &mut Vec<u8>) -> bool {
+        text.clear();
         if !self.at_string() {
             self.skip();
-            return None;
+            return false;
         }
         self.at_value = false;
-        let mut text = Vec::new();
-        match unescape(&self.cursor.rest()[1..], &mut text) {
+        match unescape(&self.cursor.rest()[1..], text) {
             Some(length) => self.cursor.at += 1 + length,
             None => self.state = State::Broken,
         }
-        Some(text)
+        true
     }
 }
 

@@ -7,7 +7,7 @@
 //! module of its own), `envelope` (what shippers wrap around any of these). `extent` finds where JSON values end that are
 //! not one a line, and `cursor`, `members` and `unescape` hold the moves they share. A [`LineFilter`] in front of the
 //! reader passes over lines that cannot hold what is asked for. [`details`] tells what a controller's line says beyond
-//! its event, and [`fields`] its keys and values.
+//! its event, [`fields`] its keys and values, and [`record()`] both together, by the names under which rules ask for them.
 //!
 //! `source` cuts chunks with the help of [`stands_alone`] and orders files by [`time_of_line`]; discovery asks
 //! [`recognise`]; [`remains`] tells what a broken event was; `ingest` and the command line own a [`Reader`] for each source.
@@ -29,6 +29,7 @@ mod members;
 mod outcome;
 mod rancher;
 mod reader;
+mod record;
 mod remains;
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,7 @@ pub use envelope::{Envelope, Wrapping};
 pub use line_filter::{LineFilter, Literal};
 pub use outcome::{Format, Marks, Sink, Unreadable};
 pub use reader::{MAX_LINE, Reader};
+pub use record::record;
 pub use remains::{Remains, remains};
 
 use std::borrow::Cow;

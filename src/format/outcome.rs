@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::envelope::Wrapping;
+use super::envelope::{Envelope, Wrapping};
 use crate::model::{Event, LogKind, Micros};
 
 /// Takes what a [`super::Reader`] finds, in the order of the text.
@@ -31,6 +31,22 @@ pub struct Format {
     pub log: LogKind,
     /// What was wrapped around it.
     pub wrapping: Wrapping,
+}
+
+impl Format {
+    /// Whether it is the audit log of an API server as that writes it.
+    pub fn is_native(&self) -> bool {
+        self.log == LogKind::Kube && self.wrapping.is_native()
+    }
+
+    /// What it is where there is hardly any room: `Fluent Bit in CRI`, `argocd`, `argocd in docker`, `kube`.
+    pub fn short_name(&self) -> String {
+        let mut parts: Vec<&str> = self.wrapping.layers().map(Envelope::short_name).collect();
+        if self.log != LogKind::Kube || parts.is_empty() {
+            parts.insert(0, self.log.name());
+        }
+        parts.join(" in ")
+    }
 }
 
 /// `kube audit in Fluent Bit records in CRI lines`, `argocd log`.
@@ -120,6 +136,25 @@ impl fmt::Display for Unreadable {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn formats_are_named_at_length_and_shortly() {
+        let wrapped = |log, layers: &[Envelope]| Format { log, wrapping: Wrapping::of(layers) };
+        let nested = [Envelope::FluentBit, Envelope::Cri];
+        for (format, long, short) in [
+            (Format::default(), "kube audit", "kube"),
+            (
+                wrapped(LogKind::Kube, &nested),
+                "kube audit in Fluent Bit records in CRI lines",
+                "Fluent Bit in CRI",
+            ),
+            (wrapped(LogKind::Flux, &[]), "flux log", "flux"),
+            (wrapped(LogKind::ArgoCd, &nested[1..]), "argocd log in CRI lines", "argocd in CRI"),
+        ] {
+            assert_eq!((format.to_string().as_str(), format.short_name().as_str()), (long, short));
+            assert_eq!(format.is_native(), short == "kube");
+        }
+    }
 
     #[test]
     fn every_kind_has_its_own_name_and_one_sentence() {

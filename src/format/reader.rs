@@ -40,6 +40,8 @@ pub struct Reader {
     after: Option<LogKind>,
     /// Lines that a shipper split.
     parts: Parts,
+    /// Room for decoded text, one for each layer that is being read and is at rest now.
+    scratch: Vec<Vec<u8>>,
     /// How many layers have been taken off the text being read.
     depth: usize,
     /// Bytes looked at for the extent of values: proves, in tests, that work is proportional to the text.

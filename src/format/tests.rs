@@ -64,6 +64,7 @@ fn owned(event: &Event<'_>) -> Event<'static> {
         decision_reason: own(&event.decision_reason),
         issued_credential: own(&event.issued_credential),
         deprecated: own(&event.deprecated),
+        annotation_keys: own(&event.annotation_keys),
         groups: own(&event.groups),
         impersonated_groups: own(&event.impersonated_groups),
         credential: own(&event.credential),
@@ -126,6 +127,7 @@ fn both_readers_see_every_field() {
     assert_eq!((event.credential.as_ref(), event.issued_credential.as_ref()), ("JTI=1", "JTI=2"));
     assert_eq!((event.token_pod.as_ref(), event.token_node.as_ref()), ("p-1", "n1"));
     assert_eq!(event.deprecated, "1.32");
+    assert_eq!(event.annotation_keys, r#"["k8s.io/deprecated","k8s.io/removed-release","x/y"]"#);
     assert_eq!(time_of_line(text.as_bytes()), event.stage_time);
 }
 

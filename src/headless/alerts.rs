@@ -10,6 +10,8 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::json;
+
 use self::gather::Gathered;
 use self::line::{cells, headings};
 use super::form::Form;
@@ -17,6 +19,7 @@ use super::intake::Intake;
 use super::query::{QueryOptions, time_range};
 use super::{NOTHING_READ, Outcome, Streams, cannot_write};
 use crate::cli::AlertsOutput;
+use crate::detect::state::StateDetection;
 use crate::detect::{AlertKey, LoadedRules, Severity, ToldAlert};
 use crate::error::Result;
 use crate::ingest::IngestMessage;
@@ -24,6 +27,7 @@ use crate::model::{Micros, SECOND};
 use crate::query::{Plan, Rows};
 use crate::store::{Bitset, Entry};
 use crate::text::{counted, json_escape_hostile};
+use crate::trace::{Contradiction, contradictions};
 
 /// An alert that goes on after this long is printed again while following, however little it grew.
 const QUIET: Micros = 3600 * SECOND;
@@ -195,12 +199,25 @@ impl<'o> Listing<'o> {
         let printed = Printed { count: told.alert.count, last: told.alert.last };
         self.printed.insert(told.alert.key.clone(), printed);
         match self.options.output {
-            AlertsOutput::Json | AlertsOutput::Jsonl => {
-                self.form.object_line(&json_escape_hostile(&told.json().to_string()), streams.out)
-            }
+            AlertsOutput::Json | AlertsOutput::Jsonl => self.form.object_line(
+                &json_escape_hostile(&told.json(json!(self.contradictions(told))).to_string()),
+                streams.out,
+            ),
             AlertsOutput::Table | AlertsOutput::Markdown => self.form.line(&cells(told), streams.out),
         }
         .map_err(cannot_write)
+    }
+
+    /// The syncs that the changes of an alert go against, as far as the logs tell them.
+    fn contradictions(&self, told: &ToldAlert) -> Vec<Contradiction> {
+        match (&self.intake.detection, told.info.state) {
+            (Some(detection), Some(StateDetection::OutsideGitops)) => {
+                let log = detection.log(&self.intake.store, self.options.query.zone);
+                let changes = told.alert.findings.iter().flat_map(|finding| &finding.events);
+                contradictions(&log, &changes.copied().collect::<Vec<_>>())
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The alerts so far, the gravest first, of these the latest.

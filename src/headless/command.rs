@@ -20,6 +20,7 @@ use crate::ingest::{self, IngestMessage, IngestOptions, Input};
 use crate::model;
 use crate::query::Expression;
 use crate::settings::{Listing, RulesQuestion, Settings, Task, TimeRange, read_filter};
+use crate::store::KeepText;
 use crate::term::process::lower_thread_priority;
 use crate::term::signals::Signals;
 use crate::trace::report::MOST_EVENTS;
@@ -59,7 +60,11 @@ pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> b
                 ..choosing(settings, &filter, &rows, holds_secret, to_terminal)
             };
             let reading = Reading {
-                keep_text: options.needs_text() || options.rules.is_some(),
+                keep_text: match (options.needs_text(), options.rules.is_some()) {
+                    (true, _) => KeepText::All,
+                    (false, true) => KeepText::OfMatches,
+                    (false, false) => KeepText::None,
+                },
                 candidates: options.candidates(),
                 rules: options.rules.as_ref(),
             };
@@ -99,7 +104,10 @@ pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> b
                 output: *output,
                 least: severity(*least),
             };
-            let messages = start(settings, inputs, Reading::with_texts(Some(&rules)), &leaving);
+            let reads_texts = options.query.needs_text();
+            let keep_text = if reads_texts { KeepText::All } else { KeepText::OfMatches };
+            let reading = Reading { keep_text, candidates: None, rules: Some(&rules) };
+            let messages = start(settings, inputs, reading, &leaving);
             alerts(messages, &options, &mut streams, &leaving.stop)
         }
         Task::Rules(question) => {
@@ -107,8 +115,9 @@ pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> b
         }
         task => {
             let output = if let Task::Info(output) = task { *output } else { InfoOutput::Table };
-            let options = InfoOptions { output, zone: settings.zone, memory: settings.memory };
-            let messages = start(settings, inputs, Reading::default(), &leaving);
+            let options =
+                InfoOptions { output, zone: settings.zone, memory: settings.memory, now: model::now() };
+            let messages = start(settings, inputs, Reading::columns(), &leaving);
             info(messages, &options, &mut streams, &leaving.stop)
         }
     };
@@ -194,9 +203,8 @@ fn answer_about_rules(
 }
 
 /// What of the lines is wanted.
-#[derive(Default)]
 struct Reading<'a> {
-    keep_text: bool,
+    keep_text: KeepText,
     candidates: Option<LineFilter>,
     rules: Option<&'a LoadedRules>,
 }
@@ -204,7 +212,12 @@ struct Reading<'a> {
 impl<'a> Reading<'a> {
     /// Every line with its text, and what these rules find.
     fn with_texts(rules: Option<&'a LoadedRules>) -> Reading<'a> {
-        Reading { keep_text: true, candidates: None, rules }
+        Reading { keep_text: KeepText::All, candidates: None, rules }
+    }
+
+    /// Every line, without its text.
+    fn columns() -> Reading<'a> {
+        Reading { keep_text: KeepText::None, candidates: None, rules: None }
     }
 }
 

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use super::Streams;
 use crate::detect::{AlertBoard, LoadedRules, ProblemKind, blind_in_words, readiness};
 use crate::identity::Identities;
+use crate::model::TimeZoneChoice;
 use crate::query::Alerted;
 use crate::store::Store;
 use crate::text::thousands;
+use crate::trace::Log;
 
 /// Problems of rules that are told one by one; how many more there are is counted.
 const MOST_PROBLEMS: usize = 5;
@@ -70,6 +72,11 @@ impl Detection {
             self.for_filters = Arc::new(self.board.for_filters());
         }
         changed
+    }
+
+    /// What the rules with state know of other requests, for whoever follows an alert further.
+    pub(super) fn log<'d>(&'d self, store: &'d Store, zone: TimeZoneChoice) -> Log<'d> {
+        Log { store, identities: &self.identities, zone }
     }
 
     pub(super) fn for_filters(&self) -> Arc<Alerted> {

@@ -9,8 +9,8 @@ use super::intake::Intake;
 use super::{Outcome, Streams, info_output};
 use crate::cli::InfoOutput;
 use crate::error::Result;
-use crate::ingest::{Coverage, FileReport, IngestMessage};
-use crate::model::{EventId, Level, LogKind, Micros, TimeZoneChoice, format_rfc3339};
+use crate::ingest::{Coverage, FileReport, IngestMessage, SourceDescription};
+use crate::model::{EventId, Level, LogKind, Micros, SourceId, TimeZoneChoice, format_rfc3339};
 use crate::store::{Entry, Field, StoreCounts};
 
 /// Groups and verbs that are told apart. Both are what clients put into their requests, so there may be any number.
@@ -24,12 +24,16 @@ pub struct InfoOptions {
     pub zone: TimeZoneChoice,
     /// Bytes the store may hold.
     pub memory: u64,
+    /// From which lags are counted.
+    pub now: Micros,
 }
 
 /// What the logs hold. This is the JSON of `info -o json`; `docs/json.md` describes each field.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Info {
+    /// Each log, in the order in which they were opened.
+    pub sources: Vec<SourceInfo>,
     /// Each file, by path.
     pub files: Vec<FileInfo>,
     /// All files together.
@@ -41,6 +45,32 @@ pub struct Info {
     /// Records that were dropped for memory after they had been counted: lines read twice may have gone unnoticed
     /// among them.
     pub dropped_records: u64,
+}
+
+/// A log: a file with what was rotated away from it, or standard input.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceInfo {
+    /// What rows call it.
+    pub name: String,
+    /// Its path, `-` for standard input.
+    pub path: String,
+    /// Rotated files that belong to it.
+    pub rotated: usize,
+    /// How many of those are compressed.
+    pub compressed: usize,
+    /// Lines of its files that are not blank.
+    pub lines: u64,
+    /// Events read from them.
+    pub events: u64,
+    /// Lines or parts of them that could not be read.
+    pub unreadable: u64,
+    /// Greatest stage time, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newest: Option<String>,
+    /// How long before this was counted the newest event was, in microseconds; below zero where the log's clock is ahead.
+    #[serde(rename = "lagMicros", skip_serializing_if = "Option::is_none")]
+    pub lag: Option<Micros>,
 }
 
 /// What one file holds, or all of them.
@@ -162,7 +192,7 @@ pub fn info(
     let mut matched = 1;
     if !stop.load(Ordering::Relaxed) {
         counting.intake.tell_losses(streams, options.zone);
-        let info = counting.finish();
+        let info = counting.finish(options.now);
         matched = info.total.understood();
         // Counts of nothing would look like an empty log, where there was only an error.
         if !info.files.is_empty() || failed_sources == 0 {
@@ -186,7 +216,8 @@ type Kind = (Option<String>, String);
 #[derive(Default)]
 struct Counting {
     intake: Intake,
-    reports: Vec<FileReport>,
+    logs: BTreeMap<SourceId, SourceDescription>,
+    reports: Vec<(SourceId, FileReport)>,
     per_file: HashMap<u32, PerFile>,
     levels: BTreeMap<Kind, [u64; Level::ALL.len()]>,
     /// Rows of live segments whose level was counted.
@@ -201,10 +232,17 @@ impl Counting {
             IngestMessage::History(batch) | IngestMessage::Live(batch) => Some(batch.origin),
             _ => None,
         };
+        let source = match &message {
+            IngestMessage::Opened(log) => {
+                self.logs.insert(log.id, log.clone());
+                None
+            }
+            IngestMessage::File(source, _) => Some(*source),
+            _ => None,
+        };
         let before = self.intake.store.counts();
-        if let Some(report) = self.intake.take(message, streams) {
-            self.reports.push(*report);
-        }
+        let report = self.intake.take(message, streams);
+        self.reports.extend(source.zip(report.map(|report| *report)));
         let Some(origin) = origin else { return };
         self.attribute(origin, before);
         for number in self.intake.store.take_changes().touched {
@@ -245,30 +283,56 @@ impl Counting {
         }
     }
 
+    fn sources(&self, now: Micros) -> Vec<SourceInfo> {
+        let of_log = |log: &SourceDescription| {
+            let files = self.reports.iter().filter(|(source, _)| *source == log.id).map(|(_, report)| report);
+            source_info(log, &files.collect::<Vec<_>>(), now)
+        };
+        self.logs.values().map(of_log).collect()
+    }
+
     fn open_requests(&self) -> impl Iterator<Item = EventId> + '_ {
         let store = &self.intake.store;
         store.open_requests().filter(|id| store.is_open(*id))
     }
 
-    fn finish(mut self) -> Info {
+    fn finish(mut self, now: Micros) -> Info {
         let counts = self.intake.store.counts();
         let open_requests = self.dropped_open + self.open_requests().count() as u64;
-        self.reports.sort_by(|a, b| (&a.path, a.origin).cmp(&(&b.path, b.origin)));
-        let mut total = total(&self.reports);
+        let sources = self.sources(now);
+        self.reports.sort_by(|(_, a), (_, b)| (&a.path, a.origin).cmp(&(&b.path, b.origin)));
+        let mut total = total(self.reports.iter().map(|(_, report)| report));
         total.requests = counts.requests;
         total.duplicates = counts.duplicates;
-        let files = self.reports.into_iter().map(|report| {
+        let files = self.reports.into_iter().map(|(_, report)| {
             let PerFile { requests, duplicates } =
                 self.per_file.get(&report.origin).copied().unwrap_or_default();
             FileInfo { requests, duplicates, ..FileInfo::of(report) }
         });
         Info {
+            sources,
             files: files.collect(),
             total,
             open_requests,
             levels: self.levels.into_iter().map(levels_seen).collect(),
             dropped_records: counts.evicted_records,
         }
+    }
+}
+
+/// What is told of a log: what its files hold, together.
+fn source_info(log: &SourceDescription, files: &[&FileReport], now: Micros) -> SourceInfo {
+    let newest = files.iter().filter_map(|file| file.last).max();
+    SourceInfo {
+        name: log.name.clone(),
+        path: log.path.clone(),
+        rotated: log.rotated,
+        compressed: log.compressed.len(),
+        lines: files.iter().map(|file| file.lines).sum(),
+        events: files.iter().map(|file| file.events).sum(),
+        unreadable: files.iter().flat_map(|file| &file.unreadable).map(|(_, count)| count).sum(),
+        newest: newest.map(format_rfc3339),
+        lag: newest.map(|newest| now - newest),
     }
 }
 
@@ -342,7 +406,7 @@ impl Gap {
 }
 
 /// The sum of all files; a gap in one file may be covered by another.
-fn total(reports: &[FileReport]) -> FileInfo {
+fn total<'r>(reports: impl Iterator<Item = &'r FileReport>) -> FileInfo {
     let mut all = FileReport::default();
     let mut coverage = Coverage::default();
     let mut unreadable: BTreeMap<&str, u64> = BTreeMap::new();

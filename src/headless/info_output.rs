@@ -1,10 +1,10 @@
 //! The two forms of `info`.
 
-use super::info::{FileInfo, Info, InfoOptions};
+use super::info::{FileInfo, Info, InfoOptions, SourceInfo};
 use super::{Streams, cannot_write};
 use crate::cli::InfoOutput;
 use crate::error::{Error, Result};
-use crate::model::{TimeZoneChoice, format_duration, format_local_offset, format_stamp};
+use crate::model::{Micros, TimeZoneChoice, format_duration, format_local_offset, format_stamp};
 use crate::text::{human_bytes, json_escape_hostile, pad, sanitise, thousands, width};
 
 /// Gaps that the table shows of each file; the JSON has all.
@@ -44,6 +44,16 @@ fn table(info: &Info, zone: TimeZoneChoice) -> String {
         files => format!("All of {files} files"),
     });
     file_lines(&info.total, zone, &mut lines);
+    if info.sources.len() > 1 {
+        lines.extend(
+            info.sources
+                .iter()
+                .enumerate()
+                .map(|(number, source)| figure(if number == 0 { "logs" } else { "" }, &source_text(source))),
+        );
+    } else if let Some(lag) = info.sources.first().and_then(|source| source.lag) {
+        lines.push(figure("newest event", &ago(lag)));
+    }
     lines.push(figure("without an end", &thousands(info.open_requests)));
     if info.dropped_records > 0 {
         lines.push(figure("dropped for memory", &thousands(info.dropped_records)));
@@ -54,6 +64,23 @@ fn table(info: &Info, zone: TimeZoneChoice) -> String {
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// `audit.log: 1,204 events, 3 unreadable, the newest 5s ago`.
+fn source_text(source: &SourceInfo) -> String {
+    let mut text = format!("{}: {} events", sanitise(&source.name), thousands(source.events));
+    if source.unreadable > 0 {
+        text += &format!(", {} unreadable", thousands(source.unreadable));
+    }
+    if let Some(lag) = source.lag {
+        text += &format!(", the newest {}", ago(lag));
+    }
+    text
+}
+
+fn ago(lag: Micros) -> String {
+    let way = if lag < 0 { "ahead of this machine's clock" } else { "ago" };
+    format!("{} {way}", format_duration(lag.saturating_abs()))
 }
 
 fn figure(label: &str, value: &str) -> String {

@@ -81,7 +81,7 @@ impl Intake {
             IngestMessage::HistoryDone(source) | IngestMessage::End(source) => {
                 self.reading.remove(&source);
             }
-            IngestMessage::Progress { .. } | IngestMessage::Available(_) => {}
+            IngestMessage::Progress { .. } | IngestMessage::Formats(..) | IngestMessage::Available(_) => {}
         }
         None
     }

@@ -122,7 +122,7 @@ fn written(
     let alerts = intake
         .detection
         .as_ref()
-        .map(|detection| ReportAlert::of(&detection.board, &intake.store, &report.events))
+        .map(|detection| ReportAlert::of(&detection.board, log, &report.events))
         .unwrap_or_default();
     Report {
         notes: options.notes.to_vec(),

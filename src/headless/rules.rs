@@ -20,7 +20,7 @@ use crate::detect::{
 };
 use crate::error::{EXIT_FAILURE, EXIT_NO_MATCH, EXIT_OK, Error, Result};
 use crate::ingest::IngestMessage;
-use crate::model::TimeZoneChoice;
+use crate::model::{LogKind, TimeZoneChoice};
 use crate::query::nearest;
 use crate::text::{counted, json_escape_hostile, wrap};
 
@@ -181,7 +181,7 @@ fn object(info: &RuleInfo, met: Option<(u64, &(Readiness, String))>) -> String {
     object.insert("line".to_owned(), json!(info.origin.line));
     object.insert("builtin".to_owned(), json!(info.origin.builtin));
     object.insert("correlation".to_owned(), json!(info.is_correlation));
-    object.insert("alerts".to_owned(), json!(!info.feeds_only));
+    object.insert("alerts".to_owned(), json!(info.is_told()));
     object.insert("filters".to_owned(), json!(info.filters));
     if let Some((hits, (ready, state))) = met {
         object.insert("hits".to_owned(), json!(hits));
@@ -224,7 +224,7 @@ fn is_called(info: &RuleInfo, called: &str) -> bool {
     info.id.eq_ignore_ascii_case(called)
         || info.name.as_deref() == Some(called)
         || info.title.eq_ignore_ascii_case(called)
-        || (is_file && !info.feeds_only)
+        || (is_file && info.is_told())
 }
 
 fn explanation(rules: &LoadedRules, rule: RuleIndex, info: &RuleInfo) -> String {
@@ -237,10 +237,10 @@ fn explanation(rules: &LoadedRules, rule: RuleIndex, info: &RuleInfo) -> String 
         }
     };
     line("id", &info.id);
-    let kind = match (info.severity.is_alert(), info.feeds_only) {
-        (_, true) => "only feeds correlations, or tells what is new",
-        (true, false) => "alert",
-        (false, false) => "activity",
+    let kind = match (info.severity.is_alert(), info.is_told()) {
+        (_, false) => "only feeds correlations",
+        (true, true) => "alert",
+        (false, true) => "activity",
     };
     line("severity", &format!("{}, {kind}", info.severity));
     line("status", info.status.as_deref().unwrap_or_default());
@@ -252,7 +252,11 @@ fn explanation(rules: &LoadedRules, rule: RuleIndex, info: &RuleInfo) -> String 
     line("file", &origin);
     line("tags", &info.tags.join(", "));
     let needs = rules.engine.needs(rule);
-    line("needs level", &format!("{} at least", needs.level));
+    match info.log {
+        LogKind::Kube => line("needs level", &format!("{} at least", needs.level)),
+        other => line("needs", &format!("{}'s log", other.title())),
+    }
+    line("told", &rules.engine.correlation_in_words(rule).unwrap_or_default());
     line("fields", &needs.fields.join(", "));
     for fed in rules.engine.fed_by(rule).into_iter().filter(|fed| *fed != rule) {
         line("correlates", &rules.engine.rule(fed).title);

@@ -54,7 +54,7 @@ pub(super) fn opened() -> IngestMessage {
         name: "audit.log".into(),
         path: "/var/log/audit.log".into(),
         rotated: 0,
-        compressed: 0,
+        compressed: Vec::new(),
     })
 }
 
@@ -332,7 +332,7 @@ fn info_counts_and_its_json_is_the_documented_one() {
     let run = |messages: Vec<IngestMessage>, output| {
         let (mut out, mut notes) = (Vec::new(), Vec::new());
         let mut streams = Streams { out: &mut out, notes: &mut notes };
-        let options = InfoOptions { output, zone: UTC, memory: 1 << 30 };
+        let options = InfoOptions { output, zone: UTC, memory: 1 << 30, now: noon() + 7205 * SECOND };
         let outcome = info(messages.into_iter(), &options, &mut streams, &AtomicBool::new(false)).unwrap();
         (String::from_utf8(out).unwrap(), String::from_utf8(notes).unwrap(), outcome)
     };
@@ -342,6 +342,11 @@ fn info_counts_and_its_json_is_the_documented_one() {
     let json: Value = serde_json::from_str(&output).unwrap();
     assert_eq!(json["files"][0]["path"], "a.log");
     assert_eq!((&json["files"][0]["duplicates"], &json["files"][1]["requests"]), (&1.into(), &2.into()));
+    let source = serde_json::json!({
+        "name": "audit.log", "path": "/var/log/audit.log", "rotated": 0, "compressed": 0,
+        "lines": 6, "events": 4, "unreadable": 2, "newest": "2026-11-20T14:00:00.000000Z", "lagMicros": 5_000_000,
+    });
+    assert_eq!(json["sources"], Value::Array(vec![source]));
     let total = &json["total"];
     assert_eq!(
         (&total["requests"], &total["duplicates"], &total["lines"]),

@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use hashbrown::hash_map::Entry;
 
 use crate::model::{ActorKind, EventId, Micros, Stage, actor_kind, tool};
-use crate::store::{EMPTY, Entry as StoreEntry, Field, Store, Symbol};
+use crate::store::{Bitset, EMPTY, Entry as StoreEntry, Field, Segment, Store, Symbol};
 use audit_ids::AuditIds;
 use deliveries::Deliveries;
 use minted::Mints;
@@ -33,6 +33,12 @@ use roles::Roles;
 pub use deliveries::OutsideWrite;
 pub use habit::{Habit, Share, Unusual};
 pub use minted::Minted;
+
+/// The rows of a segment whose original texts [`Identities::update`] reads.
+pub fn rows_read(segment: &Segment) -> Bitset {
+    let roles = Roles::of(segment);
+    Bitset::from_fn(segment.rows(), |row| rights::is_read(&roles.deed(0, row as u32)))
+}
 
 /// Distinct uses that are remembered at most; a cluster has few hundred, plus one for each pod's token.
 const MOST_USES: usize = 100_000;

@@ -49,18 +49,13 @@ impl Rights {
         if deed.actor == ActorKind::ServiceAccount && deed.is_allowed_as_admin {
             self.add(names.intern(deed.string(Field::User)));
         }
-        if !deed.is_write() || !deed.string(Field::Subresource).is_empty() || !has_bodies(deed) {
-            return;
-        }
-        match deed.string(Field::Resource) {
-            "clusterrolebindings" if deed.is_done() => {
+        match telling(deed) {
+            Some(Telling::Binding) => {
                 for user in bound_to_cluster_admin(&bodies(deed)) {
                     self.add(names.intern(&user));
                 }
             }
-            "pods" | "deployments" | "daemonsets" | "statefulsets" | "replicasets" | "jobs" | "cronjobs"
-                if deed.is_by_person() && deed.string(Field::Verb) == "create" && deed.is_done() =>
-            {
+            Some(Telling::Workload) => {
                 let body = bodies(deed).request_object;
                 let account = ACCOUNT_PLACES.iter().find_map(|place| body.pointer(place)?.as_str());
                 let Some(account) = account else { return };
@@ -71,7 +66,7 @@ impl Rights {
                 let account = username(deed.string(Field::Namespace), account);
                 self.pods.push((deed.event, names.intern(&account)));
             }
-            _ => {}
+            None => {}
         }
     }
 
@@ -98,6 +93,36 @@ impl Rights {
     pub(super) fn memory_bytes(&self) -> usize {
         self.cluster_admins.capacity() * 8 + self.pods.capacity() * 16
     }
+}
+
+/// What the body of a request may tell.
+#[derive(Clone, Copy)]
+enum Telling {
+    /// Who holds cluster-admin.
+    Binding,
+    /// Which account a person puts on pods.
+    Workload,
+}
+
+/// What a request's body is read for, if at all.
+fn telling(deed: &Deed<'_>) -> Option<Telling> {
+    if !deed.is_write() || !deed.string(Field::Subresource).is_empty() || !has_bodies(deed) {
+        return None;
+    }
+    match deed.string(Field::Resource) {
+        "clusterrolebindings" if deed.is_done() => Some(Telling::Binding),
+        "pods" | "deployments" | "daemonsets" | "statefulsets" | "replicasets" | "jobs" | "cronjobs"
+            if deed.is_by_person() && deed.string(Field::Verb) == "create" && deed.is_done() =>
+        {
+            Some(Telling::Workload)
+        }
+        _ => None,
+    }
+}
+
+/// Whether the text of a record is read.
+pub(super) fn is_read(deed: &Deed<'_>) -> bool {
+    telling(deed).is_some()
 }
 
 fn has_bodies(deed: &Deed<'_>) -> bool {

@@ -9,7 +9,7 @@ use crate::detect::Engine;
 use crate::format::{Format, LineFilter, Marks, Reader, Sink, Unreadable, remains};
 use crate::model::{Event, LogKind, Micros, SourceId};
 use crate::notice::Notice;
-use crate::store::{Batch, SegmentBuilder};
+use crate::store::{Batch, Bitset, KeepText, SegmentBuilder};
 
 /// Unreadable stretches whose beginning is passed on, a kind and part of a file; the rest is only counted.
 const SAMPLES: u64 = 3;
@@ -27,11 +27,13 @@ pub struct Collector {
 struct Gathered {
     source: SourceId,
     origin: u32,
-    keep_text: bool,
+    keep_text: KeepText,
     fallback_time: Micros,
     builder: SegmentBuilder,
     full: Vec<Batch>,
     tally: Tally,
+    /// Formats that [`Collector::take_new_formats`] has told.
+    told_formats: Vec<Format>,
     samples: Vec<Notice>,
     newest_skipped: Option<Micros>,
     rules: Option<watch::Receiver<Arc<Engine>>>,
@@ -40,8 +42,8 @@ struct Gathered {
 impl Collector {
     /// A collector for text of `source` out of the file numbered `origin`. `fallback_time` places events of a file in
     /// which no event has a time.
-    pub fn new(source: SourceId, origin: u32, fallback_time: Micros, keep_text: bool) -> Self {
-        let builder = SegmentBuilder::new(source, fallback_time, keep_text);
+    pub fn new(source: SourceId, origin: u32, fallback_time: Micros, keep_text: KeepText) -> Self {
+        let builder = SegmentBuilder::keeping(source, fallback_time, keep_text);
         let gathered = Gathered {
             source,
             origin,
@@ -50,6 +52,7 @@ impl Collector {
             builder,
             full: Vec::new(),
             tally: Tally::default(),
+            told_formats: Vec::new(),
             samples: Vec::new(),
             newest_skipped: None,
             rules: None,
@@ -105,6 +108,15 @@ impl Collector {
         std::mem::take(&mut self.gathered.tally)
     }
 
+    /// The formats that events came in since the last [`Collector::take_tally`], each told once.
+    pub fn take_new_formats(&mut self) -> Vec<Format> {
+        let told = &mut self.gathered.told_formats;
+        let counted = self.gathered.tally.formats.iter().map(|(format, _)| *format);
+        let new: Vec<Format> = counted.filter(|format| !told.contains(format)).collect();
+        told.extend(&new);
+        new
+    }
+
     /// Hands out what could not be read since the last call, as notices: the first of each kind with a sample, the
     /// others as a count by repetition without one.
     pub fn take_notices(&mut self) -> Vec<Notice> {
@@ -114,11 +126,18 @@ impl Collector {
 
 impl Gathered {
     fn seal(&mut self) -> Batch {
-        let next = SegmentBuilder::new(self.source, self.fallback_time, self.keep_text);
+        let next = SegmentBuilder::keeping(self.source, self.fallback_time, self.keep_text);
         let mut batch = std::mem::replace(&mut self.builder, next).finish(self.origin);
+        let mut read_later = Bitset::none(batch.segment.rows());
         if let Some(rules) = &self.rules {
             let engine = Arc::clone(&rules.borrow());
             batch.hits = engine.look_at(&batch.segment);
+            if self.keep_text == KeepText::OfMatches {
+                read_later = engine.rows_read_later(&batch.segment, &batch.hits);
+            }
+        }
+        if self.keep_text == KeepText::OfMatches {
+            batch.segment.keep_texts(&read_later);
         }
         self.tally.coverage.add_batch(&batch);
         batch

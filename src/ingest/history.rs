@@ -22,6 +22,7 @@ use crate::format;
 use crate::model::{Micros, SourceId};
 use crate::notice::Notice;
 use crate::source::filesystem::{FileSystem, RealFileSystem};
+use crate::source::names::compressed_forms;
 use crate::source::{archive, backfill};
 use crate::store::Batch;
 
@@ -305,7 +306,9 @@ impl Shared {
             file.failed.store(true, Ordering::Relaxed);
             self.send(IngestMessage::Failed(Error::unreadable(&file.path, cause)))?;
         }
-        for batch in collector.end_of_text() {
+        let full = collector.end_of_text();
+        self.tell_formats(file, &mut collector)?;
+        for batch in full {
             self.deliver(batch)?;
         }
         if let Some(batch) = collector.take_batch() {
@@ -391,7 +394,9 @@ impl Shared {
     }
 
     fn take(&self, file: &HistoryFile, collector: &mut Collector, text: &[u8]) -> Result<(), Closed> {
-        for batch in collector.read(text) {
+        let full = collector.read(text);
+        self.tell_formats(file, collector)?;
+        for batch in full {
             self.note_age(file, batch.segment.max_time());
             self.deliver(batch)?;
         }
@@ -399,6 +404,12 @@ impl Shared {
             self.note_age(file, newest);
         }
         Ok(())
+    }
+
+    /// Tells formats as soon as they are found: a large file is read to its end late, or never.
+    fn tell_formats(&self, file: &HistoryFile, collector: &mut Collector) -> Result<(), Closed> {
+        let formats = collector.take_new_formats();
+        if formats.is_empty() { Ok(()) } else { self.send(IngestMessage::Formats(file.source.id, formats)) }
     }
 
     /// Reads no older piece of a log of which a whole stretch, up to `newest`, lies before what is asked for.
@@ -442,9 +453,7 @@ impl Shared {
 pub(super) fn open_rotated(path: &Path) -> std::io::Result<File> {
     match RealFileSystem.open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let mut compressed = path.as_os_str().to_owned();
-            compressed.push(".gz");
-            RealFileSystem.open(Path::new(&compressed)).map_err(|_| error)
+            compressed_forms(path).find_map(|name| RealFileSystem.open(&name).ok()).ok_or(error)
         }
         other => other,
     }

@@ -72,6 +72,10 @@ impl LiveFeed {
         for notice in self.collector.take_notices() {
             self.send(IngestMessage::Notice(notice))?;
         }
+        let formats = self.collector.take_new_formats();
+        if !formats.is_empty() {
+            self.send(IngestMessage::Formats(self.source, formats))?;
+        }
         let tally = self.collector.take_tally();
         if self.is_pipe {
             self.tally.merge(&tally);

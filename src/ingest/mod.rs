@@ -22,11 +22,11 @@ use tokio::sync::watch;
 
 use crate::detect::Engine;
 use crate::error::Error;
-use crate::format::{self, LineFilter};
+use crate::format::{self, Format, LineFilter};
 use crate::model::{self, Micros, SECOND, SourceId};
 use crate::notice::Notice;
 use crate::source::filesystem::{FileSystem, RealFileSystem};
-use crate::source::names::rotated_name;
+use crate::source::names::{compressed_ending_of, rotated_name};
 use crate::source::resolve::{Brought, LogSource, ResolveOptions, resolve, take_out_brought};
 use crate::source::tail::Tail;
 use crate::source::{archive, backfill, follow, stdin};
@@ -35,6 +35,7 @@ use collector::Collector;
 use history::{HistoryFile, Plan, SourceProgress};
 use live::LiveFeed;
 
+pub use crate::store::KeepText;
 pub use locate::{Located, Place, evidence, locate, sha256_hex};
 pub use report::{Coverage, GAP};
 
@@ -49,8 +50,9 @@ pub struct IngestOptions {
     pub rotated: bool,
     /// History before this moment is not read.
     pub since: Option<Micros>,
-    /// Whether the original text is kept, or only columns and counts.
-    pub keep_text: bool,
+    /// Which original texts are kept beside columns and counts. [`KeepText::OfMatches`] needs [`Self::rules`], and is
+    /// about history: live lines may be looked at again when others join them, and so keep all of theirs.
+    pub keep_text: KeepText,
     /// Of history, only candidates of this are read; `None` for every line. Other whole events become neither rows
     /// nor notices, and count in no [`FileReport`] but for its bytes, its lines and the last moment.
     pub candidates: Option<LineFilter>,
@@ -72,8 +74,8 @@ pub struct SourceDescription {
     pub path: String,
     /// Rotated files that belong to it.
     pub rotated: usize,
-    /// How many of those are compressed.
-    pub compressed: usize,
+    /// What the names of those that are compressed end in, such as `.gz`.
+    pub compressed: Vec<&'static str>,
 }
 
 /// What one file held, told when it has been read to the end.
@@ -125,6 +127,8 @@ pub enum IngestMessage {
         /// Bytes there are.
         total: u64,
     },
+    /// The formats of events that a log was found to hold. One may be told several times.
+    Formats(SourceId, Vec<Format>),
     /// Something to count and to show.
     Notice(Notice),
     /// A file was read to its end.
@@ -282,7 +286,7 @@ impl Context<'_> {
             name: name.to_owned(),
             path: name.to_owned(),
             rotated: 0,
-            compressed: 0,
+            compressed: Vec::new(),
         }));
         let progress = SourceProgress::new(id);
         plan.add_source();
@@ -367,7 +371,7 @@ impl Context<'_> {
     fn open_stdin(&self, numbers: &Numbers) -> Option<JoinHandle<()>> {
         let id = numbers.source();
         let described =
-            SourceDescription { id, name: "stdin".into(), path: "-".into(), rotated: 0, compressed: 0 };
+            SourceDescription { id, name: "stdin".into(), path: "-".into(), rotated: 0, compressed: vec![] };
         self.tell(IngestMessage::Opened(described));
         let mut feed = self.feed(id, numbers.origin(), true);
         let stop = Arc::clone(self.stop);
@@ -375,7 +379,11 @@ impl Context<'_> {
     }
 
     fn feed(&self, id: SourceId, origin: u32, is_pipe: bool) -> LiveFeed {
-        let mut collector = Collector::new(id, origin, model::now(), self.options.keep_text);
+        let keep_text = match self.options.keep_text {
+            KeepText::None => KeepText::None,
+            KeepText::OfMatches | KeepText::All => KeepText::All,
+        };
+        let mut collector = Collector::new(id, origin, model::now(), keep_text);
         collector.set_rules(self.options.rules.clone());
         LiveFeed::new(id, origin, collector, self.sender.clone(), is_pipe)
     }
@@ -415,10 +423,7 @@ impl Context<'_> {
                 .map_or_else(|| live.display().to_string(), |n| n.to_string_lossy().into_owned()),
             path: live.display().to_string(),
             rotated: rotated.len(),
-            compressed: rotated
-                .iter()
-                .filter(|sibling| sibling.path.extension().is_some_and(|e| e == "gz"))
-                .count(),
+            compressed: rotated.iter().filter_map(|sibling| compressed_ending_of(&sibling.path)).collect(),
         }));
         let progress = SourceProgress::new(id);
         plan.add_source();

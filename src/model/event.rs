@@ -21,6 +21,13 @@ pub struct ObjectRef<'a> {
     pub api_version: Cow<'a, str>,
 }
 
+/// Annotations whose values an [`Event`] holds as they are: decision, its reason, the token that was minted.
+pub const HELD_ANNOTATIONS: [&str; 3] = [
+    "authorization.k8s.io/decision",
+    "authorization.k8s.io/reason",
+    "authentication.kubernetes.io/issued-credential-id",
+];
+
 /// One stage of one request, as written by an API server; or what a controller's log tells of one change, in the same
 /// terms ([`crate::format`] says which of its words stand where).
 ///
@@ -78,4 +85,7 @@ pub struct Event<'a> {
     /// Annotation `k8s.io/removed-release` of a request for a deprecated API version, or `true` where only
     /// `k8s.io/deprecated` says so.
     pub deprecated: Cow<'a, str>,
+    /// Keys of the annotations but for [`HELD_ANNOTATIONS`], sorted, as a JSON array without spaces; empty when there
+    /// are none.
+    pub annotation_keys: Cow<'a, str>,
 }

@@ -39,6 +39,17 @@ impl LogKind {
             LogKind::Flux => "flux",
         }
     }
+
+    /// Whose log it is, as people call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            LogKind::Kube => "an API server",
+            LogKind::Rancher => "Rancher",
+            LogKind::ArgoCd => "Argo CD",
+            LogKind::Fleet => "Fleet",
+            LogKind::Flux => "Flux",
+        }
+    }
 }
 
 impl fmt::Display for LogKind {

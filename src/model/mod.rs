@@ -6,6 +6,7 @@
 mod actor;
 mod authorization;
 mod event;
+mod gitops;
 mod id;
 mod log_kind;
 mod request_uri;
@@ -15,7 +16,8 @@ mod vocabulary;
 
 pub use actor::{ActorKind, actor_kind, service_account};
 pub use authorization::Grant;
-pub use event::{Event, ObjectRef};
+pub use event::{Event, HELD_ANNOTATIONS, ObjectRef};
+pub use gitops::{gitops_engine, is_gitops_group};
 pub use id::{EventId, SourceId};
 pub use log_kind::LogKind;
 pub use request_uri::{command, field_manager, is_dry_run, named_field_manager, parameter, parameters};

@@ -24,7 +24,7 @@ pub struct AlertRule {
     pub title: String,
     /// How bad a match is, by its place in [`SEVERITIES`].
     pub severity: usize,
-    /// Whether its matches are told; those that only feed correlations are not.
+    /// Whether its matches are told; those that only feed correlations are not, other than as events of what was found.
     pub is_told: bool,
 }
 
@@ -51,7 +51,7 @@ impl Alerted {
             (None, None) if text == "*" || text.eq_ignore_ascii_case("yes") => rule.severity >= LEAST_ALERT,
             (None, None) => named.matches(&rule.title) || rule.id.eq_ignore_ascii_case(text),
         };
-        self.rules.iter().map(|rule| rule.is_told && is_called(rule)).collect()
+        self.rules.iter().map(is_called).collect()
     }
 
     /// The rows of a segment that match any of these rules.
@@ -62,7 +62,8 @@ impl Alerted {
                 found.set(row, true);
             }
         };
-        for hit in self.hits.get(&number).into_iter().flat_map(|hits| hits.iter()) {
+        let is_told = |hit: &&RuleHit| self.rules.get(hit.rule as usize).is_some_and(|rule| rule.is_told);
+        for hit in self.hits.get(&number).into_iter().flat_map(|hits| hits.iter()).filter(is_told) {
             add(hit.row, hit.rule);
         }
         let members = self.members.range((EventId::new(number, 0), 0)..);

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use crate::app::{App, Config, Effect, Msg};
 use crate::detect::{Acks, LoadedRules};
 use crate::error::{Error, Result};
-use crate::ingest::{self, Ingest, IngestMessage, IngestOptions, Numbers};
+use crate::ingest::{self, Ingest, IngestMessage, IngestOptions, KeepText, Numbers};
 use crate::model;
 use crate::query::parse;
 use crate::settings::{Settings, Task};
@@ -82,7 +82,7 @@ pub fn interactive(settings: Settings) -> Result<u8> {
         follow: settings.follow,
         rotated: settings.rotated,
         since: None,
-        keep_text: true,
+        keep_text: KeepText::All,
         candidates: None,
         rules: Some(rules.subscribe()),
         on_worker_start: || {

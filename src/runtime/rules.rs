@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -16,6 +16,10 @@ use super::save::Saved;
 use crate::app::{LookAt, Msg};
 use crate::detect::{Engine, LoadedRules};
 use crate::source::watch::Watch;
+
+/// Threads that run rules over what is held: enough for a million records a second. Each may hold all the text of a
+/// segment unpacked.
+const LOOKING: usize = 2;
 
 /// Messages of this module under way.
 const UNDER_WAY: usize = 16;
@@ -107,23 +111,30 @@ impl Rules {
         self.current.subscribe()
     }
 
-    /// Runs rules over segments on a thread of its own, newest first.
+    /// Runs rules over segments on threads of their own, newest first.
     pub(super) fn look_at(&self, look: LookAt) {
-        let (sender, current) = (self.sender.clone(), self.subscribe());
-        let body = move || {
-            for (number, segment) in look.segments.into_iter().rev() {
-                // Other rules count by now: nobody waits for what these would say.
-                if current.borrow().number() > look.engine.number() {
-                    return;
+        let LookAt { engine, segments } = look;
+        let threads = LOOKING.min(segments.len());
+        let waiting = Arc::new(Mutex::new(segments));
+        for _ in 0..threads {
+            let (sender, current) = (self.sender.clone(), self.subscribe());
+            let (engine, waiting) = (Arc::clone(&engine), Arc::clone(&waiting));
+            let next = move || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let body = move || {
+                while let Some((number, segment)) = next() {
+                    // Other rules count by now: nobody waits for what these would say.
+                    if current.borrow().number() > engine.number() {
+                        return;
+                    }
+                    let hits = engine.look_at(&segment);
+                    if sender.blocking_send(Msg::LookedAt(number, hits)).is_err() {
+                        return;
+                    }
                 }
-                let hits = look.engine.look_at(&segment);
-                if sender.blocking_send(Msg::LookedAt(number, hits)).is_err() {
-                    return;
-                }
-            }
-        };
-        // Without a thread nothing is looked at; there is nothing better to do.
-        let _ = thread::Builder::new().name("detect".into()).spawn(body);
+            };
+            // Without a thread nothing is looked at; there is nothing better to do.
+            let _ = thread::Builder::new().name("detect".into()).spawn(body);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::archive;
 use super::filesystem::{FileSystem, RealFileSystem, Sibling};
-use super::names::rotated_name;
+use super::names::{compressed_ending_of, compressed_forms, rotated_name, without_compressed};
 use crate::error::Error;
 use crate::model::Micros;
 
@@ -80,7 +80,7 @@ pub fn take_out_brought(logs: &mut Vec<LogSource>) -> Vec<Brought> {
     let mut brought_by: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
     for log in logs.iter() {
         if let LogSource::Files { live, rotated } = log {
-            let names = rotated.iter().flat_map(|path| [canonical(path), twin_of(&canonical(path))]);
+            let names = rotated.iter().flat_map(|path| with_twins(canonical(path)));
             brought_by.extend(names.map(|name| (name, live.clone())));
         }
     }
@@ -103,16 +103,14 @@ fn canonical(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// The compressed form of a file, or the file of its compressed form: one of the two is left out of a log.
-fn twin_of(path: &Path) -> PathBuf {
-    match path.extension() {
-        Some(extension) if extension == "gz" => path.with_extension(""),
-        _ => {
-            let mut name = path.as_os_str().to_owned();
-            name.push(".gz");
-            name.into()
-        }
-    }
+/// A file with its compressed forms, or with the file whose compressed form it is: only one of them is read.
+fn with_twins(path: PathBuf) -> Vec<PathBuf> {
+    let mut names: Vec<PathBuf> = match compressed_ending_of(&path) {
+        Some(_) => vec![path.with_extension("")],
+        None => compressed_forms(&path).collect(),
+    };
+    names.push(path);
+    names
 }
 
 /// One named file. A rotated file that is named itself stands alone.
@@ -129,8 +127,11 @@ fn file(path: &Path, options: &ResolveOptions<'_>) -> Result<LogSource, Error> {
 
 /// Rotated siblings without compressed twins, by the times inside, else by their names.
 fn newest_first(siblings: Vec<Sibling>, options: &ResolveOptions<'_>) -> Vec<PathBuf> {
-    let twin = |gz: &Sibling| siblings.iter().any(|plain| !plain.name.gz && plain.name.is_twin_of(&gz.name));
-    let mut kept: Vec<&Sibling> = siblings.iter().filter(|s| !(s.name.gz && twin(s))).collect();
+    let has_plain_twin = |packed: &Sibling| {
+        siblings.iter().any(|plain| !plain.name.is_compressed && plain.name.is_twin_of(&packed.name))
+    };
+    let mut kept: Vec<&Sibling> =
+        siblings.iter().filter(|sibling| !sibling.name.is_compressed || !has_plain_twin(sibling)).collect();
     kept.sort_by(|a, b| b.name.age_order(&a.name));
     let mut dated: Vec<(Option<Micros>, &Sibling)> =
         kept.into_iter().map(|sibling| (first_time(&sibling.path, options.time_of_line), sibling)).collect();
@@ -206,7 +207,7 @@ fn gather(mut files: Vec<PathBuf>, options: &ResolveOptions<'_>) -> Vec<LogSourc
 fn looks_like_log(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|n| n.to_str()) else { return false };
     let base = path.file_name().and_then(rotated_name).map_or(name.to_owned(), |rotated| rotated.live);
-    let base = base.strip_suffix(".gz").unwrap_or(&base);
+    let base = without_compressed(&base);
     !base.starts_with('.')
         && [".log", ".json", ".jsonl", ".ndjson", ".audit"].iter().any(|ending| base.ends_with(ending))
 }
@@ -271,18 +272,25 @@ mod tests {
     #[test]
     fn a_compressed_twin_is_left_out() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["audit.log", "audit.log.1", "audit.log.1.gz", "audit.log.2.gz"] {
+        for name in [
+            "audit.log",
+            "audit.log.1",
+            "audit.log.1.gz",
+            "audit.log.1.xz",
+            "audit.log.2.gz",
+            "audit.log.3.zst",
+        ] {
             fs::write(folder.path().join(name), "x\n").unwrap();
         }
         let found = resolve(&folder.path().join("audit.log"), &options(true)).unwrap();
-        assert_eq!(names(&found), [["audit.log", "audit.log.1", "audit.log.2.gz"]]);
+        assert_eq!(names(&found), [["audit.log", "audit.log.1", "audit.log.2.gz", "audit.log.3.zst"]]);
     }
 
     #[test]
     fn a_list_made_by_a_shell_is_one_log() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let list = ["audit-2022-03-03T14-28-05.286.log", "audit.log", "audit.log.1", "audit.log.1.gz"];
+        let list = ["audit-2022-03-03T14-28-05.286.log", "audit.log", "audit.log.1", "audit.log.1.zst"];
         for name in list.iter().chain(&["audit-2022-03-02T14-28-05.286.log.gz", "other.log"]) {
             fs::write(at(name), "x\n").unwrap();
         }

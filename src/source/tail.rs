@@ -303,8 +303,10 @@ impl<F: FileSystem> Tail<F> {
         }
         if self.has_no_name(old) {
             // Deleted, or compressed under another name already.
-            let packed =
-                self.siblings().into_iter().any(|sibling| sibling.name.gz && self.is_text_of(&sibling, old));
+            let packed = self
+                .siblings()
+                .into_iter()
+                .any(|sibling| sibling.name.is_compressed && self.is_text_of(&sibling, old));
             return if packed { Change::Rotated { path, to: None } } else { Change::Recreated { path } };
         }
         let to = self.siblings().into_iter().find(|sibling| sibling.stat.id == old.id).map(|s| s.path);

@@ -3,12 +3,13 @@
 use hashbrown::HashTable;
 
 use super::bits::Bitset;
-use super::dictionary::{Symbol, SymbolTable};
+use super::dictionary::{EMPTY, Symbol, SymbolTable, hash_bytes};
 use super::hits::Hits;
 use super::requests::{Slot, StageRows};
 use super::routine::is_routine;
 use super::segment::{Facts, Field, Segment, parse_uuid};
-use crate::model::{Event, Micros, SECOND, SourceId};
+use super::text_blocks::TextBlocks;
+use crate::model::{Event, LogKind, Micros, SECOND, SourceId};
 use crate::redact;
 
 /// Rows of a full segment: one fewer than 65,536, so that 16-bit symbols also cover the empty string.
@@ -20,6 +21,17 @@ pub const MAX_TEXT_BYTES: u32 = 32 * 1024 * 1024;
 /// Lines of one file may run backwards by some 70 ms by stage time (FORMATS.md 1.7). Within this much of a segment's
 /// beginning, the earlier stage of a request may still lie in the segment before.
 const OVERLAP: Micros = 2 * SECOND;
+
+/// Which original texts a segment keeps beside its columns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeepText {
+    /// None: only columns and counts are wanted.
+    None,
+    /// All of them, uncompressed, until rules were run over the segment, and then what [`Segment::keep_texts`] is told.
+    OfMatches,
+    /// All of them, compressed.
+    All,
+}
 
 /// A finished segment with what the store needs to take it in.
 #[derive(Debug)]
@@ -54,15 +66,25 @@ pub struct SegmentBuilder {
     untimed: u32,
     last_time: Option<Micros>,
     fallback_time: Micros,
-    keep_text: bool,
+    keep_text: KeepText,
 }
 
 impl SegmentBuilder {
     /// An empty segment of `source`. A record without times takes the time of the one before, or of the first one
     /// after it that has one, or `fallback_time` where no record has any. Without `keep_text`, only columns are kept.
     pub fn new(source: SourceId, fallback_time: Micros, keep_text: bool) -> Self {
+        let keep_text = if keep_text { KeepText::All } else { KeepText::None };
+        SegmentBuilder::keeping(source, fallback_time, keep_text)
+    }
+
+    /// The same, with these texts.
+    pub fn keeping(source: SourceId, fallback_time: Micros, keep_text: KeepText) -> Self {
+        let mut segment = Segment::new(source);
+        if keep_text == KeepText::OfMatches {
+            segment.text = TextBlocks::held();
+        }
         Self {
-            segment: Segment::new(source),
+            segment,
             tables: std::array::from_fn(|_| SymbolTable::default()),
             chosen_ids: SymbolTable::default(),
             requests: HashTable::new(),
@@ -117,6 +139,7 @@ impl SegmentBuilder {
             &event.token_pod,
             &event.token_node,
             &event.deprecated,
+            &event.annotation_keys,
         ];
         for (field, value) in Field::ALL.into_iter().zip(values) {
             let symbol = self.intern(field, value);
@@ -131,13 +154,18 @@ impl SegmentBuilder {
         let uuid = parse_uuid(&event.audit_id);
         self.segment.audit_ids.push(match uuid {
             Some(id) => id,
+            None if event.audit_id.is_empty() && event.log != LogKind::Kube => {
+                u128::from(hash_bytes(text)) << 64 | u128::from(EMPTY)
+            }
             None => u128::from(self.chosen_ids.intern(&mut self.segment.chosen_ids, &event.audit_id).0),
         });
         let routine = is_routine(event);
         let facts = Facts::new(event.stage, event.level, event.decision).of_log(event.log);
         self.segment.facts.push(facts.with(routine, time.is_none(), repaired, uuid.is_none()));
-        let start =
-            if self.keep_text { self.segment.text.push(text) } else { self.segment.text.skip(text.len()) };
+        let start = match self.keep_text {
+            KeepText::None => self.segment.text.skip(text.len()),
+            KeepText::OfMatches | KeepText::All => self.segment.text.push(text),
+        };
         self.segment.text_starts.push(start);
         self.segment.rows += 1;
         self.merge_into_request(row);
@@ -227,7 +255,9 @@ impl SegmentBuilder {
         for row in 0..batch.rows {
             self.segment.stage_time.push(batch.stage_time(row));
             self.segment.elapsed.push(batch.elapsed(row));
-            self.segment.audit_ids.push(if batch.facts(row).has_chosen_id() {
+            self.segment.audit_ids.push(if batch.text_key(row).is_some() {
+                batch.audit_ids[row as usize]
+            } else if batch.facts(row).has_chosen_id() {
                 let text = batch.chosen_ids.get(batch.audit_ids[row as usize] as Symbol);
                 u128::from(self.chosen_ids.intern(&mut self.segment.chosen_ids, text).0)
             } else {

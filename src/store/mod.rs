@@ -17,7 +17,7 @@ mod text_blocks;
 
 pub use bits::Bitset;
 pub(crate) use bits::packed;
-pub use builder::{Batch, MAX_ROWS, MAX_TEXT_BYTES, SegmentBuilder};
+pub use builder::{Batch, KeepText, MAX_ROWS, MAX_TEXT_BYTES, SegmentBuilder};
 pub use column::{NumberColumn, SymbolColumn};
 pub use dictionary::{Dictionary, EMPTY, SEPARATOR, Symbol, SymbolTable, SymbolsInOrder, hash_bytes, mix};
 pub use hits::{Hits, RuleHit};

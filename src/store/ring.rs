@@ -466,6 +466,7 @@ impl Store {
 
     /// Marks the rows that another file's segment already holds.
     fn drop_duplicates(&self, segment: &Segment, origin: u32, dropped: &mut Bitset) {
+        self.drop_repeated_texts(segment, origin, dropped);
         let (first, last) = (segment.min_time(), segment.max_time());
         for entry in self.entries.values().filter(|entry| entry.origin != origin) {
             let known = entry.segment();
@@ -484,6 +485,39 @@ impl Store {
                 {
                     dropped.set(row, true);
                 }
+            }
+        }
+    }
+
+    /// The same for lines without an id: each that another file has is dropped once, so that equal lines that a file has
+    /// several times stay as many.
+    fn drop_repeated_texts(&self, segment: &Segment, origin: u32, dropped: &mut Bitset) {
+        let mut left: HashMap<u64, i64> =
+            (0..segment.rows()).filter_map(|row| segment.text_key(row)).map(|key| (key, 0)).collect();
+        if left.is_empty() {
+            return;
+        }
+        for entry in self.entries.values() {
+            let known = entry.segment();
+            if known.max_time() < segment.min_time() || known.min_time() > segment.max_time() {
+                continue;
+            }
+            for row in 0..known.rows() {
+                let Some(count) = known.text_key(row).and_then(|key| left.get_mut(&key)) else { continue };
+                match (entry.origin == origin, entry.dropped.get(row)) {
+                    (false, false) => *count += 1,
+                    // Another one of this file's was dropped for it already.
+                    (true, true) => *count -= 1,
+                    _ => {}
+                }
+            }
+        }
+        for row in 0..segment.rows() {
+            if let Some(count) = segment.text_key(row).and_then(|key| left.get_mut(&key))
+                && *count > 0
+            {
+                *count -= 1;
+                dropped.set(row, true);
             }
         }
     }

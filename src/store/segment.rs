@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::bits::Bitset;
 use super::column::{NumberColumn, SymbolColumn};
-use super::dictionary::{Dictionary, Symbol};
+use super::dictionary::{Dictionary, EMPTY, Symbol};
 use super::text_blocks::{BlockReader, TextBlocks};
 use crate::model::{Decision, EventId, Level, LogKind, Micros, SourceId, Stage};
 
@@ -61,11 +61,13 @@ pub enum Field {
     TokenNode,
     /// annotation `k8s.io/removed-release`, or `true` for `k8s.io/deprecated` without it
     Deprecated,
+    /// keys of annotations that have no column, as a JSON array
+    AnnotationKeys,
 }
 
 impl Field {
     /// How many string columns there are.
-    pub const COUNT: usize = 21;
+    pub const COUNT: usize = 22;
 
     /// Every string column, in storage order.
     pub const ALL: [Field; Field::COUNT] = [
@@ -90,6 +92,7 @@ impl Field {
         Field::TokenPod,
         Field::TokenNode,
         Field::Deprecated,
+        Field::AnnotationKeys,
     ];
 }
 
@@ -187,12 +190,44 @@ pub struct Segment {
     pub(super) strings: [StringColumn; Field::COUNT],
     pub(super) codes: Vec<u16>,
     pub(super) facts: Vec<Facts>,
-    /// 128 bits of each auditID; where the client chose it, a symbol of `chosen_ids`.
+    /// 128 bits of each auditID; where the client chose it, a symbol of `chosen_ids`, and where there is none, that of
+    /// the empty string with a hash of the text in the upper half, if it is a line of a controller's log.
     pub(super) audit_ids: Vec<u128>,
     pub(super) chosen_ids: Dictionary,
     pub(super) text: TextBlocks,
     /// Offset of each row's text; it ends where the next row's starts.
     pub(super) text_starts: Vec<u32>,
+    /// The texts of single rows, where not all are kept.
+    pub(super) chosen: ChosenTexts,
+}
+
+/// Chosen texts are compressed in smaller blocks than others: most are read alone, if at all.
+const CHOSEN_BLOCK_BYTES: usize = 32 * 1024;
+
+/// Texts of some rows of a segment.
+#[derive(Debug, Default)]
+pub(super) struct ChosenTexts {
+    /// Ascending.
+    rows: Vec<u32>,
+    /// Where the text of each begins in `blocks`.
+    starts: Vec<u32>,
+    blocks: TextBlocks,
+}
+
+impl ChosenTexts {
+    fn push(&mut self, row: u32, text: &[u8]) {
+        self.rows.push(row);
+        self.starts.push(self.blocks.push_into(text, CHOSEN_BLOCK_BYTES));
+    }
+
+    fn range(&self, row: u32) -> Option<(u32, u32)> {
+        let at = self.rows.binary_search(&row).ok()?;
+        Some((*self.starts.get(at)?, self.starts.get(at + 1).copied().unwrap_or(self.blocks.len())))
+    }
+
+    fn memory_bytes(&self) -> usize {
+        (self.rows.capacity() + self.starts.capacity()) * 4 + self.blocks.memory_bytes()
+    }
 }
 
 impl Segment {
@@ -211,6 +246,7 @@ impl Segment {
             chosen_ids: Dictionary::default(),
             text: TextBlocks::default(),
             text_starts: Vec::new(),
+            chosen: ChosenTexts::default(),
         }
     }
 
@@ -321,9 +357,10 @@ impl Segment {
     /// Rows with this auditID.
     pub fn rows_with_audit_id(&self, audit_id: &str) -> Vec<u32> {
         let matching = |wanted: u128, chosen: bool| -> Vec<u32> {
+            let is_wanted = |id: u128| if chosen { id as Symbol == wanted as Symbol } else { id == wanted };
             (0..self.rows)
                 .filter(|row| {
-                    self.audit_ids[*row as usize] == wanted && self.facts(*row).has_chosen_id() == chosen
+                    self.facts(*row).has_chosen_id() == chosen && is_wanted(self.audit_ids[*row as usize])
                 })
                 .collect()
         };
@@ -358,13 +395,36 @@ impl Segment {
     /// # Errors
     /// When the text cannot be unpacked.
     pub fn text(&self, row: u32) -> io::Result<Vec<u8>> {
-        let (start, end) = self.text_range(row);
-        self.text.read(start, end)
+        self.texts().read(row).map(<[u8]>::to_vec)
+    }
+
+    /// Keeps of texts that were held ([`KeepText::OfMatches`](super::KeepText::OfMatches)) only those of `rows`. Of the
+    /// others the lengths stay known; reading one fails.
+    pub fn keep_texts(&mut self, rows: &Bitset) {
+        let mut chosen = ChosenTexts::default();
+        for row in rows.iter() {
+            let (start, end) = self.text_range(row);
+            if let Ok(text) = self.text.reader().read(start, end) {
+                chosen.push(row, text);
+            }
+        }
+        chosen.rows.shrink_to_fit();
+        chosen.starts.shrink_to_fit();
+        chosen.blocks.seal();
+        self.chosen = chosen;
+        self.text.release();
     }
 
     /// Reads the texts of many rows one after the other: rows that lie together cost one unpacking.
     pub fn texts(&self) -> Texts<'_> {
-        Texts { segment: self, reader: self.text.reader() }
+        Texts { segment: self, reader: self.text.reader(), chosen: self.chosen.blocks.reader() }
+    }
+
+    /// The same for texts that are read again and again: what was unpacked stays so. That may be as much as
+    /// [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES).
+    pub fn texts_at_hand(&self) -> Texts<'_> {
+        let (reader, chosen) = (self.text.reader().at_hand(), self.chosen.blocks.reader().at_hand());
+        Texts { segment: self, reader, chosen }
     }
 
     /// Length of a row's original text in bytes.
@@ -426,7 +486,18 @@ impl Segment {
         if !self.facts(row).has_chosen_id() {
             return Some(super::dictionary::mix(id as u64, (id >> 64) as u64));
         }
-        (id != 0).then(|| self.chosen_ids.hash(id as Symbol))
+        (id as Symbol != EMPTY).then(|| self.chosen_ids.hash(id as Symbol))
+    }
+
+    /// What makes two lines of controllers' logs that have no id the same line read twice: whose log it is, the time
+    /// and the text. Two such lines of one file are two all the same. `None` for every other record.
+    pub(super) fn text_key(&self, row: u32) -> Option<u64> {
+        let id = *self.audit_ids.get(row as usize)?;
+        let facts = self.facts(row);
+        let hash = (id >> 64) as u64;
+        let is_text = facts.has_chosen_id() && id as Symbol == EMPTY && hash != 0;
+        let line = super::dictionary::mix(hash, self.stage_time(row) as u64);
+        is_text.then(|| super::dictionary::mix(line, facts.log() as u64))
     }
 
     /// Rows of an API server's audit log.
@@ -454,6 +525,7 @@ impl Segment {
             + self.audit_ids.capacity() * 16
             + self.chosen_ids.memory_bytes()
             + self.text.memory_bytes()
+            + self.chosen.memory_bytes()
             + self.text_starts.capacity() * 4
     }
 
@@ -467,6 +539,7 @@ impl Segment {
 pub struct Texts<'s> {
     segment: &'s Segment,
     reader: BlockReader<'s>,
+    chosen: BlockReader<'s>,
 }
 
 impl Texts<'_> {
@@ -475,6 +548,9 @@ impl Texts<'_> {
     /// # Errors
     /// When the text cannot be unpacked, or was not kept.
     pub fn read(&mut self, row: u32) -> io::Result<&[u8]> {
+        if let Some((start, end)) = self.segment.chosen.range(row) {
+            return self.chosen.read(start, end);
+        }
         let (start, end) = self.segment.text_range(row);
         self.reader.read(start, end)
     }

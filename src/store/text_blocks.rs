@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::io;
 
+use hashbrown::HashMap;
+
 /// Text is compressed once this much has gathered; a longer single event makes a longer block.
 /// zstd level 1 packs real audit lines about 14 : 1 at this size (DESIGN.md section 3).
 pub const BLOCK_BYTES: usize = 256 * 1024;
@@ -35,6 +37,11 @@ fn compress(text: &[u8]) -> Option<Vec<u8>> {
     COMPRESSOR.with_borrow_mut(|compressor| compressor.as_mut()?.compress(text).ok())
 }
 
+thread_local! {
+    // Room for the texts of a segment that waits to be looked at: the next one's need as much again.
+    static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Event texts end to end: compressed blocks and an open tail.
 #[derive(Debug, Default)]
 pub struct TextBlocks {
@@ -44,14 +51,35 @@ pub struct TextBlocks {
     open: Vec<u8>,
     /// Offset of the open tail's first byte.
     open_start: u32,
+    /// Nothing is compressed: who looks at the texts first says which of them are kept.
+    is_held: bool,
 }
 
 impl TextBlocks {
+    /// Texts that are left as they are until [`Self::release`]: to be looked at and then mostly forgotten.
+    pub(super) fn held() -> TextBlocks {
+        TextBlocks { is_held: true, open: ROOM.take(), ..TextBlocks::default() }
+    }
+
+    /// Forgets the texts, not their lengths.
+    pub(super) fn release(&mut self) {
+        let length = self.len();
+        let mut room = std::mem::take(self).open;
+        room.clear();
+        ROOM.set(room);
+        self.open_start = length;
+    }
+
     /// Appends one event's text and returns its offset.
     pub fn push(&mut self, text: &[u8]) -> u32 {
+        self.push_into(text, BLOCK_BYTES)
+    }
+
+    /// The same with blocks of another size.
+    pub(super) fn push_into(&mut self, text: &[u8], block_bytes: usize) -> u32 {
         let offset = self.open_start + self.open.len() as u32;
         self.open.extend_from_slice(text);
-        if self.open.len() >= BLOCK_BYTES {
+        if self.open.len() >= block_bytes && !self.is_held {
             self.close_block();
         }
         offset
@@ -92,8 +120,11 @@ impl TextBlocks {
         }
     }
 
-    /// Compresses what is open and gives back spare memory.
+    /// Compresses what is open and gives back spare memory; leaves texts that are held.
     pub fn seal(&mut self) {
+        if self.is_held {
+            return;
+        }
         self.close_block();
         self.open.shrink_to_fit();
         self.blocks.shrink_to_fit();
@@ -109,7 +140,7 @@ impl TextBlocks {
 
     /// Reads many texts; those of one block cost one unpacking as long as they come together.
     pub fn reader(&self) -> BlockReader<'_> {
-        BlockReader { blocks: self, unpacked: None, text: Vec::new() }
+        BlockReader { blocks: self, unpacked: HashMap::new(), keeps_all: false }
     }
 
     fn unpack(&self, index: usize, text: &mut Vec<u8>) -> io::Result<()> {
@@ -140,15 +171,20 @@ impl TextBlocks {
     }
 }
 
-/// Reads texts and keeps the block that it unpacked last.
+/// Reads texts and keeps the block that it unpacked last, or all.
 pub struct BlockReader<'b> {
     blocks: &'b TextBlocks,
-    /// Which block `text` is.
-    unpacked: Option<usize>,
-    text: Vec<u8>,
+    /// By the block's place.
+    unpacked: HashMap<usize, Vec<u8>>,
+    keeps_all: bool,
 }
 
-impl BlockReader<'_> {
+impl<'b> BlockReader<'b> {
+    /// The same, but it keeps every block that it unpacks.
+    pub(super) fn at_hand(self) -> BlockReader<'b> {
+        BlockReader { keeps_all: true, ..self }
+    }
+
     /// The text in `start..end`, see [`TextBlocks::read`].
     ///
     /// # Errors
@@ -173,12 +209,14 @@ impl BlockReader<'_> {
         }
         let before = blocks.blocks.partition_point(|(first, _)| *first <= offset);
         let index = before.checked_sub(1).ok_or_else(out_of_range)?;
-        if self.unpacked != Some(index) {
-            self.unpacked = None;
-            blocks.unpack(index, &mut self.text)?;
-            self.unpacked = Some(index);
+        if !self.unpacked.contains_key(&index) {
+            let room = if self.keeps_all { None } else { self.unpacked.drain().next() };
+            let mut text = room.map(|(_, text)| text).unwrap_or_default();
+            blocks.unpack(index, &mut text)?;
+            self.unpacked.insert(index, text);
         }
-        Ok((blocks.blocks[index].0, &self.text))
+        let text = self.unpacked.get(&index).ok_or_else(out_of_range)?;
+        Ok((blocks.blocks[index].0, text))
     }
 }
 

@@ -43,5 +43,5 @@ pub use report::{Report, ReportEvent};
 pub use request::{ObjectKey, Request};
 pub use session::{SESSION_GAP, Session, session_lines, sessions};
 pub use tell::Told;
-pub use trail::{ClockDifference, GitOrigin, clock_differences};
+pub use trail::{ClockDifference, Contradiction, GitOrigin, clock_differences, contradictions};
 pub use who::{credential_told, who};

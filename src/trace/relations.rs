@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::request::{ObjectKey, Request};
-use crate::model::{service_account, tool};
+use crate::model::{self, service_account};
 
 /// The alphabet of generated names, without what could make a word (`k8s.io/apimachinery/pkg/util/rand`).
 const SAFE_ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -153,22 +153,9 @@ pub fn controller(request: &Request) -> Option<&str> {
     }
 }
 
-/// Which GitOps engine an identity is, told from its service account or its agent: what it writes is what a Git
-/// repository says, as far as nobody else holds its token.
+/// Which GitOps engine sent a request, as far as nobody else holds its token.
 pub fn gitops_engine(request: &Request) -> Option<&'static str> {
-    let account = service_account(&request.user).or_else(|| service_account(&request.impersonated_user));
-    let by_account = account.and_then(|(namespace, name)| match name {
-        "argocd-application-controller" | "argocd-server" | "argocd-manager" => Some("Argo CD"),
-        "kustomize-controller" | "helm-controller" if namespace.starts_with("flux") => Some("Flux"),
-        "fleet-agent" | "fleet-controller" | "gitjob" => Some("Fleet"),
-        _ => None,
-    });
-    by_account.or_else(|| match tool(&request.user_agent) {
-        "argocd" => Some("Argo CD"),
-        "flux" => Some("Flux"),
-        "fleet" | "fleetagent" | "fleet-agent" => Some("Fleet"),
-        _ => None,
-    })
+    model::gitops_engine(&request.user, &request.impersonated_user, &request.user_agent)
 }
 
 /// An owner that a body names.

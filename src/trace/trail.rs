@@ -3,10 +3,12 @@
 //!
 //! [`super::cause`] asks here for a request whose sender is driven from outside ([`passed_on`], [`step`]), and for where a line of
 //! such a log leads ([`origin`]). Each program has its own rules (FORMATS.md 3 and 4): `rancher`, `argocd`, `fleet`,
-//! `flux`; `forward` goes the other way; `clock` measures by how much the clocks of two logs differ.
+//! `flux`; `forward` goes the other way; `clock` measures by how much the clocks of two logs differ; [`contradictions`] tells which
+//! sync a change by hand goes against.
 
 mod argocd;
 mod clock;
+mod contradiction;
 mod fleet;
 mod flux;
 mod forward;
@@ -27,6 +29,7 @@ use crate::redact::mask_text;
 use crate::store::{Bitset, Field, Store};
 
 pub use clock::{ClockDifference, clock_differences};
+pub use contradiction::{Contradiction, contradictions};
 pub(super) use forward::effects;
 
 /// Logs with times of whole seconds, and the way from a program to the API server, blur a moment by this much.

@@ -8,7 +8,7 @@ use super::theme::Role;
 use crate::app::App;
 use crate::app::geometry::Area;
 use crate::app::rule_table::RuleLine;
-use crate::detect::{LoadedRules, ProblemKind, state_in_words};
+use crate::detect::{LoadedRules, ProblemKind, Readiness, state_in_words};
 use crate::text;
 
 fn columns(width: u16) -> [Column; 4] {
@@ -54,7 +54,7 @@ pub fn draw(app: &App, canvas: &mut Canvas<'_>, heading: Area, rows: Area) {
     }
 }
 
-/// `134 rules · 90 can fire on this log · 37 cannot: the log tells too little · 7 about what nobody did`
+/// `134 rules · 70 can fire on this log · for 37 it tells too little · 20 about logs that are not open · 7 about what it never saw`
 fn summary(app: &App, rules: &LoadedRules) -> String {
     let ready = app.rule_table.readiness();
     let can = ready.iter().filter(|ready| ready.is_ready()).count();
@@ -64,7 +64,11 @@ fn summary(app: &App, rules: &LoadedRules) -> String {
     if blind > 0 {
         parts.push(format!("for {blind} it tells too little"));
     }
-    let unseen = ready.len() - can - blind;
+    let elsewhere = ready.iter().filter(|ready| matches!(ready, Readiness::NeedsLog { .. })).count();
+    if elsewhere > 0 {
+        parts.push(format!("{elsewhere} about logs that are not open"));
+    }
+    let unseen = ready.len() - can - blind - elsewhere;
     if unseen > 0 {
         parts.push(format!("{unseen} about what it never saw"));
     }

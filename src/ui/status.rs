@@ -1,11 +1,14 @@
 //! The lines around the rows: what log and window, what filter and how much it shows, hints, messages and prompts.
 
+use std::collections::BTreeSet;
+
 use super::canvas::Canvas;
 use super::theme::Role;
 use crate::app::action::Action;
 use crate::app::geometry::Area;
 use crate::app::keymap::key_label;
 use crate::app::{App, Focus, Mode, Screen};
+use crate::format::Format;
 use crate::model::{format_clock, format_duration, format_local_offset, format_stamp};
 use crate::query::Node;
 use crate::text;
@@ -39,6 +42,11 @@ pub fn draw_status(app: &App, canvas: &mut Canvas<'_>, area: Area) {
         left.push(screens.join(" "));
     }
     left.push(sources_text(app));
+    if let Some(formats) = formats_text(app, if narrow { 2 } else { 4 }) {
+        // Where not all fits, what is read is less to be foreseen than where it lies.
+        let place = left.len() - usize::from(narrow);
+        left.insert(place, formats);
+    }
     let held = app.store.held_records();
     let count = if narrow { text::human_count(held) } else { text::thousands(held) };
     left.push(format!("{count} {}", if narrow { "rec" } else { "records" }));
@@ -69,18 +77,34 @@ fn sources_text(app: &App) -> String {
     let Some(first) = sources.next() else { return "no log".to_owned() };
     let others = sources.len();
     let rotated: usize = app.sources.values().map(|s| s.description.rotated).sum();
-    let compressed: usize = app.sources.values().map(|s| s.description.compressed).sum();
+    let compressed: Vec<&str> =
+        app.sources.values().flat_map(|s| s.description.compressed.iter().copied()).collect();
     let mut out = first.description.name.clone();
     if others > 0 {
         out += &format!(" and {others} more");
     }
     if rotated > 0 {
         out += &format!(" +{rotated}");
-        if compressed > 0 {
-            out += &format!(" ({compressed} gz)");
+        if let Some(ending) = compressed.first() {
+            let are_alike = compressed.iter().all(|other| other == ending);
+            let how = if are_alike { ending.trim_start_matches('.') } else { "packed" };
+            out += &format!(" ({} {how})", compressed.len());
         }
     }
     out
+}
+
+/// What the open logs are, at most so many names; nothing where all are what API servers write themselves.
+fn formats_text(app: &App, most: usize) -> Option<String> {
+    let formats: BTreeSet<_> =
+        app.sources.values().flat_map(|source| source.formats.iter().copied()).collect();
+    if formats.iter().all(Format::is_native) {
+        return None;
+    }
+    let names: Vec<String> = formats.iter().take(most).map(Format::short_name).collect();
+    let others = formats.len() - names.len();
+    let more = if others > 0 { format!(" +{others}") } else { String::new() };
+    Some(names.join(", ") + &more)
 }
 
 fn state_text(app: &App, canvas: &Canvas<'_>) -> String {

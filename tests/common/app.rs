@@ -55,7 +55,7 @@ pub fn empty_app(config: Config, width: u16, height: u16) -> App {
         name: "audit.log".into(),
         path: "/var/log/kubernetes/audit/audit.log".into(),
         rotated: 4,
-        compressed: 2,
+        compressed: vec![".gz", ".gz"],
     };
     app.update(Msg::Ingest(IngestMessage::Opened(description)), now());
     app

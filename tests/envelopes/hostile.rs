@@ -45,6 +45,8 @@ const FRAMES: &[(&str, &str)] = &[
     ("{\"date\":1.5,\"log\":\"", "\"}"),
     ("[0] tag: [[1.0, {}], {\"log\"=>\"{\"", "\"}]"),
     ("{\"source_type\":\"file\",\"message\":\"", "\"}"),
+    ("{\"offset\":0,\"result\":{\"_raw\":\"", "\"}}"),
+    ("2026-01-14,\"{\"\"", "\",x"),
     ("{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"body\":{\"kvlistValue\":", "}}]}]}]}"),
     ("{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"body\":{\"stringValue\":\"", "\"}}]}]}]}"),
 ];

@@ -1,11 +1,13 @@
 //! An audit event as another engine sees it: the JSON of the line, with kauditui's virtual fields put into it.
 //!
-//! This is the second opinion on those fields: they are worked out here from the whole event, not from columns.
+//! This is the second opinion on those fields: they are worked out here from the whole event, not from columns. A line of
+//! another program's log is what the reader of that log makes of it: here the second opinion is on the rules alone.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
-use kauditui::model::{actor_kind, command, tool};
+use kauditui::format::{self, Marks, Reader, Sink, Unreadable};
+use kauditui::model::{self, LogKind, actor_kind, command, format_rfc3339, tool};
 use rsigma_eval::{Event, EventValue};
 use serde_json::{Map, Value, json};
 
@@ -17,9 +19,67 @@ const POD_SPECS: [&str; 4] =
 #[derive(Debug)]
 pub struct AuditEvent(Value);
 
+/// The line that stands for an event beside a rule: its JSON, or the text of a line that is none.
+pub fn line(event: &Value) -> String {
+    event.as_str().map_or_else(|| event.to_string(), str::to_owned)
+}
+
+/// The record of another program's log that a line is; `None` for one of an API server.
+fn of_other_log(line: &str) -> Option<(LogKind, Value)> {
+    struct Taken(Option<(LogKind, Value)>);
+    impl Sink for Taken {
+        fn event(&mut self, event: &model::Event<'_>, text: &[u8], _: Marks) {
+            let Some(record) = format::record(event.log, text) else { return };
+            let mut record = Value::Object(record);
+            let object = &event.object;
+            for (path, text) in [
+                ("verb", &event.verb),
+                ("requestURI", &event.request_uri),
+                ("userAgent", &event.user_agent),
+                ("user.username", &event.user),
+                ("impersonatedUser.username", &event.impersonated_user),
+                ("sourceIP", &event.source_ip),
+                ("responseStatus.reason", &event.reason),
+                ("objectRef.resource", &object.resource),
+                ("objectRef.subresource", &object.subresource),
+                ("objectRef.namespace", &object.namespace),
+                ("objectRef.name", &object.name),
+                ("objectRef.apiGroup", &object.api_group),
+            ] {
+                if !text.is_empty() {
+                    record[path] = json!(text);
+                }
+            }
+            if event.code > 0 {
+                record["responseStatus.code"] = json!(event.code);
+            }
+            record["requestReceivedTimestamp"] = json!(event.received.map(format_rfc3339));
+            self.0 = Some((event.log, record));
+        }
+
+        /// Other projects' events lack what makes a line of a log.
+        fn unreadable(&mut self, _: Unreadable, _: &[u8]) {}
+    }
+    let mut taken = Taken(None);
+    let mut reader = Reader::new();
+    reader.read(line.as_bytes(), &mut taken);
+    reader.finish(&mut taken);
+    taken.0
+}
+
 impl AuditEvent {
     /// The event with its virtual fields.
-    pub fn new(event: &Value) -> AuditEvent {
+    pub fn new(event: &Value) -> (LogKind, AuditEvent) {
+        // Only an API server's log has stages, but for Rancher's, which has methods.
+        if event.get("stage").is_none() || event.get("method").is_some() {
+            if let Some((log, record)) = of_other_log(&line(event)) {
+                return (log, AuditEvent(record));
+            }
+        }
+        (LogKind::Kube, AuditEvent::of_kube(event))
+    }
+
+    fn of_kube(event: &Value) -> AuditEvent {
         let mut event = event.clone();
         let text =
             |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -72,8 +72,14 @@ fn every_rule_says_what_an_alert_needs() {
         for rule in &file.rules.rules {
             assert!(ids.insert(rule.id.clone().expect("an id")), "{name}: an id twice");
             assert!(rule.name.is_none() || names.insert(rule.name.clone()), "{name}: a name twice");
-            assert_eq!(rule.logsource.product.as_deref(), Some("kubernetes"), "{name}");
-            assert_eq!(rule.logsource.service.as_deref(), Some("audit"), "{name}");
+            let product = rule.logsource.product.as_deref().unwrap_or_default();
+            assert_eq!(Some(product), file.product(), "{name}: one file, one product");
+            assert!(
+                ["kubernetes", "rancher", "argocd", "fleet", "flux"].contains(&product),
+                "{name}: {product}"
+            );
+            let is_audit = rule.logsource.service.as_deref() == Some("audit");
+            assert_eq!(is_audit, ["kubernetes", "rancher"].contains(&product), "{name}");
             assert!(rule.level.is_some() && rule.status.is_some(), "{name}");
             if !silent.contains(rule.id.as_deref().unwrap_or_default()) {
                 let description = rule.description.as_deref().unwrap_or_default();

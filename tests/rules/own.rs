@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use kauditui::detect::{Correlator, Engine, ProblemKind, RuleSet};
 use kauditui::format::{Marks, Reader, Sink, Unreadable};
-use kauditui::model::{Event, SourceId};
+use kauditui::model::{Event, LogKind, SourceId};
 use kauditui::store::{Segment, SegmentBuilder};
 use serde_json::Value;
 
+use crate::event::line;
 use crate::pack::{self, Pack};
 use crate::{list, shared, subject};
 
@@ -30,7 +31,7 @@ fn segment(events: &[Value]) -> Segment {
     let mut building = Building(SegmentBuilder::new(SourceId(0), 0, true));
     let mut reader = Reader::new();
     for event in events {
-        reader.read(event.to_string().as_bytes(), &mut building);
+        reader.read(format!("{}\n", line(event)).as_bytes(), &mut building);
     }
     reader.finish(&mut building);
     building.0.into_segment()
@@ -54,6 +55,23 @@ fn the_pack_loads_without_a_complaint() {
     let written =
         pack::files().into_iter().map(|file| file.rules.rules.len() + file.rules.correlations.len());
     assert_eq!(rules.rules().len() + waiting, written.sum::<usize>());
+}
+
+#[test]
+fn rules_that_yield_to_others_name_rules_of_the_api_servers_log() {
+    let (rules, _) = RuleSet::load(true, &[]);
+    let mut yielding = 0;
+    for info in rules.rules() {
+        let own = info.custom.get("kauditui").and_then(|own| own.pointer("/alert_by/unless"));
+        for id in own.and_then(Value::as_array).into_iter().flatten() {
+            let named = rules.rules().iter().find(|other| id == other.id.as_str());
+            let named = named.unwrap_or_else(|| panic!("{}: {id} is no rule", info.title));
+            assert_eq!(named.log, LogKind::Kube, "{}", info.title);
+            assert_ne!(info.log, LogKind::Kube, "{}", info.title);
+            yielding += 1;
+        }
+    }
+    assert!(yielding > 10, "{yielding}");
 }
 
 #[test]

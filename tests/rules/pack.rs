@@ -1,9 +1,10 @@
 //! The built-in rules, compiled for the other engine, and the events kept beside them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use kauditui::model::LogKind;
 use rsigma_eval::{CorrelationAction, CorrelationConfig, CorrelationEngine, EvaluationResult};
 use rsigma_parser::{Level, SigmaCollection, SigmaRule, parse_sigma_yaml};
 use serde_json::Value;
@@ -81,6 +82,11 @@ fn is_called(reference: &str, id: Option<&str>, name: Option<&str>) -> bool {
 }
 
 impl RuleFile {
+    /// The product whose log all rules of the file are about.
+    pub fn product(&self) -> Option<&str> {
+        self.rules.rules.iter().find_map(|rule| rule.logsource.product.as_deref())
+    }
+
     /// Whether it needs what no engine has that sees one event after the other: what is known of other requests, or a
     /// list of the user's.
     pub fn needs_more(&self) -> bool {
@@ -106,30 +112,43 @@ impl RuleFile {
     }
 }
 
+/// What rules call a log.
+fn product_of(log: LogKind) -> &'static str {
+    if log == LogKind::Kube { "kubernetes" } else { log.name() }
+}
+
 /// The rules of all `files` together.
 pub struct Pack {
-    engine: CorrelationEngine,
+    /// By the product that they are about.
+    engines: BTreeMap<String, CorrelationEngine>,
     /// Rules that fire only for a correlation.
     silent: BTreeSet<String>,
 }
 
 impl Pack {
     pub fn new(files: &[RuleFile]) -> Pack {
-        let mut engine = CorrelationEngine::new(CorrelationConfig {
-            timestamp_fields: vec!["requestReceivedTimestamp".to_owned()],
-            action_on_match: CorrelationAction::Alert,
-            ..CorrelationConfig::default()
-        });
         let mut silent = BTreeSet::new();
-        let mut all = SigmaCollection::new();
+        let mut of_products: BTreeMap<String, SigmaCollection> = BTreeMap::new();
         for file in files.iter().filter(|file| !file.needs_more()) {
+            // Without rules, a file has nothing to say.
+            let Some(product) = file.product() else { continue };
+            let all = of_products.entry(product.to_owned()).or_insert_with(SigmaCollection::new);
             all.rules.extend(file.rules.rules.iter().cloned());
             all.correlations.extend(file.rules.correlations.iter().cloned());
             all.filters.extend(file.rules.filters.iter().cloned());
             silent.extend(file.silent());
         }
-        engine.add_collection(&all).expect("rules that compile");
-        Pack { engine, silent }
+        let prepared = |all: &SigmaCollection| {
+            let mut engine = CorrelationEngine::new(CorrelationConfig {
+                timestamp_fields: vec!["requestReceivedTimestamp".to_owned()],
+                action_on_match: CorrelationAction::Alert,
+                ..CorrelationConfig::default()
+            });
+            engine.add_collection(all).expect("rules that compile");
+            engine
+        };
+        let engines = of_products.iter().map(|(product, all)| (product.clone(), prepared(all))).collect();
+        Pack { engines, silent }
     }
 
     /// What one more event sets off. The line that tells of a request's arrival stands for no answer.
@@ -137,8 +156,9 @@ impl Pack {
         if event["stage"] == "RequestReceived" {
             return Vec::new();
         }
-        let event = AuditEvent::new(event);
-        let result = self.engine.process_event(&event);
+        let (log, event) = AuditEvent::new(event);
+        let Some(engine) = self.engines.get_mut(product_of(log)) else { return Vec::new() };
+        let result = engine.process_event(&event);
         let fired = |result: EvaluationResult| Fired {
             id: result.header.rule_id.unwrap_or_default(),
             title: result.header.rule_title,
@@ -153,7 +173,9 @@ impl Pack {
         if event["stage"] == "RequestReceived" {
             return BTreeSet::new();
         }
-        let results = self.engine.evaluate(&AuditEvent::new(event));
+        let (log, event) = AuditEvent::new(event);
+        let Some(engine) = self.engines.get(product_of(log)) else { return BTreeSet::new() };
+        let results = engine.evaluate(&event);
         results.into_iter().filter_map(|result| result.header.rule_id).collect()
     }
 }

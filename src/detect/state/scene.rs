@@ -114,6 +114,7 @@ impl Scene<'_> {
             last,
             reached: first,
             count: ordered.len() as u64,
+            is_tally: true,
             events: ordered.into_iter().take(MOST_EVENTS).map(|(_, _, event)| event).collect(),
             sure_since: None,
             reason: Some(reason),

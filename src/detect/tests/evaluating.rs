@@ -225,6 +225,42 @@ fn keys_are_found_however_they_are_escaped() {
 }
 
 #[test]
+fn annotations_of_any_shape_are_found() {
+    let engine = engine(&line("annotations.example.com/x: y"));
+    for (annotations, expected) in [
+        (json!({"a": "b", "example.com/x": "y"}), 1),
+        (json!({"example": {"com/x": "y"}}), 1),
+        (json!([{"a": "b"}, [{"example.com/x": ["z", "y"]}]]), 1),
+        (json!({"example.com/xx": "y"}), 0),
+        (json!({"example.com/x": "z"}), 0),
+        (json!("example.com/x"), 0),
+    ] {
+        let event = event(json!({"annotations": annotations}));
+        assert_eq!(engine.hits(&segment(std::slice::from_ref(&event)), 0..1).len(), expected, "{event}");
+    }
+}
+
+#[test]
+fn what_a_patch_builds_is_found_by_its_pointer() {
+    let patch = |pointer: &str, value: Value| {
+        let operation = json!([{"op": "replace", "path": pointer, "value": value}]);
+        event(json!({"verb": "patch", "requestObject": operation, "responseObject": null}))
+    };
+    for (selection, pointer, value) in [
+        ("any_container.command: sh", "/spec/containers/0/command/0", json!("sh")),
+        ("patched.spec.hostPID: true", "/spec/hostPID", json!(true)),
+        ("patched.metadata.labels.a/b: c", "/metadata/labels/a~1b", json!("c")),
+        ("patched.spec.tolerations.key: x", "/spec", json!({"tolerations": [{"key": "x"}]})),
+    ] {
+        let event = patch(pointer, value);
+        assert!(matches(&line(selection), &event), "{selection}");
+    }
+    let block = "requestObject[any]:\n      op: replace\n      path|endswith: /hostPID";
+    assert!(matches(&line(block), &patch("/spec/hostPID", json!(true))));
+    assert!(!matches(&line(block), &patch("/spec/hostIPC", json!(true))));
+}
+
+#[test]
 fn hostile_events_are_judged_as_far_as_they_go() {
     let engine = engine(&line("requestObject.spec.hostPID: true"));
     let deep = format!("{}1{}", "{\"a\":".repeat(300), "}".repeat(300));

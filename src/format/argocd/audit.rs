@@ -16,6 +16,12 @@ const REASONS: [&str; 7] = [
     "OperationCompleted",
 ];
 
+/// Whether a line is an audit record; those about projects and ApplicationSets have no key that is Argo CD's alone.
+pub(super) fn wrote(fields: &Fields<'_>) -> bool {
+    REASONS.contains(&fields.text("reason").as_ref())
+        && matches!(fields.text("type").as_ref(), "Normal" | "Warning")
+}
+
 /// What an audit record tells. Lines that only retell one, with the names that people give its keys, are read as well.
 pub(super) fn read(fields: &Fields<'_>, message: &str) -> Option<Told> {
     if fields.has("app") {

@@ -12,7 +12,7 @@ use crate::format::details::ObjectName;
 use crate::format::fields::Fields;
 
 /// The methods that change something, of whichever service.
-const METHODS: [&str; 13] = [
+const METHODS: [&str; 22] = [
     "Sync",
     "Rollback",
     "Create",
@@ -26,6 +26,24 @@ const METHODS: [&str; 13] = [
     "TerminateOperation",
     "CreateToken",
     "DeleteToken",
+    "UpdatePassword",
+    "CreateRepository",
+    "UpdateRepository",
+    "DeleteRepository",
+    "CreateRepositoryCredentials",
+    "UpdateRepositoryCredentials",
+    "DeleteRepositoryCredentials",
+    "CreateCertificate",
+    "DeleteCertificate",
+];
+
+/// Calls whose requests hold credentials, by their services: of these only the end is logged, without content and person
+/// (`server/server.go`, `sensitiveMethods`).
+const SENSITIVE: [(&str, &[&str]); 4] = [
+    ("cluster.ClusterService", &["Create", "Update"]),
+    ("repository.RepositoryService", &["Create", "Update", "CreateRepository", "UpdateRepository"]),
+    ("repocreds.RepoCredsService", &["CreateRepositoryCredentials", "UpdateRepositoryCredentials"]),
+    ("account.AccountService", &["UpdatePassword"]),
 ];
 
 /// What a call tells, once: the line with its content, or the line with its failure.
@@ -91,17 +109,22 @@ fn resource(fields: &Fields<'_>) -> &'static str {
         "applicationset" => "applicationsets",
         "cluster" => "clusters",
         "repository" => "repositories",
+        "repocreds" => "repocreds",
+        "certificate" => "certificates",
         "account" => "accounts",
         "session" => "sessions",
         _ => "applications",
     }
 }
 
-/// A call that ended with another code than OK. What it was about is in the error alone: `permission denied:
+/// A call that ended with another code than OK, or of which only the end is logged. What it was about is in the error alone: `permission denied:
 /// applications, sync, default/app, sub: …`.
 fn refused(fields: &Fields<'_>, message: &str, method: &str) -> Option<Told> {
     let code = fields.text("grpc.code");
-    let status = http_status(&code)?;
+    let status = match http_status(&code) {
+        None if code == "OK" && is_sensitive(fields, method) => return Some(done(fields, message, method)),
+        status => status?,
+    };
     let error = fields.first_text(&["error", "grpc.error"]);
     let mut told = frame(fields, &code).by_person("").with_outcome("fail", status);
     let mut parts = error.rsplit_once("permission denied: ").map_or("", |(_, denied)| denied).split(", ");
@@ -116,6 +139,22 @@ fn refused(fields: &Fields<'_>, message: &str, method: &str) -> Option<Told> {
     told.object.subresource = method.to_owned().into();
     if error.is_empty() { message } else { error.as_ref() }.clone_into(&mut told.details.message);
     Some(told)
+}
+
+/// Whether only the end of a call is logged.
+fn is_sensitive(fields: &Fields<'_>, method: &str) -> bool {
+    let service = fields.text("grpc.service");
+    SENSITIVE.iter().any(|(own, methods)| service == *own && methods.contains(&method))
+}
+
+/// A call that succeeded, of which nothing but that is logged.
+fn done(fields: &Fields<'_>, message: &str, method: &str) -> Told {
+    let mut told = frame(fields, message).by_person("").with_outcome("request", Told::SUCCEEDED);
+    told.source_ip = host(&fields.text("peer.address")).to_owned();
+    told.object = object(resource(fields), &ObjectName::default());
+    told.object.subresource = method.to_owned().into();
+    told.details.subject = ObjectName::default();
+    told
 }
 
 /// The HTTP status that a gRPC gateway gives a code (`runtime.HTTPStatusFromCode`); `None` for OK.

@@ -226,3 +226,45 @@ fn lines_that_people_retell() {
     assert_eq!((back.time, back.object.name.as_ref()), (None, "frontend-app"));
     assert_eq!(shown(Some(back)), row("rollback", CONTROLLER, "45d9f8a", "45d9f8a", 0));
 }
+
+#[test]
+fn audit_records_of_projects_and_application_sets_have_no_key_of_argo_cds_own() {
+    let line = |rest: &str| {
+        format!(
+            r#"{{"level":"info",{rest},"reason":"ResourceUpdated","type":"Normal","user":"alice","time":"2026-11-20T10:00:00Z"}}"#
+        )
+    };
+    let project = line(r#""msg":"alice updated project","project":"payments""#);
+    let set = line(r#""msg":"alice updated ApplicationSets spec","name":"shops""#);
+    for (line, resource, name) in [(project, "appprojects", "payments"), (set, "applicationsets", "shops")] {
+        let fields = Fields::of_json(&line).expect("an object");
+        assert!(wrote(&fields), "{line}");
+        let told = read(&fields).expect("it tells of a change");
+        assert_eq!((told.verb.as_str(), told.user.as_str()), ("update", "alice"));
+        assert_eq!((told.object.resource.as_ref(), told.object.name.as_ref()), (resource, name));
+    }
+}
+
+#[test]
+fn of_calls_with_credentials_the_end_is_told() {
+    let ended = |service: &str, method: &str, code: &str| {
+        let line = format!(
+            r#"{{"grpc.code":"{code}","grpc.method":"{method}","grpc.service":"{service}","level":"info","msg":"finished call","peer.address":"10.42.0.7:51234","time":"2026-11-20T10:00:00Z"}}"#
+        );
+        let fields = Fields::of_json(&line).expect("an object");
+        assert!(wrote(&fields), "{line}");
+        read(&fields)
+    };
+    let added = ended("cluster.ClusterService", "Create", "OK").expect("a cluster was added");
+    assert_eq!(
+        (added.verb.as_str(), added.object.resource.as_ref(), added.code),
+        ("request", "clusters", 200)
+    );
+    assert_eq!((added.user.as_str(), added.source_ip.as_str()), ("", "10.42.0.7"));
+    assert_eq!(
+        ended("cluster.ClusterService", "Create", "PermissionDenied").map(|told| told.code),
+        Some(403)
+    );
+    assert_eq!(ended("session.SessionService", "Create", "OK"), None, "a login is no change");
+    assert_eq!(ended("application.ApplicationService", "Sync", "OK"), None, "its beginning was told");
+}

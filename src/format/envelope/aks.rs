@@ -8,13 +8,17 @@ use super::super::members::Members;
 use super::{Envelope, Inner, Take, hand_on_cut};
 
 /// Hands on the log of each record of the array that `members` stands at.
-pub(super) fn records(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usize> {
+pub(super) fn records(
+    members: &mut Members<'_>,
+    scratch: &mut Vec<u8>,
+    take: &mut Take<'_>,
+) -> Option<usize> {
     let mut found = false;
     let read = members.each_object(|record| {
         while let Some(key) = record.next_key() {
             if key == b"properties" && record.at_object() {
                 return record
-                    .inside(|properties| log_of(properties, take))
+                    .inside(|properties| log_of(properties, scratch, take))
                     .inspect(|()| found = true)
                     .is_some();
             }
@@ -26,17 +30,16 @@ pub(super) fn records(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<
 }
 
 /// The same for one record, whose properties `members` stands at.
-pub(super) fn record(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usize> {
-    members.inside(|properties| log_of(properties, take))?;
+pub(super) fn record(members: &mut Members<'_>, scratch: &mut Vec<u8>, take: &mut Take<'_>) -> Option<usize> {
+    members.inside(|properties| log_of(properties, scratch, take))?;
     Some(members.end())
 }
 
-fn log_of(properties: &mut Members<'_>, take: &mut Take<'_>) -> Option<()> {
+fn log_of(properties: &mut Members<'_>, scratch: &mut Vec<u8>, take: &mut Take<'_>) -> Option<()> {
     while properties.next_key()? != b"log" {}
     if properties.at_object() {
         take(Envelope::Azure, Inner::Message(properties.raw()?));
-    } else {
-        take(Envelope::Azure, Inner::Message(&properties.text()?));
+        return Some(());
     }
-    Some(())
+    properties.text_into(scratch).then(|| take(Envelope::Azure, Inner::Message(scratch)))
 }

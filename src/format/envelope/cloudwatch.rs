@@ -12,12 +12,12 @@ use super::super::members::{Members, elements, member, string};
 use super::{Envelope, Inner, Take, hand_on_cut};
 
 /// Hands on the message of each record of the array that `members` stands at.
-pub(super) fn events(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usize> {
+pub(super) fn events(members: &mut Members<'_>, scratch: &mut Vec<u8>, take: &mut Take<'_>) -> Option<usize> {
     let mut found = false;
     let read = members.each_object(|record| {
         while let Some(key) = record.next_key() {
             if key == b"message" {
-                return message(record, take).inspect(|()| found = true).is_some();
+                return message(record, scratch, take).inspect(|()| found = true).is_some();
             }
         }
         false
@@ -27,13 +27,12 @@ pub(super) fn events(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<u
 }
 
 /// `aws logs tail --format json` has messages that are JSON as such.
-fn message(record: &mut Members<'_>, take: &mut Take<'_>) -> Option<()> {
+fn message(record: &mut Members<'_>, scratch: &mut Vec<u8>, take: &mut Take<'_>) -> Option<()> {
     if record.at_object() {
         take(Envelope::CloudWatch, Inner::Message(record.raw()?));
-    } else {
-        take(Envelope::CloudWatch, Inner::Message(&record.text()?));
+        return Some(());
     }
-    Some(())
+    record.text_into(scratch).then(|| take(Envelope::CloudWatch, Inner::Message(scratch)))
 }
 
 /// The same for the rows of a query's result.

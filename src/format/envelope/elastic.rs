@@ -41,11 +41,15 @@ pub(super) fn hits(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usi
     found.then(|| members.end())
 }
 
-/// The line in `event.original`, of the member `event` that `members` stands at.
-pub(super) fn original(members: &mut Members<'_>) -> Option<Vec<u8>> {
+/// Whether the member `event` that `members` stands at has a line in `original`, which is in `line` then.
+pub(super) fn original(members: &mut Members<'_>, line: &mut Vec<u8>) -> bool {
     members.inside(|event| {
-        while event.next_key()? != b"original" {}
-        if event.rest().starts_with(b"\"{") { event.text() } else { None }
+        while let Some(key) = event.next_key() {
+            if key == b"original" {
+                return event.rest().starts_with(b"\"{") && event.text_into(line);
+            }
+        }
+        false
     })
 }
 

@@ -2,7 +2,7 @@
 //! taken off layer by layer.
 //!
 //! One file a family. [`text`] takes off what stands before an event on its line (CRI, journald, syslog, names of
-//! nodes and pods), [`open`] what an event is a part of (JSON documents). Both hand what is inside to a callback, as
+//! nodes and pods), [`csv`] finds one in a cell, [`open`] what an event is a part of (JSON documents). Both hand what is inside to a callback, as
 //! [`Inner`]; [`super::Reader`] reads that like any line, so that envelopes nest, down to [`MAX_LAYERS`]. What was
 //! taken off is told with each event, as its [`Wrapping`].
 //!
@@ -13,6 +13,7 @@
 mod aks;
 mod cloudwatch;
 mod container;
+pub(super) mod csv;
 mod elastic;
 pub(super) mod event_list;
 mod field;
@@ -62,13 +63,17 @@ pub enum Envelope {
     Vector,
     /// OpenTelemetry's logs in OTLP/JSON.
     OpenTelemetry,
+    /// Splunk's export of search results as JSON.
+    Splunk,
+    /// A cell of a CSV export.
+    Csv,
     /// Any other JSON object with the event as text in `message`, `log` or `line`.
     JsonField,
 }
 
 impl Envelope {
     /// Every kind, in declaration order.
-    pub const ALL: [Envelope; 16] = [
+    pub const ALL: [Envelope; 18] = [
         Envelope::Docker,
         Envelope::Cri,
         Envelope::Journald,
@@ -84,6 +89,8 @@ impl Envelope {
         Envelope::FluentBit,
         Envelope::Vector,
         Envelope::OpenTelemetry,
+        Envelope::Splunk,
+        Envelope::Csv,
         Envelope::JsonField,
     ];
 
@@ -105,7 +112,35 @@ impl Envelope {
             Envelope::FluentBit => "Fluent Bit records",
             Envelope::Vector => "Vector records",
             Envelope::OpenTelemetry => "OpenTelemetry records",
+            Envelope::Splunk => "Splunk results",
+            Envelope::Csv => "CSV rows",
             Envelope::JsonField => "a JSON field",
+        }
+    }
+}
+
+impl Envelope {
+    /// [`Envelope::name`] where there is hardly any room.
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Envelope::Docker => "docker",
+            Envelope::Cri => "CRI",
+            Envelope::Journald => "journald",
+            Envelope::Syslog => "syslog",
+            Envelope::NodeName => "node names",
+            Envelope::PodName => "pod names",
+            Envelope::EventList => "EventList",
+            Envelope::CloudWatch => "CloudWatch",
+            Envelope::Azure => "Azure",
+            Envelope::GoogleCloud => "GKE",
+            Envelope::Loki => "Loki",
+            Envelope::Elastic => "Elastic",
+            Envelope::FluentBit => "Fluent Bit",
+            Envelope::Vector => "Vector",
+            Envelope::OpenTelemetry => "OTLP",
+            Envelope::Splunk => "Splunk",
+            Envelope::Csv => "CSV",
+            Envelope::JsonField => "JSON field",
         }
     }
 }
@@ -180,25 +215,28 @@ fn hand_on_cut(envelope: Envelope, read: Result<(), &[u8]>, found: bool, take: &
 /// none, and nothing was taken. Of one that does not end, what is there is taken.
 ///
 /// One walk over the members tells: at the first that only audit events have it ends, so that native events of any
-/// spelling pass quickly.
-pub(super) fn open(text: &[u8], take: &mut Take<'_>) -> Option<usize> {
-    let mut fields = field::Fields::default();
+/// spelling pass quickly. Decoded text is put into `scratch`, so that an event costs no memory of its own.
+pub(super) fn open(text: &[u8], scratch: &mut Vec<u8>, take: &mut Take<'_>) -> Option<usize> {
+    let mut fields = field::Fields::new(scratch);
     let mut members = Members::of(text);
     while let Some(key) = members.next_key() {
         match key {
             b"auditID" | b"stage" | b"requestURI" | b"verb" | b"objectRef" => return None,
             b"protoPayload" => return gke::open(text, take),
-            b"records" if members.at_array() => return aks::records(&mut members, take),
-            b"properties" if members.at_object() => return aks::record(&mut members, take),
-            b"events" | b"logEvents" if members.at_array() => return cloudwatch::events(&mut members, take),
+            b"records" if members.at_array() => return aks::records(&mut members, scratch, take),
+            b"properties" if members.at_object() => return aks::record(&mut members, scratch, take),
+            b"events" | b"logEvents" if members.at_array() => {
+                return cloudwatch::events(&mut members, scratch, take);
+            }
             b"results" if members.at_array() => return cloudwatch::insights(&mut members, take),
             b"data" if members.at_object() => return loki::open(&mut members, take),
             b"streams" if members.at_array() => return loki::open(&mut members, take),
             b"hits" if members.at_object() => return elastic::hits(&mut members, take),
             b"_source" | b"fields" if members.at_object() => return elastic::document(text, take),
-            b"resourceLogs" if members.at_array() => return opentelemetry::open(&mut members, take),
+            b"resourceLogs" if members.at_array() => return opentelemetry::open(&mut members, scratch, take),
             _ if key.starts_with(b"kubernetes.audit.") => return elastic::document(text, take),
-            b"event" if members.at_object() => fields.original = elastic::original(&mut members),
+            b"result" if members.at_object() => fields.result(&mut members),
+            b"event" if members.at_object() => fields.original(&mut members),
             b"kubernetes" if members.at_object() => {
                 fields.note(key);
                 fields.audit = elastic::audit(&mut members);

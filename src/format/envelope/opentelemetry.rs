@@ -8,12 +8,12 @@ use super::super::members::Members;
 use super::{Envelope, Inner, Take, hand_on_cut};
 
 /// Hands on the body of each record of the array that `members` stands at.
-pub(super) fn open(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usize> {
+pub(super) fn open(members: &mut Members<'_>, scratch: &mut Vec<u8>, take: &mut Take<'_>) -> Option<usize> {
     let mut found = false;
     let read = lists(members, &[b"scopeLogs", b"logRecords"], &mut |record| {
         while let Some(key) = record.next_key() {
             if key == b"body" && record.at_object() {
-                return hand_on(record, take).inspect(|()| found = true).is_some();
+                return hand_on(record, scratch, take).inspect(|()| found = true).is_some();
             }
         }
         false
@@ -42,15 +42,15 @@ fn lists<'a>(
     cut
 }
 
-fn hand_on(record: &mut Members<'_>, take: &mut Take<'_>) -> Option<()> {
+fn hand_on(record: &mut Members<'_>, scratch: &mut Vec<u8>, take: &mut Take<'_>) -> Option<()> {
     let body = record.rest();
     match record.inside(|body| match body.next_key()? {
-        b"stringValue" => Some(body.text()),
-        b"kvlistValue" => Some(None),
+        b"stringValue" => Some(body.text_into(scratch)),
+        b"kvlistValue" => Some(false),
         _ => None,
     })? {
-        Some(text) => take(Envelope::OpenTelemetry, Inner::Message(&text)),
-        None => {
+        true => take(Envelope::OpenTelemetry, Inner::Message(scratch)),
+        false => {
             let length = body.len() - record.rest().len();
             // serde_json goes 128 levels deep at most, and so does what follows.
             let value = serde_json::from_slice::<Value>(&body[..length]).ok()?;

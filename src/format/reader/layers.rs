@@ -9,6 +9,9 @@ use crate::model::{Event, LogKind, Micros};
 /// Docker splits lines into parts of this many bytes (moby, daemon/logger/copier.go, `defaultBufSize`).
 const DOCKER_PART: usize = 16 << 10;
 
+/// Room for decoded text that is kept for the next line: a reader lives as long as its log is followed.
+const MOST_SCRATCH: usize = 1 << 20;
+
 impl Reader {
     /// Reads what stands behind a known prefix; false where none stands before it.
     pub(super) fn take_off(&mut self, line: &[u8], sink: &mut dyn Sink) -> bool {
@@ -19,10 +22,31 @@ impl Reader {
         let Some((envelope, inner)) =
             envelope::take_off(line, |envelope, stream| parts.has_begun(envelope, stream))
         else {
-            return false;
+            return self.open_cell(line, sink);
         };
         self.inside(envelope, inner, sink);
         true
+    }
+
+    /// Reads what a row of a CSV export has in one of its cells; false where there is no such cell.
+    fn open_cell(&mut self, line: &[u8], sink: &mut dyn Sink) -> bool {
+        self.with_scratch(|reader, scratch| {
+            let is_found = envelope::csv::object(line, scratch);
+            if is_found {
+                reader.inside(Envelope::Csv, Inner::Message(scratch), sink);
+            }
+            is_found
+        })
+    }
+
+    /// Lends room for decoded text, which is kept for the next line.
+    fn with_scratch<R>(&mut self, work: impl FnOnce(&mut Self, &mut Vec<u8>) -> R) -> R {
+        let mut scratch = self.scratch.pop().unwrap_or_default();
+        let result = work(self, &mut scratch);
+        if scratch.capacity() <= MOST_SCRATCH {
+            self.scratch.push(scratch);
+        }
+        result
     }
 
     /// Reads what the JSON object at the beginning of `text` holds if it is an envelope, and returns where that ends;
@@ -31,7 +55,9 @@ impl Reader {
         if self.depth == MAX_LAYERS {
             return None;
         }
-        envelope::open(text, &mut |envelope, inner| self.inside(envelope, inner, sink))
+        self.with_scratch(|reader, scratch| {
+            envelope::open(text, scratch, &mut |envelope, inner| reader.inside(envelope, inner, sink))
+        })
     }
 
     /// Reads a line that is an envelope and nothing beside it, while no value goes on: the common case, first.

@@ -100,7 +100,7 @@ impl Gathered {
             .filter(|hit| counts(hit.row))
             .map(|hit| Hit { row: hit.row, rule: RuleIndex(hit.rule) })
             .partition(|hit| self.engine.rule(hit.rule).severity >= self.least);
-        let below = below.into_iter().map(|hit| hit.rule).filter(|rule| !self.engine.rule(*rule).feeds_only);
+        let below = below.into_iter().map(|hit| hit.rule).filter(|rule| self.engine.rule(*rule).is_told());
         self.below.extend(below);
         self.alerts.take(number, entry.segment(), &hits);
         self.keep_evidence(entry.segment(), &hits);

@@ -77,6 +77,7 @@ fn every_key_is_understood() {
             rules: vec![PathBuf::from("mine"), PathBuf::from("/srv/rules")],
             builtin_rules: Some(false),
             filters: filters.map(|(name, text)| (name.to_owned(), text.to_owned())).into(),
+            warnings: Vec::new(),
         },
         "filters in the order of the file"
     );

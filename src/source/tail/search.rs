@@ -57,8 +57,10 @@ impl<F: FileSystem> Tail<F> {
         self.settled.retain(|settled| there.contains(settled));
         let mut rest_from = None;
         for sibling in &siblings {
-            let has_plain_twin = sibling.name.gz
-                && siblings.iter().any(|other| !other.name.gz && other.name.is_twin_of(&sibling.name));
+            let has_plain_twin = sibling.name.is_compressed
+                && siblings
+                    .iter()
+                    .any(|other| !other.name.is_compressed && other.name.is_twin_of(&sibling.name));
             // A packed file beside its plain twin is still being written.
             if has_plain_twin || self.settled.contains(&as_settled(sibling)) || self.is_open(sibling.stat.id)
             {

@@ -4,17 +4,18 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::{ReportAlert, ReportEvent};
+use crate::detect::state::StateDetection;
 use crate::detect::{AlertBoard, RuleIndex, Severity, Why};
 use crate::model::EventId;
-use crate::store::Store;
+use crate::trace::{Log, contradictions};
 
 /// Requests of a report by their places in it, each with the record that has a part in an alert.
 type Parts = Vec<(usize, EventId)>;
 
 impl ReportAlert {
     /// The alerts that requests of a report have a part in, the gravest first. Mere activity is left out.
-    pub fn of(board: &AlertBoard, store: &Store, events: &[ReportEvent]) -> Vec<ReportAlert> {
-        let engine = board.engine();
+    pub fn of(board: &AlertBoard, log: &Log<'_>, events: &[ReportEvent]) -> Vec<ReportAlert> {
+        let (engine, store) = (board.engine(), log.store);
         let mut of_rule: BTreeMap<(Reverse<Severity>, RuleIndex), Parts> = BTreeMap::new();
         let ids = events.iter().enumerate().filter_map(|(at, event)| Some((at, event.request.id?)));
         for (at, request) in ids {
@@ -34,10 +35,13 @@ impl ReportAlert {
             let why = |record: EventId| -> Vec<String> {
                 let Some(segment) = store.segment(record) else { return Vec::new() };
                 let behind = engine.fed_by(rule).into_iter();
-                behind
-                    .flat_map(|rule| engine.explain(rule, segment, record.row()))
-                    .map(|why| in_words(&why))
-                    .collect()
+                let found = behind.flat_map(|rule| engine.explain(rule, segment, record.row()));
+                let mut told: Vec<String> = found.map(|why| in_words(&why)).collect();
+                if info.state == Some(StateDetection::OutsideGitops) {
+                    let changes: Vec<EventId> = records.iter().map(|(_, record)| *record).collect();
+                    told.extend(contradictions(log, &changes).iter().map(|against| against.in_words(log)));
+                }
+                told
             };
             ReportAlert {
                 severity: Severity::name(severity).to_owned(),

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::contradiction::LAST_SYNC_WITHIN;
 use super::{
     BLUR, Found, GitOrigin, Line, clock, is_object, is_open, lines_within, metadata_of, missing, named,
 };
@@ -426,6 +427,21 @@ pub(super) fn asked_for(request: &Request) -> Option<Vec<Finding>> {
             ),
         ]
     })
+}
+
+/// The last sync or rollback of an application within a day before a moment that was over and succeeded; with the time
+/// at which it began.
+pub(super) fn last_sync(log: &Log<'_>, application: &str, until: Micros) -> Option<(Micros, GitOrigin)> {
+    let lines = lines_within(
+        log,
+        LogKind::ArgoCd,
+        (until.saturating_sub(LAST_SYNC_WITHIN), until),
+        |segment, row| segment.string(Field::Name, row) == application,
+    );
+    let of_application = operations(&lines).remove(application)?;
+    let last =
+        of_application.iter().rev().find(|operation| operation.finished.is_some() && !operation.failed)?;
+    Some((last.started, last.origin(application)))
 }
 
 pub(super) fn origin(log: &Log<'_>, line: &Line) -> Step {

@@ -4,6 +4,7 @@
 //! The agent does not log the commit. It stands in labels of Bundle and BundleDeployment, which the audit log of the
 //! cluster with Fleet's controllers tells at level Request, and in the controllers' own lines (FORMATS.md 4.3).
 
+use super::contradiction::LAST_SYNC_WITHIN;
 use super::{BLUR, Found, GitOrigin, Line, clock, is_open, lines_within, metadata_of, missing, named};
 use crate::model::{LogKind, Micros, SECOND, service_account};
 use crate::store::Field;
@@ -70,6 +71,16 @@ pub(super) fn step(log: &Log<'_>, request: &Request) -> Option<Step> {
         git: Some(origin),
     }
     .into_step(log)
+}
+
+/// When a BundleDeployment was deployed last within a day before a moment, and from what.
+pub(super) fn last_sync(log: &Log<'_>, application: &str, until: Micros) -> Option<(Micros, GitOrigin)> {
+    let lines =
+        lines_within(log, LogKind::Fleet, (until.saturating_sub(LAST_SYNC_WITHIN), until), |segment, row| {
+            segment.string(Field::Verb, row) == "deploy" && segment.string(Field::Name, row) == application
+        });
+    let line = lines.last()?;
+    Some((line.time, git_of(log, line).0))
 }
 
 /// The commit of a BundleDeployment, and the user who made its GitRepo.

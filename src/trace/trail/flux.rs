@@ -3,6 +3,7 @@
 //! Flux labels what it applies with the Kustomization or HelmRelease; without a body, the reconciliation that listed the
 //! object, or the only one at that time, is taken (FORMATS.md 4.2).
 
+use super::contradiction::LAST_SYNC_WITHIN;
 use super::{
     BLUR, Found, GitOrigin, Line, clock, is_object, is_open, lines_within, metadata_of, missing, named,
 };
@@ -106,6 +107,20 @@ fn git_of(log: &Log<'_>, line: &Line) -> GitOrigin {
         }
     }
     origin
+}
+
+/// The last reconciliation of a Kustomization or HelmRelease (`namespace/name`) within a day before a moment that ended
+/// well; with the time at which it was over.
+pub(super) fn last_sync(log: &Log<'_>, application: &str, until: Micros) -> Option<(Micros, GitOrigin)> {
+    let (namespace, name) = application.split_once('/')?;
+    let lines =
+        lines_within(log, LogKind::Flux, (until.saturating_sub(LAST_SYNC_WITHIN), until), |segment, row| {
+            matches!(segment.string(Field::Verb, row), "apply" | "reconcile" | "install" | "upgrade")
+                && segment.string(Field::Name, row) == name
+                && segment.string(Field::Namespace, row) == namespace
+        });
+    let line = lines.last()?;
+    Some((line.time, git_of(log, line)))
 }
 
 pub(super) fn origin(log: &Log<'_>, line: &Line) -> Step {
