@@ -276,6 +276,25 @@ impl Correlation {
     }
 }
 
+/// Tells a temporal correlation whose `text` says `gte: 1`, any of its rules, from one that says nothing, all of them:
+/// the parser gives both the same condition.
+pub(super) fn spell_out(rule: &mut CorrelationRule, text: &str) {
+    let CorrelationCondition::Threshold { predicates, .. } = &rule.condition else { return };
+    let is_usual = matches!(predicates.as_slice(), [(ConditionOperator::Gte, 1)]);
+    if rule.correlation_type == CorrelationType::Temporal && is_usual && says_at_least_one(text) {
+        let any = rule.rules.iter().cloned().map(ConditionExpr::Identifier).collect();
+        rule.condition = CorrelationCondition::Extended(ConditionExpr::Or(any));
+    }
+}
+
+fn says_at_least_one(text: &str) -> bool {
+    text.split("gte").skip(1).any(|rest| {
+        let value = rest.trim_start_matches(['"', '\'']).trim_start().strip_prefix(':').map(str::trim_start);
+        let number = value.and_then(|value| value.split(|c: char| !c.is_ascii_digit()).next());
+        number == Some("1")
+    })
+}
+
 /// What the field `name` is called in the events of `input` (`aliases`). Both may name the rule by id or by name.
 fn field_in<'r>(
     rule: &'r CorrelationRule,

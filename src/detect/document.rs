@@ -92,10 +92,20 @@ impl Document {
         BODIES.into_iter().filter_map(|body| self.member(body)).chain(self.patched())
     }
 
-    /// The containers, init containers and ephemeral containers of the pods and templates in the bodies.
+    /// The bodies that tell what a request is about. The answer to a patch has what was there before as well: a restart
+    /// of a privileged workload makes nothing privileged.
+    fn written(&self) -> impl Iterator<Item = &Value> {
+        let is_patch = self.member("verb").is_some_and(|verb| verb == "patch");
+        let answer_counts = !is_patch || self.member("requestObject").is_none_or(Value::is_null);
+        let bodies = if answer_counts { &BODIES[..] } else { &BODIES[..1] };
+        bodies.iter().filter_map(|body| self.member(body)).chain(self.patched())
+    }
+
+    /// The containers, init containers and ephemeral containers of the pods and templates in the bodies; of a patch,
+    /// only those that it names.
     pub(super) fn containers(&self) -> Vec<&Value> {
         let mut found = Vec::new();
-        for object in self.objects() {
+        for object in self.written() {
             for place in POD_SPECS {
                 let Some(spec) = place.iter().try_fold(object, |value, key| value.get(key)) else { continue };
                 for list in CONTAINER_LISTS {
@@ -258,6 +268,10 @@ mod tests {
         let ephemeral = of(json!({"spec": {"ephemeralContainers": [{"image": "c"}], "containers": "none"}}));
         assert_eq!(document(&ephemeral).containers(), [&json!({"image": "c"})]);
         assert!(document(&of(json!({"spec": 3}))).containers().is_empty());
+        let answer = json!({"verb": "patch", "responseObject": {"spec": containers}});
+        assert_eq!(document(&answer).containers().len(), 2, "all there is");
+        let restart = json!({"verb": "patch", "requestObject": {"metadata": {}}, "responseObject": answer["responseObject"]});
+        assert!(document(&restart).containers().is_empty(), "what was there before the patch");
     }
 
     #[test]

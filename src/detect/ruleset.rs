@@ -9,7 +9,7 @@ use rsigma_parser::{
 };
 
 use super::compile::{Compiled, Refusal, compile};
-use super::correlation::{Correlation, Refused};
+use super::correlation::{Correlation, Refused, spell_out};
 use super::engine::Engine;
 use super::files::{self, RuleFile};
 use super::lists::Lists;
@@ -186,7 +186,8 @@ impl Loading {
         for rule in rules {
             self.take_rule(&rule, place);
         }
-        for rule in correlations {
+        for mut rule in correlations {
+            spell_out(&mut rule, place.text);
             if self.knows_version(rule.sigma_version, &rule.title, place) {
                 let (origin, text) = (place.origin(), place.text.to_owned());
                 self.correlations.push(Pending { document: rule, origin, text });

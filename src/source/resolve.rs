@@ -115,7 +115,12 @@ fn with_twins(path: PathBuf) -> Vec<PathBuf> {
 
 /// One named file. A rotated file that is named itself stands alone.
 fn file(path: &Path, options: &ResolveOptions<'_>) -> Result<LogSource, Error> {
-    RealFileSystem.open(path).map_err(|cause| Error::unreadable(path, cause))?;
+    match RealFileSystem.open(path) {
+        Ok(_) => {}
+        // Renamed away since it was looked up: a rotation, after which another file of this name comes.
+        Err(cause) if options.may_be_missing && cause.kind() == std::io::ErrorKind::NotFound => {}
+        Err(cause) => return Err(Error::unreadable(path, cause)),
+    }
     let is_rotated = path.file_name().and_then(rotated_name).is_some();
     let siblings = if options.rotated && !is_rotated {
         RealFileSystem.siblings(path).unwrap_or_default()

@@ -87,7 +87,12 @@ impl AuditEvent {
         let address =
             event.pointer("/sourceIPs").and_then(Value::as_array).and_then(|all| all.last()).cloned();
         let (patched, removed) = (patched(&event), removed(&event));
-        let objects = ["requestObject", "responseObject"].into_iter().filter_map(|body| event.get(body));
+        // The answer to a patch has what was there before as well.
+        let only_asked =
+            event["verb"] == "patch" && event.get("requestObject").is_some_and(|body| !body.is_null());
+        let bodies: &[&str] =
+            if only_asked { &["requestObject"] } else { &["requestObject", "responseObject"] };
+        let objects = bodies.iter().filter_map(|body| event.get(*body));
         let containers: Vec<Value> = objects.chain(&patched).flat_map(containers).cloned().collect();
 
         let Some(fields) = event.as_object_mut() else { return AuditEvent(Value::Null) };

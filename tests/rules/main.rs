@@ -8,9 +8,13 @@
 mod cases;
 mod event;
 mod incident;
+mod ordinary;
 mod own;
 mod pack;
+mod renaming;
 mod state;
+mod techniques;
+mod thresholds;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
@@ -21,6 +25,11 @@ use serde_json::Value;
 
 fn list<'v>(events: &'v Value, key: &str) -> &'v [Value] {
     events.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The JSON of each line.
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
 }
 
 /// The id of the rule or correlation that a file is about: the last of its documents.

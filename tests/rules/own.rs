@@ -27,7 +27,8 @@ impl Sink for Building {
     }
 }
 
-fn segment(events: &[Value]) -> Segment {
+/// The events as the program holds them.
+pub fn segment(events: &[Value]) -> Segment {
     let mut building = Building(SegmentBuilder::new(SourceId(0), 0, true));
     let mut reader = Reader::new();
     for event in events {
@@ -38,7 +39,7 @@ fn segment(events: &[Value]) -> Segment {
 }
 
 /// Ids of the rules and correlations that `events` set off.
-fn set_off(engine: &Arc<Engine>, events: &[Value]) -> BTreeSet<String> {
+pub fn set_off(engine: &Arc<Engine>, events: &[Value]) -> BTreeSet<String> {
     let segment = segment(events);
     let hits = engine.hits(&segment, 0..segment.rows());
     let mut correlator = Correlator::new(Arc::clone(engine));

@@ -124,6 +124,9 @@ fn rules_come_together_in_any_order_or_in_theirs() {
         // What is not there must not have been there before.
         ("temporal", "    condition: read and not write\n", [true, false, true, true]),
         ("temporal", "    condition: write and read\n", [true, true, false, false]),
+        // Any of them, where nothing said means all of them.
+        ("temporal", "    condition: {gte: 1}\n", [true, true, true, true]),
+        ("temporal", "    condition:\n        gte: 2\n", [true, true, false, false]),
     ] {
         for (events, expected) in [&forth, &back, &others, &late].into_iter().zip(expected) {
             assert_eq!(!findings(kind(name, more), events).is_empty(), expected, "{name} {more}");
