@@ -17,6 +17,8 @@ pub use detection::{
     RulesListArgs, RulesOutput, RulesTestArgs,
 };
 
+/// What a command is asked about.
+const ABOUT: &str = "About";
 const SOURCES: &str = "Sources";
 const FILTER: &str = "Filter and time";
 const DISPLAY: &str = "Display";
@@ -44,8 +46,8 @@ A log named like a subcommand is opened as ./info, ./query and so on.
 
 Exit codes:
   0      done
-  1      query, users or another command that looks for something found nothing; alerts: no alert
-  2      wrong usage, cannot start, or one of several sources failed; rules check: a rule cannot be used
+  1      a command that looks for something found nothing; alerts: no alert; info: no event
+  2      wrong usage, cannot start, a source failed; rules check: a rule cannot be used
   128+n  stopped by signal n
 
 Configuration:
@@ -59,7 +61,7 @@ Configuration:
   rotated = true         false as --no-rotated
   state = \"FILE\"         as --state; a relative path counts from the configuration file's folder
   bell = false           true as --bell
-  rules = [\"rules\"]      as --rules, before those of the command line; counted from the file's own folder
+  rules = [\"rules\"]      as --rules, before those of the command line; from the file's own folder
   builtin_rules = true   false as --no-builtin-rules
   [filters]
   deletions = \"verb:delete,deletecollection\"
@@ -161,12 +163,12 @@ Examples:
   kauditui query --group-by user,verb -f 'code:403' -o markdown audit.log
   kauditui query --group-by tool --sort bytes -o csv audit.log
 
-Rows are printed in time order; with --follow, new ones as they come. Without --follow, everything is read first,
+Rows are printed in time order; with --follow, new ones as they come. Without --follow, everything is read first, \
 as far as --memory allows; what had to be dropped is said on standard error.
 
-For each group: rows, failures (code 400 or more), refusals (403), writes, bytes of the lines, median and 99th
-percentile of the durations (at most 2 % off; without watches and the like, which last as long as they are wanted),
-first and last time. A request with several values of a field (group) counts for each of them; user is the
+For each group: rows, failures (code 400 or more), refusals (403), writes, bytes of the lines, median and 99th \
+percentile of the durations (at most 2 % off; without watches and the like, which last as long as they are wanted), \
+first and last time. A request with several values of a field (group) counts for each of them; user is the \
 authenticated user, whose rows -f user==NAME finds.
 
 Exit code 1 means that nothing matched.";
@@ -176,8 +178,8 @@ Examples:
   kauditui users audit.log
   kauditui users -f 'ns:prod is:write' --sort writes -o csv audit.log
 
-A request that was made as somebody else counts for both. People come first, then anonymous callers, service
-accounts, nodes, and the control plane. Somebody is new who was first seen in the last three quarters of the log,
+A request that was made as somebody else counts for both. People come first, then anonymous callers, service \
+accounts, nodes, and the control plane. Somebody is new who was first seen in the last three quarters of the log, \
 and at least a minute after its beginning; that looks at the whole log, whatever the filter.
 
 Exit code 1 means that nothing matched.";
@@ -200,8 +202,8 @@ Examples:
   kauditui rbac --user mallory@example.com audit.log
   kauditui rbac --user sa:ci/deployer --used -o yaml audit.log > least-privilege.yaml
 
-The bindings that let the user in and who made or changed them in this log, refusals by their kind, and a Role for each
-namespace or a ClusterRole that would allow what RBAC refused: nothing more, never a wildcard, and to be reviewed. With
+The bindings that let the user in and who made or changed them in this log, refusals by their kind, and a Role for each \
+namespace or a ClusterRole that would allow what RBAC refused: nothing more, never a wildcard, and to be reviewed. With \
 --used, what the user did with success instead. Level Metadata suffices; a log without reads cannot tell of refused ones.
 
 Exit code 1 means that the user made no request in this log.";
@@ -211,8 +213,8 @@ Examples:
   kauditui report -f 'user:mallory is:write' audit.log > incident.md
   kauditui report --at 4517a132-618b-4c74-bd69-41245c01e2db --note 'Found by bob.' audit.log
 
-Times are UTC and secret values are masked. For each request: who stood behind it and what led to it, what allowed it,
-the kubectl line that would do it, and the file, byte offset and SHA-256 of each of its lines. The end says what the
+Times are UTC and secret values are masked. For each request: who stood behind it and what led to it, what allowed it, \
+the kubectl line that would do it, and the file, byte offset and SHA-256 of each of its lines. The end says what the \
 logs that were read can and cannot tell. Files are read twice: the second time for the offsets.
 
 Exit code 1 means that nothing was chosen.";
@@ -318,7 +320,7 @@ Examples:
   kauditui history -n prod -o yaml deploy/web audit.log > web.yaml    the last known manifest
   kauditui history -n prod --between 3..5 cm/web-config audit.log
 
-A write's outcome is the answer's body (audit level RequestResponse), else what its patch makes of the last known state
+A write's outcome is the answer's body (audit level RequestResponse), else what its patch makes of the last known state \
 (Request), else unknown (Metadata), which is said. Values of Secrets, and what looks like a credential, are masked.
 
 Exit code 1 means that this log has no write to it, or does not tell the state that was asked for.";
@@ -326,11 +328,12 @@ Exit code 1 means that this log has no write to it, or does not tell the state t
 /// Arguments of `kauditui history`.
 #[derive(Args, Clone, Debug)]
 pub struct HistoryArgs {
-    /// The object: plural, singular or short name of its resource, and its name, as in deploy/web.
-    #[arg(value_name = "RESOURCE/NAME", help_heading = FILTER)]
+    /// The object: plural, singular or short name of its resource, and its name, as in deploy/web, or prod/deploy/web
+    /// with its namespace in front.
+    #[arg(value_name = "RESOURCE/NAME", help_heading = ABOUT)]
     pub object: String,
     /// Its namespace, where the name alone could mean several.
-    #[arg(short, long, value_name = "NAMESPACE", help_heading = FILTER)]
+    #[arg(short, long, value_name = "NAMESPACE", help_heading = ABOUT)]
     pub namespace: Option<String>,
     /// Writes that only report, such as those of status, too.
     #[arg(long, help_heading = FILTER)]
@@ -373,8 +376,8 @@ pub struct HistoryArgs {
 /// Arguments of `kauditui trace`.
 #[derive(Args, Clone, Debug)]
 pub struct TraceArgs {
-    /// The auditID of the request.
-    #[arg(value_name = "AUDIT_ID", help_heading = FILTER)]
+    /// The auditID of the request, or its first characters, as far as they belong to no other.
+    #[arg(value_name = "AUDIT_ID", help_heading = ABOUT)]
     pub audit_id: String,
     /// Form of the output; the JSON is described in docs/json.md.
     #[arg(short, long, value_enum, default_value_t, value_name = "FORM", help_heading = OUTPUT)]
@@ -396,8 +399,9 @@ pub struct TraceArgs {
 /// Arguments of `kauditui rbac`.
 #[derive(Args, Clone, Debug)]
 pub struct RbacArgs {
-    /// The user; a service account as system:serviceaccount:NAMESPACE:NAME, sa:NAMESPACE/NAME or NAMESPACE/NAME.
-    #[arg(short, long, value_name = "NAME", help_heading = FILTER)]
+    /// The user, or a short name that no other has; a service account as system:serviceaccount:NAMESPACE:NAME,
+    /// sa:NAMESPACE/NAME or NAMESPACE/NAME.
+    #[arg(short, long, value_name = "NAME", help_heading = ABOUT)]
     pub user: String,
     /// Write roles for what the user did with success, instead of for what it was refused.
     #[arg(long, help_heading = OUTPUT)]

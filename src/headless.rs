@@ -49,10 +49,13 @@ use crate::text::{SanitiseOptions, fit_end, sanitise, sanitise_with, thousands};
 /// Columns of a sample of what could not be read.
 const SAMPLE_COLUMNS: usize = 120;
 
+/// What is said where a table is empty since there was nothing to look at.
+const NOTHING_READ: &str = "no audit event was read";
+
 /// How a command ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Outcome {
-    /// Rows that matched, whether printed or withheld, or alerts; 1 for `info`, which has no rows.
+    /// Rows that matched, whether printed or withheld, or alerts; for `info`, lines that were understood.
     pub matched: u64,
     /// Sources that could not be opened or read.
     pub failed_sources: u64,

@@ -119,6 +119,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
             variable: &|name| std::env::var(name).ok(),
             read_file: &read_small_file,
             is_file: &|path: &Path| path.is_file(),
+            exists: &|path: &Path| path.symlink_metadata().is_ok(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         },
     )?;

@@ -18,17 +18,18 @@ use config::ConfigFile;
 pub use filter::read_filter;
 pub use listing::{Column, Listing, Sort};
 pub use memory::{default_memory, parse_memory};
+use question::history_question;
 pub use question::{HistoryQuestion, Question, RulesQuestion};
 pub use time_range::{NO_LONGER_WRITTEN, Reference, TimeRange, check_time};
 
 use crate::cli::{
-    AlertsArgs, AlertsOutput, Cli, Command, ConfigArgs, DisplayArgs, FilterArgs, HistoryArgs, InfoOutput,
-    LeastSeverity, QueryArgs, QueryOutput, ResourceArgs, RulesCommand, SourceArgs, StageChoice, ViewName,
+    AlertsArgs, AlertsOutput, Cli, Command, ConfigArgs, DisplayArgs, FilterArgs, InfoOutput, LeastSeverity,
+    QueryArgs, QueryOutput, ResourceArgs, RulesCommand, SourceArgs, StageChoice, ViewName,
 };
 use crate::error::{Error, Result};
 use crate::model::TimeZoneChoice;
+use crate::query::nearest;
 use crate::term::capabilities::Capabilities;
-use crate::trace::HistoryOptions;
 
 /// Threads a machine could sensibly give to reading.
 const MOST_THREADS: usize = 64;
@@ -45,6 +46,8 @@ pub struct Surroundings<'a> {
     pub read_file: &'a dyn Fn(&Path) -> io::Result<Vec<u8>>,
     /// Whether a file has this name.
     pub is_file: &'a dyn Fn(&Path) -> bool,
+    /// Whether a file, a folder or anything else has this name.
+    pub exists: &'a dyn Fn(&Path) -> bool,
     /// Processor cores this process may use.
     pub cores: usize,
 }
@@ -90,6 +93,8 @@ pub struct Settings {
     pub state: Option<PathBuf>,
     /// Whether the terminal's bell rings for new alerts.
     pub bell: bool,
+    /// What is amiss and stops nothing, a sentence each.
+    pub warnings: Vec<String>,
 }
 
 /// Which of its programs this is.
@@ -141,6 +146,11 @@ impl Task {
     /// Whether it looks for a log where none is named.
     pub fn needs_log(&self) -> bool {
         !matches!(self, Task::Rules(question) if !matches!(question, RulesQuestion::Test { .. }))
+    }
+
+    /// Whether it tells itself which rules cannot be used.
+    fn tells_of_rules(&self) -> bool {
+        matches!(self, Task::Alerts { .. } | Task::Report { .. } | Task::Rules(_))
     }
 }
 
@@ -332,49 +342,6 @@ fn rules_parts(command: RulesCommand) -> (RulesQuestion, Parts) {
     }
 }
 
-/// What `history` is to tell, unless the object or the revisions mean nothing.
-fn history_question(history: &HistoryArgs, around: &Surroundings<'_>) -> Result<HistoryQuestion> {
-    let refused = |message: String, tip: &str| Err(Error::Usage { message, tip: tip.into() });
-    let Some((resource, name)) =
-        history.object.split_once('/').filter(|(r, n)| !r.is_empty() && !n.is_empty())
-    else {
-        return refused(
-            format!("'{}' is no object", history.object),
-            "write RESOURCE/NAME, as in: kauditui history -n prod deploy/web audit.log",
-        );
-    };
-    check_time("--at", history.at.as_deref(), TimeZoneChoice::Utc)?;
-    let between = match &history.between {
-        None => None,
-        Some(text) => match text.split_once("..").map(|(a, b)| (a.parse(), b.parse())) {
-            Some((Ok(older), Ok(newer))) => Some((older, newer)),
-            _ => {
-                return refused(
-                    format!("--between {text} does not name two revisions"),
-                    "write the numbers of the column REV, as in: --between 3..5",
-                );
-            }
-        },
-    };
-    let capabilities = Capabilities::detect(around.variable);
-    Ok(HistoryQuestion {
-        resource: resource.to_owned(),
-        name: name.to_owned(),
-        namespace: history.namespace.clone(),
-        output: history.output,
-        revision: history.revision,
-        between,
-        options: HistoryOptions {
-            reports: history.reports,
-            noise: history.all_fields,
-            revealed: history.reveal_secrets,
-            owned: history.owned,
-        },
-        at: history.at.clone(),
-        ascii: history.display.ascii || !capabilities.utf8,
-    })
-}
-
 /// What `query` is to do, unless its options do not go together.
 fn query_task(query: &QueryArgs) -> Result<Task> {
     let listing = Listing::read(query.columns.as_deref(), query.group_by.as_deref(), query.sort.as_deref())?;
@@ -416,8 +383,23 @@ struct Parts {
 
 impl Parts {
     fn merge(self, task: Task, around: &Surroundings<'_>) -> Result<Settings> {
-        check_sources(&self.sources.sources, around)?;
-        let config = ConfigFile::load(self.configuration.config.as_deref(), around)?;
+        check_sources(&self.sources.sources, &task, around)?;
+        let mut config = ConfigFile::load(self.configuration.config.as_deref(), around)?;
+        let rules: Vec<PathBuf> = config.rules.drain(..).chain(self.configuration.rules).collect();
+        let mut warnings = config.warnings;
+        if !task.tells_of_rules() {
+            let missing = rules.iter().filter(|path| !(around.exists)(path));
+            warnings.extend(missing.map(|path| format!("no rules in {}: it does not exist", path.display())));
+        }
+        if self.follow {
+            warnings.extend(
+                self.sources
+                    .sources
+                    .iter()
+                    .filter(|path| is_waited_for(path, around))
+                    .map(|path| format!("{} does not exist: waiting for it to be written", path.display())),
+            );
+        }
         if let Some(expression) = &self.filter.filter
             && (around.is_file)(Path::new(expression))
         {
@@ -465,10 +447,11 @@ impl Parts {
             memory,
             threads,
             reveal: self.reveal,
-            rules: config.rules.into_iter().chain(self.configuration.rules).collect(),
+            rules,
             builtin_rules: !self.configuration.no_builtin_rules && config.builtin_rules.unwrap_or(true),
             state: config.state,
             bell: config.bell.unwrap_or(false),
+            warnings,
         })
     }
 }
@@ -484,16 +467,31 @@ fn check_threads(called: &str, threads: usize, written: &str) -> Result<usize> {
     })
 }
 
-/// A subcommand behind an option is read as the name of a file; say so rather than that the file is missing.
-fn check_sources(sources: &[PathBuf], around: &Surroundings<'_>) -> Result<()> {
+/// A subcommand behind an option is read as the name of a file, and so is one that is written wrongly; say so rather than
+/// that the file is missing, or wait for it.
+fn check_sources(sources: &[PathBuf], task: &Task, around: &Surroundings<'_>) -> Result<()> {
     let misplaced = sources.iter().filter_map(|path| path.to_str()).find(|name| COMMANDS.contains(name));
-    match misplaced {
-        Some(name) if !(around.is_file)(Path::new(name)) => Err(Error::Usage {
+    if let Some(name) = misplaced.filter(|name| !(around.is_file)(Path::new(name))) {
+        return Err(Error::Usage {
             message: format!("'{name}' stands where a log is expected"),
             tip: format!("the subcommand comes first: kauditui {name} [OPTIONS] [SOURCE]..."),
-        }),
-        _ => Ok(()),
+        });
     }
+    let first = sources.first().filter(|_| matches!(task, Task::Interactive { .. }));
+    let missing = first.filter(|path| !(around.exists)(path)).and_then(|path| path.to_str());
+    match missing.and_then(|name| Some((name, nearest(name, COMMANDS.into_iter())?))) {
+        Some((name, meant)) => Err(Error::Usage {
+            message: format!("'{name}' is neither a file nor a command"),
+            tip: format!("did you mean kauditui {meant}? To wait for a log of that name: kauditui ./{name}"),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Whether a source is a file that is not there yet.
+fn is_waited_for(source: &Path, around: &Surroundings<'_>) -> bool {
+    let is_pattern = source.to_str().is_some_and(|name| name.contains(['*', '?', '[']));
+    source != Path::new("-") && !is_pattern && !(around.exists)(source)
 }
 
 #[cfg(test)]

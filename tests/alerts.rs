@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use common::app::*;
 use kauditui::app::rule_table::RuleLine;
-use kauditui::app::{App, Config, Effect, LookAt, Msg, Screen};
+use kauditui::app::{App, Config, Effect, LookAt, Msg, SaveContent, Screen};
 use kauditui::detect::{Acks, AlertKey, AlertState, LoadedRules, ProblemKind};
 use kauditui::ingest::{IngestMessage, SourceDescription};
 use kauditui::model::{Micros, SECOND, SourceId};
@@ -262,6 +262,31 @@ fn keys_lead_to_the_events_and_back() {
     let json: serde_json::Value = serde_json::from_str(text).expect("JSON");
     assert_eq!((json["count"].as_u64(), json["severity"].as_str()), (Some(2), Some("high")));
     assert_eq!(json["auditIDs"].as_array().map(Vec::len), Some(2));
+    // What `kauditui alerts -o json` prints of it, and nothing else: see docs/json.md.
+    assert_eq!(json["id"], "11111111-1111-4111-8111-111111111111");
+    assert_eq!((&json["subject"]["verb"], &json["requests"]), (&"delete".into(), &2.into()));
+    assert!(json["sourceIPs"].is_array() && json["rule"].is_null() && json["addresses"].is_null(), "{json}");
+}
+
+#[test]
+fn a_report_of_an_alert_names_it_and_chooses_all_its_events() {
+    let mut app = alerts_app(120, 36);
+    keys(&mut app, "j j s");
+    let effects = keys(&mut app, "Enter");
+    let [Effect::Save { content: SaveContent::Report(draft), .. }] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    let report = draft.clone().complete(|_, _| Vec::new());
+    assert_eq!(report.events.len(), 2, "alice deleted two secrets");
+    let text = report.markdown();
+    assert!(
+        text.contains("\n## Alerts\n\n- **high** `A secret was deleted`, `T1485`, requests 1, 2 (rule"),
+        "{text}"
+    );
+    for event in &report.events {
+        assert!(text.contains(&format!("--at {}", event.request.audit_id)), "{text}");
+    }
+    assert!(text.contains("events chosen by `--at "), "{text}");
 }
 
 #[test]

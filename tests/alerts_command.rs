@@ -22,6 +22,9 @@ use serde_json::Value;
 
 const LOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/incident-small.jsonl");
 
+/// A log of level Metadata, for the most part.
+const TRAIL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/trail/kube.jsonl");
+
 fn run(arguments: &[&str]) -> (i32, String, String) {
     run_with(arguments, "")
 }
@@ -422,6 +425,110 @@ fn what_is_not_in_use_is_said() {
     let listed = objects(&String::from_utf8(listed.stdout).expect("UTF-8"));
     assert_eq!(listed.len(), 1);
     assert_eq!(listed[0]["title"], "Mine");
+}
+
+#[test]
+fn rows_of_the_table_differ_by_the_namespace() {
+    let (_, table, _) = run(&["alerts", "--min-severity", "low", LOG]);
+    assert!(table.starts_with("SEVERITY") && table.lines().next().is_some_and(|h| h.contains(" NAMESPACE ")));
+    let namespaces: BTreeSet<String> = alerts(&["--min-severity", "low", LOG])
+        .iter()
+        .filter_map(|alert| alert["namespace"].as_str().map(str::to_owned))
+        .collect();
+    assert!(!namespaces.is_empty());
+    for namespace in namespaces {
+        assert!(table.contains(&format!(" {namespace} ")), "{namespace} in {table}");
+    }
+}
+
+#[test]
+fn a_table_without_alerts_counts_the_activity() {
+    let low = rule("Read", "verb: get").replace("level: high", "level: low");
+    let folder = folder_with(&[("low.yml", &low)]);
+    let own = ["alerts", "--no-builtin-rules", "--rules", text(folder.path()), LOG];
+    let (code, out, err) = run(&own);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(
+        err.contains(
+            "no alert of medium or above; 1 kind of activity: --min-severity informational lists all"
+        ),
+        "{err}"
+    );
+    let (_, out, err) = run(&[&own[..], &["-o", "jsonl"]].concat());
+    assert_eq!((out.as_str(), err.contains("kind of activity")), ("", false));
+}
+
+#[test]
+fn what_cannot_fire_is_counted_as_it_is_listed() {
+    let (_, _, err) = run(&["alerts", TRAIL]);
+    let told = err.lines().find(|line| line.contains(" rules cannot fire")).expect("it is told");
+    let (_, list, _) = run(&["rules", "list", "-o", "jsonl", TRAIL]);
+    let listed = objects(&list);
+    let count = |beginning: &str| {
+        let is = |rule: &&Value| rule["state"].as_str().is_some_and(|state| state.starts_with(beginning));
+        listed.iter().filter(is).count()
+    };
+    let (level, field) = (count("needs level "), count("no record has "));
+    let expected = match (level, field) {
+        (0, field) => format!("{field} of {} rules cannot fire, since no record has", listed.len()),
+        (level, 0) => {
+            format!("{level} of {} rules cannot fire at the audit levels of this log;", listed.len())
+        }
+        (level, field) => format!(
+            "{level} of {} rules cannot fire at the audit levels of this log, and {field} since no record has",
+            listed.len()
+        ),
+    };
+    assert!(told.contains(&expected), "{told}: {expected}");
+}
+
+#[test]
+fn a_muted_rule_does_not_look_silent() {
+    let mute = "title: Mute of deletions\nlogsource: {product: kubernetes, service: audit}\nfilter:\n  rules: \
+        [0f0d3e2c-5a5e-4f0e-8d59-000000000007]\n  everything:\n    user.username: '*'\n  condition: not everything\n";
+    let folder = folder_with(&[("a.yml", &rule("Deleted", "verb: get")), ("mute.yml", mute)]);
+    let own = ["--no-builtin-rules", "--rules", text(folder.path())];
+    let (_, list, err) = run(&[&["rules", "list", "-o", "jsonl"], &own[..], &[LOG]].concat());
+    let listed = objects(&list);
+    assert_eq!(listed[0]["state"], "narrowed by Mute of deletions", "{err}");
+    let (_, out, _) = run(&["rules", "check", "--no-builtin-rules", text(folder.path())]);
+    assert!(
+        out.contains("1 rule loaded (0 built in, 1 of files), 0 of them correlations; 1 filter, 0 errors"),
+        "{out}"
+    );
+    let alone = folder.path().join("mute.yml");
+    let (code, _, err) = run(&["rules", "test", text(&alone), LOG]);
+    assert!(
+        code == 2 && err.contains("holds no rule to test but a filter: Mute of deletions narrows no rule"),
+        "{err}"
+    );
+}
+
+#[test]
+fn a_field_that_no_event_has_is_told() {
+    let folder = folder_with(&[("f.yml", &rule("Slip", "vreb: delete"))]);
+    let (code, out, _) = run(&["rules", "check", "--no-builtin-rules", text(folder.path())]);
+    assert_eq!(code, 0);
+    assert!(
+        out.contains("f.yml:7: Slip: no audit event has a field vreb: did you mean verb? [warning]"),
+        "{out}"
+    );
+    assert!(out.contains("0 errors, 1 warning\n"), "{out}");
+    let (code, out, err) = run(&["rules", "test", text(&folder.path().join("f.yml")), LOG]);
+    assert!(code == 1 && out.contains("0 matches") && err.contains("did you mean verb?"), "{out}{err}");
+    let free = folder_with(&[("f.yml", &rule("Free", "requestObject.anything.at.all: x"))]);
+    let (_, out, _) = run(&["rules", "check", "--no-builtin-rules", text(free.path())]);
+    assert!(out.contains("0 errors, 0 warnings\n"), "{out}");
+}
+
+#[test]
+fn rules_that_wait_for_a_list_stand_behind_what_is_wrong() {
+    let broken = folder_with(&[("b.yml", &rule("B", "verb|nope: x")), ("g.yml", &rule("Good", "verb: get"))]);
+    let (_, out, _) = run(&["rules", "check", text(broken.path())]);
+    let at = |what: &str| out.find(what).unwrap_or_else(|| panic!("{what} in {out}"));
+    assert!(at("[error]") < at(" loaded (") && at(" loaded (") < at("[waits for a list]"), "{out}");
+    let (_, _, err) = run(&["rules", "test", text(&broken.path().join("g.yml")), LOG]);
+    assert!(!err.contains("waiting for the list"), "{err}");
 }
 
 /// The fields of a section of `docs/json.md`.

@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("activity", &["model", "query", "store"]),
     ("identity", &["model", "store"]),
     ("detect", &["model", "redact", "format", "store", "query", "identity"]),
-    ("trace", &["model", "redact", "text", "format", "store", "query", "identity"]),
+    ("trace", &["model", "redact", "text", "format", "store", "query", "identity", "detect"]),
     ("ingest", &["model", "error", "notice", "redact", "format", "source", "store", "detect"]),
     (
         "app",

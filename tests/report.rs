@@ -241,3 +241,15 @@ fn a_hostile_user_forges_nothing() {
     assert_eq!(row.matches('|').count(), 9, "eight cells: {row}");
     assert!(report.contains("[link](https://evil.example)"), "it is shown, inside of code: {report}");
 }
+
+#[test]
+fn no_heading_stands_over_nothing() {
+    let log = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/incident-small.jsonl");
+    let report = report(&["-f", "is:write", log]);
+    let paragraphs: Vec<&str> = report.lines().filter(|line| !line.is_empty()).collect();
+    let is_heading = |line: &str| line.ends_with(':') && line.starts_with(|c: char| c.is_ascii_uppercase());
+    assert!(paragraphs.iter().any(|line| is_heading(line)));
+    for pair in paragraphs.windows(2) {
+        assert!(!is_heading(pair[0]) || pair[1].starts_with(['-', '`']), "{pair:?}");
+    }
+}

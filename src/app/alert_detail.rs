@@ -9,8 +9,8 @@ use super::detail::Detail;
 use super::rule_table::about_rule;
 use super::sheet::{LineKind, SheetLine};
 use crate::detect::state::StateDetection;
-use crate::detect::{AckKind, Alert, AlertState, Finding, RuleInfo, Why};
-use crate::model::{EventId, format_duration, format_rfc3339, format_stamp};
+use crate::detect::{AckKind, Alert, AlertState, Finding, MOST_AUDIT_IDS, RuleInfo, ToldAlert, Why};
+use crate::model::{EventId, format_duration, format_stamp};
 use crate::redact;
 use crate::text;
 use crate::trace::{Contradiction, Request, Topic, contradictions, who};
@@ -20,9 +20,6 @@ const MOST_MEMBERS: usize = 12;
 
 /// Times that a correlation was found that are told, the last ones.
 const MOST_FINDINGS: usize = 3;
-
-/// auditIDs that are copied, the newest.
-const MOST_AUDIT_IDS: usize = 20;
 
 impl App {
     /// All that is told of an alert.
@@ -237,28 +234,12 @@ impl App {
         ids
     }
 
-    /// An alert for programs.
+    /// An alert for programs: the object that `kauditui alerts -o json` prints, over several lines.
     pub(super) fn alert_json(&self, alert: &Alert) -> Option<String> {
-        let rule = self.watch.board.as_ref()?.engine().rule(alert.rule);
-        let why: Vec<Value> = self
-            .why(alert)
-            .into_iter()
-            .map(|why| {
-                json!({"selection": why.selection, "field": why.field, "value": why.value, "pattern": why.pattern})
-            })
-            .collect();
-        let mut told = json!({
-            "rule": rule.id, "title": rule.title, "severity": rule.severity.name(), "tags": rule.tags,
-            "actor": alert.key.actor, "namespace": alert.key.namespace, "count": alert.count,
-            "first": format_rfc3339(alert.first), "last": format_rfc3339(alert.last),
-            "sentence": redact::mask_text(&alert.subject.sentence()), "addresses": alert.addresses,
-            "auditIDs": self.audit_ids(alert), "why": why,
-        });
-        let contradictions = self.contradictions(alert);
-        if !contradictions.is_empty() {
-            told["contradicts"] = json!(contradictions);
-        }
-        serde_json::to_string_pretty(&told).ok()
+        let board = self.watch.board.as_ref()?;
+        let told = ToldAlert::of(board, &self.store, alert).json(json!(self.contradictions(alert)));
+        let pretty = serde_json::to_string_pretty(&told).ok()?;
+        Some(text::json_escape_hostile(&pretty).into_owned())
     }
 }
 

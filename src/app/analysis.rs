@@ -15,10 +15,11 @@ use crate::redact;
 use crate::store::{Bitset, Changes, Field};
 use crate::text::counted;
 use crate::trace::access::{UserAccess, allowed_in_words, request_access};
-use crate::trace::report::{Coverage, CoveredFile, Draft, MOST_EVENTS};
+use crate::trace::report::{Coverage, CoveredFile, Draft, MOST_EVENTS, ReportAlert};
 use crate::trace::select::{in_time_order, requests_with, rows_of};
 use crate::trace::{
-    Certainty, Chain, History, HistoryOptions, Log, Request, SESSION_GAP, Told, session_lines, sessions, tell,
+    Certainty, Chain, History, HistoryOptions, Log, Request, SESSION_GAP, Told, quoted, session_lines,
+    sessions, tell,
 };
 
 /// Where machines' identities were used that are at home elsewhere.
@@ -531,6 +532,19 @@ impl App {
         out
     }
 
+    /// The options with which `kauditui report` chooses the same requests, as far as they have auditIDs.
+    fn choosing_options(&self, ids: &[EventId]) -> String {
+        let mut words: Vec<String> = Vec::new();
+        for id in ids {
+            let audit_id = self.store.segment(*id).map_or_else(String::new, |s| s.audit_id(id.row()));
+            let option = format!("--at {}", quoted(&audit_id));
+            if !audit_id.is_empty() && !words.contains(&option) {
+                words.push(option);
+            }
+        }
+        words.join(" ")
+    }
+
     fn draft(&self, ids: &[EventId]) -> Draft {
         let files: BTreeMap<u32, &str> = self
             .sources
@@ -550,8 +564,11 @@ impl App {
             event.notes.extend(event.request.id.and_then(|id| self.notes.get(&id)).cloned());
         }
         draft.report.left_out = (ids.len() - shown.len()) as u64;
+        if let Some(board) = &self.watch.board {
+            draft.report.alerts = ReportAlert::of(board, &log, &draft.report.events);
+        }
         draft.report.coverage = Coverage {
-            chosen_by: self.reopening_command(),
+            chosen_by: self.choosing_options(shown),
             files: self.sources.values().flat_map(|source| source.files.iter().map(covered)).collect(),
             failed_sources: 0,
             levels: Coverage::levels_of(&self.store),

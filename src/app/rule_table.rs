@@ -8,6 +8,7 @@ use super::sheet::{LineKind, Sheet, SheetLine};
 use super::table::TableCursor;
 use crate::detect::{
     AlertBoard, LoadProblem, LoadedRules, ProblemKind, Readiness, RuleIndex, RuleInfo, readiness,
+    state_in_words,
 };
 use crate::model::Level;
 use crate::store::Store;
@@ -204,11 +205,13 @@ impl RuleTable {
         if self.reversed {
             order.reverse();
         }
-        // What is lost comes first: nobody would look for it.
-        let mut problems: Vec<usize> = (0..rules.problems.len()).collect();
-        problems.sort_by_key(|at| Reverse(rules.problems[*at].kind));
-        self.lines = problems.into_iter().map(RuleLine::Problem).collect();
+        // What is lost comes first: nobody would look for it. That a list is not there is no fault.
+        let (waiting, mut wrong): (Vec<usize>, Vec<usize>) =
+            (0..rules.problems.len()).partition(|at| rules.problems[*at].kind == ProblemKind::Waiting);
+        wrong.sort_by_key(|at| Reverse(rules.problems[*at].kind));
+        self.lines = wrong.into_iter().map(RuleLine::Problem).collect();
         self.lines.extend(order.into_iter().map(RuleLine::Rule));
+        self.lines.extend(waiting.into_iter().map(RuleLine::Problem));
         if !rules.skipped.is_empty() {
             self.lines.push(RuleLine::Skipped);
         }
@@ -222,7 +225,8 @@ impl RuleTable {
                 let info = board.engine().rule(rule);
                 let mut lines = Vec::new();
                 if let Some(ready) = self.ready.of.get(rule.0 as usize) {
-                    lines.push(SheetLine::new("state", ready.to_string()).as_kind(LineKind::Strong));
+                    let state = state_in_words(board.engine(), rule, ready);
+                    lines.push(SheetLine::new("state", state).as_kind(LineKind::Strong));
                 }
                 let hits = match (self.hits(rule), info.is_told()) {
                     (hits, false) => format!("{}, which only feed correlations", text::thousands(hits)),

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
-    ConfigArgs, DisplayArgs, FILTER, FilterArgs, OUTPUT, QueryOutput, ResourceArgs, SOURCES, SourceArgs,
+    ABOUT, ConfigArgs, DisplayArgs, FILTER, FilterArgs, OUTPUT, QueryOutput, ResourceArgs, SOURCES,
+    SourceArgs,
 };
 
 pub(super) const ALERTS_EXAMPLES: &str = "\
@@ -16,14 +17,14 @@ Examples:
   kauditui alerts --follow -o jsonl audit.log
   kauditui query -f 'alert:>=high' audit.log            the requests behind them
 
-One alert is what one rule found of one actor in one namespace; a correlation's is what it found of the values it groups
-by. The gravest come first, of these the latest. -f, --since and --until choose the requests that count; correlations look
+One alert is what one rule found of one actor in one namespace; a correlation's is what it found of the values it groups \
+by. The gravest come first, of these the latest. -f, --since and --until choose the requests that count; correlations look \
 at the whole log, and are listed when a request of theirs is among the chosen. Secret values are masked.
 
-With --follow an alert is printed when it is first seen, again whenever its count has doubled, and when it goes on after an
+With --follow an alert is printed when it is first seen, again whenever its count has doubled, and when it goes on after an \
 hour without; the last line of an alert is the newest.
 
-What could not be found is said on standard error: rules that failed to load, rules that cannot fire on this log, what was
+What could not be found is said on standard error: rules that failed to load, rules that cannot fire on this log, what was \
 dropped for memory.
 
 Exit code 1 means that there is no alert.";
@@ -119,7 +120,7 @@ pub struct RulesListArgs {
 #[derive(Args, Clone, Debug)]
 pub struct RulesCheckArgs {
     /// Folders or files to check beside the built-in rules, in place of those of the configuration.
-    #[arg(value_name = "DIR", help_heading = SOURCES)]
+    #[arg(value_name = "DIR", help_heading = ABOUT)]
     pub folders: Vec<PathBuf>,
     /// What else says what to do.
     #[command(flatten)]
@@ -130,7 +131,7 @@ pub struct RulesCheckArgs {
 #[derive(Args, Clone, Debug)]
 pub struct RulesExplainArgs {
     /// The rule's id, its name, its file's name without the ending, or its title.
-    #[arg(value_name = "ID", help_heading = FILTER)]
+    #[arg(value_name = "ID", help_heading = ABOUT)]
     pub rule: String,
     /// What else says what to do.
     #[command(flatten)]
@@ -141,7 +142,7 @@ pub struct RulesExplainArgs {
 #[derive(Args, Clone, Debug)]
 pub struct RulesTestArgs {
     /// The file with the rule; what it correlates must be in it or built in.
-    #[arg(value_name = "RULE_FILE", help_heading = FILTER)]
+    #[arg(value_name = "RULE_FILE", help_heading = ABOUT)]
     pub file: PathBuf,
     /// What to read.
     #[command(flatten)]

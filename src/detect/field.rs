@@ -13,7 +13,7 @@ use crate::store::Field;
 
 /// The official aliases (pySigma-backend-elasticsearch, `pipelines/elasticsearch/kubernetes.py`), and the way in which
 /// Elastic writes the one annotation whose key its fields cannot hold.
-const ALIASES: [(&str, &str); 9] = [
+pub(super) const ALIASES: [(&str, &str); 9] = [
     ("apiGroup", "objectRef.apiGroup"),
     ("resource", "objectRef.resource"),
     ("subresource", "objectRef.subresource"),
@@ -72,10 +72,15 @@ const REQUEST_BODIES: [&str; 2] = ["requestObject", "requestBody"];
 const RESPONSE_BODIES: [&str; 2] = ["responseObject", "responseBody"];
 
 /// Virtual fields that stand for parts of the bodies.
-const CONTAINERS: &str = "any_container";
-const PATCHED: &str = "patched";
-const REMOVED: &str = "removed";
-const SECRET_KEYS: &str = "secret.keys";
+pub(super) const CONTAINERS: &str = "any_container";
+pub(super) const PATCHED: &str = "patched";
+pub(super) const REMOVED: &str = "removed";
+pub(super) const SECRET_KEYS: &str = "secret.keys";
+
+/// The names of fields that a column or a fact holds.
+pub(super) fn known_names() -> impl Iterator<Item = &'static str> {
+    COLUMNS.iter().map(|(name, ..)| *name).chain(FACTS.iter().map(|(name, _)| *name))
+}
 
 /// What of a column's text is the field's value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

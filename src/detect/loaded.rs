@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::problem::LoadProblem;
+use super::rule::FilterInfo;
 use super::ruleset::RuleSet;
 
 /// Rules that are ready to run. Cheap to clone.
@@ -13,6 +14,8 @@ use super::ruleset::RuleSet;
 pub struct LoadedRules {
     /// The rules.
     pub engine: Arc<Engine>,
+    /// The filters that narrow them.
+    pub filters: Arc<Vec<FilterInfo>>,
     /// What is wrong with rule files.
     pub problems: Arc<Vec<LoadProblem>>,
     /// How many rules were left out because they are about other logs, by product.
@@ -30,6 +33,7 @@ impl LoadedRules {
         let (rules, problems) = RuleSet::load_with(builtin, folders, texts);
         LoadedRules {
             engine: Arc::new(rules.prepare()),
+            filters: Arc::new(rules.filters().to_vec()),
             problems: Arc::new(problems),
             skipped: Arc::new(rules.skipped().clone()),
         }

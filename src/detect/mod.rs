@@ -56,6 +56,8 @@ pub mod state;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod told;
+mod unknown;
 mod windows;
 
 pub use ack::{Ack, AckKind, Acks, AlertState};
@@ -68,8 +70,9 @@ pub use loaded::LoadedRules;
 pub use mute::{Mute, MuteScope, mute};
 pub use needs::Needs;
 pub use problem::{LoadProblem, ProblemKind};
-pub use readiness::{Readiness, readiness};
+pub use readiness::{Readiness, blind_in_words, readiness, state_in_words};
 pub use risk::{Risk, risks};
-pub use rule::{Origin, RuleIndex, RuleInfo, Severity};
+pub use rule::{FilterInfo, Origin, RuleIndex, RuleInfo, Severity};
 pub use ruleset::RuleSet;
 pub use subject::Subject;
+pub use told::{MOST_AUDIT_IDS, Reason, ToldAlert, ToldFinding, held_audit_id, newest_audit_ids, reasons};

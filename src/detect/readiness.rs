@@ -4,7 +4,7 @@
 //! A rule's condition is tried on every kind of request that was recorded (verb, resource, subresource, level), with
 //! everything else left open. What no kind can meet is told with the reason.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use super::compile::{Compiled, Expr, Test};
@@ -13,6 +13,7 @@ use super::engine::Engine;
 use super::field::{Fact, Source};
 use super::item::{Check, Item};
 use super::matcher::Leaf;
+use super::rule::RuleIndex;
 use crate::model::{Decision, Level, LogKind, Stage};
 use crate::store::{Field, Store};
 
@@ -76,6 +77,38 @@ impl fmt::Display for Readiness {
             Readiness::NeverSeen { field } => write!(f, "no record has {field}"),
             Readiness::NoSuchRequest { request } => write!(f, "no {request} in this log"),
         }
+    }
+}
+
+/// Whether a rule can fire and what narrows it, itself or what it correlates: one that was muted is silent as well.
+pub fn state_in_words(engine: &Engine, rule: RuleIndex, ready: &Readiness) -> String {
+    let mut filters: Vec<&str> = engine.rule(rule).filters.iter().map(String::as_str).collect();
+    for behind in engine.fed_by(rule) {
+        filters.extend(engine.rule(behind).filters.iter().map(String::as_str));
+    }
+    let mut told = BTreeSet::new();
+    filters.retain(|filter| told.insert(*filter));
+    match (ready, filters.as_slice()) {
+        (_, []) => ready.to_string(),
+        (Readiness::CanFire, filters) => format!("narrowed by {}", filters.join(", ")),
+        (ready, filters) => format!("{ready}; narrowed by {}", filters.join(", ")),
+    }
+}
+
+/// How many of the rules the log tells too little for, and of what; `None` when there is no such rule.
+pub fn blind_in_words(ready: &[Readiness]) -> Option<String> {
+    let count = |is: fn(&Readiness) -> bool| ready.iter().filter(|ready| is(ready)).count();
+    let by_level = count(|ready| matches!(ready, Readiness::NeedsLevel { .. }));
+    let by_field = count(|ready| matches!(ready, Readiness::NeverSeen { .. }));
+    let of = format!("of {} rules", ready.len());
+    let field = "since no record has a field that they look at";
+    match (by_level, by_field) {
+        (0, 0) => None,
+        (0, by_field) => Some(format!("{by_field} {of} cannot fire, {field}")),
+        (by_level, 0) => Some(format!("{by_level} {of} cannot fire at the audit levels of this log")),
+        (by_level, by_field) => Some(format!(
+            "{by_level} {of} cannot fire at the audit levels of this log, and {by_field} {field}"
+        )),
     }
 }
 

@@ -130,6 +130,17 @@ pub struct RuleInfo {
     pub state: Option<StateDetection>,
 }
 
+/// A Sigma filter that is in use.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FilterInfo {
+    /// `title`
+    pub title: String,
+    /// Where it was written.
+    pub origin: Origin,
+    /// The rules that it narrows; none when those that it names are not loaded.
+    pub narrows: Vec<RuleIndex>,
+}
+
 /// The parts of a rule's description that the parser gives for rules and for correlations.
 macro_rules! info {
     ($rule:expr, $origin:expr, $text:expr, $is_correlation:expr) => {{

@@ -15,8 +15,9 @@ use super::files::{self, RuleFile};
 use super::lists::Lists;
 use super::patterns;
 use super::problem::LoadProblem;
-use super::rule::{Origin, RuleIndex, RuleInfo};
+use super::rule::{FilterInfo, Origin, RuleIndex, RuleInfo};
 use super::state::StateDetection;
+use super::unknown::unknown_fields;
 use crate::model::LogKind;
 
 /// What is loaded, checked and compiled.
@@ -26,6 +27,7 @@ pub struct RuleSet {
     /// By the place of their description; `None` for correlations.
     rules: Vec<Option<Compiled>>,
     correlations: Vec<Correlation>,
+    filters: Vec<FilterInfo>,
     skipped: BTreeMap<String, usize>,
 }
 
@@ -68,6 +70,11 @@ impl RuleSet {
     /// Every rule and correlation, by [`RuleIndex`].
     pub fn rules(&self) -> &[RuleInfo] {
         &self.infos
+    }
+
+    /// The filters that are in use.
+    pub fn filters(&self) -> &[FilterInfo] {
+        &self.filters
     }
 
     /// How many rules were left out because they are about other logs, by product.
@@ -224,11 +231,22 @@ impl Loading {
         };
         match compile(&detection) {
             Ok(compiled) => {
+                if info.log == LogKind::Kube {
+                    self.warn_of_unknown(&compiled, &rule.title, place);
+                }
                 if let Some(at) = self.place_for(&info, place.origin()) {
                     self.put(at, info, Some(compiled));
                 }
             }
             Err(refusal) => self.problems.push(place.refused(&rule.title, &refusal)),
+        }
+    }
+
+    fn warn_of_unknown(&mut self, compiled: &Compiled, title: &str, place: &Place<'_>) {
+        for unknown in unknown_fields(compiled) {
+            let line = place.line_of(&unknown.name);
+            let problem = LoadProblem::warning(&place.file.path, line, unknown.reason);
+            self.problems.push(problem.of(title));
         }
     }
 
@@ -287,6 +305,9 @@ impl Loading {
                     self.problems
                         .push(LoadProblem::warning(&place.file.path, line, reason).of(&filter.title));
                 }
+                if log.flatten().is_none_or(|log| log == LogKind::Kube) {
+                    self.warn_of_unknown(&compiled, &filter.title, place);
+                }
                 let (origin, text) = (place.origin(), place.text.to_owned());
                 self.filters.push(Pending { document: (filter, compiled, log.flatten()), origin, text });
             }
@@ -295,29 +316,34 @@ impl Loading {
     }
 
     fn finish(mut self) -> (RuleSet, Vec<LoadProblem>) {
-        self.apply_filters();
+        let filters = self.apply_filters();
         let correlations = self.resolve_correlations();
         patterns::forget();
         let Loading { infos, rules, skipped, problems, .. } = self;
-        (RuleSet { infos, rules, correlations, skipped }, problems)
+        (RuleSet { infos, rules, correlations, filters, skipped }, problems)
     }
 
-    fn apply_filters(&mut self) {
+    fn apply_filters(&mut self) -> Vec<FilterInfo> {
+        let mut used = Vec::new();
         for Pending { document: (filter, compiled, log), origin, .. } in std::mem::take(&mut self.filters) {
             let called = |info: &RuleInfo, name: &String| info.is_called(name) || info.title == *name;
             let is_target = |info: &RuleInfo| match &filter.rules {
                 FilterRuleTarget::Any => true,
                 FilterRuleTarget::Specific(names) => names.iter().any(|name| called(info, name)),
             };
-            for (info, rule) in self.infos.iter_mut().zip(&mut self.rules) {
+            let mut narrows = Vec::new();
+            for (index, (info, rule)) in (0..).map(RuleIndex).zip(self.infos.iter_mut().zip(&mut self.rules))
+            {
                 if is_target(info)
                     && log.is_none_or(|log| log == info.log)
                     && let Some(own) = rule.take()
                 {
                     *rule = Some(own.and(&compiled, &filter.title));
                     info.filters.push(filter.title.clone());
+                    narrows.push(index);
                 }
             }
+            used.push(FilterInfo { title: filter.title.clone(), origin: origin.clone(), narrows });
             let FilterRuleTarget::Specific(names) = &filter.rules else { continue };
             for name in names {
                 let named: Vec<&RuleInfo> = self.infos.iter().filter(|info| called(info, name)).collect();
@@ -343,6 +369,7 @@ impl Loading {
                 }
             }
         }
+        used
     }
 
     /// Takes in the correlations, those first whose rules are all there: one may correlate another.

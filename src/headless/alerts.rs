@@ -1,29 +1,32 @@
 //! `kauditui alerts`: what the rules found, the gravest first; or as it comes.
 //!
-//! `gather` counts and keeps what is needed to tell of an alert after its events were dropped for memory, `told` is an
-//! alert as it is printed. Which requests count is the filter's business; correlations always look at everything.
+//! `gather` counts and keeps what is needed to tell of an alert after its events were dropped for memory, `line` is an
+//! alert as it is printed for people; for programs [`crate::detect::ToldAlert`] writes it. Which requests count is the filter's business; correlations always look at everything.
 
 mod gather;
-mod told;
+mod line;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::json;
+
 use self::gather::Gathered;
-use self::told::{Told, headings};
+use self::line::{cells, headings};
 use super::form::Form;
 use super::intake::Intake;
 use super::query::{QueryOptions, time_range};
-use super::{Outcome, Streams, cannot_write};
+use super::{NOTHING_READ, Outcome, Streams, cannot_write};
 use crate::cli::AlertsOutput;
 use crate::detect::state::StateDetection;
-use crate::detect::{AlertKey, LoadedRules, Severity};
+use crate::detect::{AlertKey, LoadedRules, Severity, ToldAlert};
 use crate::error::Result;
 use crate::ingest::IngestMessage;
 use crate::model::{Micros, SECOND};
 use crate::query::{Plan, Rows};
 use crate::store::{Bitset, Entry};
+use crate::text::{counted, json_escape_hostile};
 use crate::trace::{Contradiction, contradictions};
 
 /// An alert that goes on after this long is printed again while following, however little it grew.
@@ -137,16 +140,39 @@ impl<'o> Listing<'o> {
         self.following = Some((self.options.query.plan(&self.intake), range));
         self.gather_held();
         let told = self.told();
-        let cells: Vec<_> = told.iter().map(Told::cells).collect();
+        let cells: Vec<_> = told.iter().map(cells).collect();
         self.form.fit(&cells);
         for alert in &told {
             self.print(alert, streams)?;
+        }
+        if told.is_empty() && self.options.output == AlertsOutput::Table && !self.options.query.follow {
+            streams.note(&self.nothing_in_words());
         }
         self.intake.tell_losses(streams, self.options.query.zone);
         if let Some(detection) = &self.intake.detection {
             detection.tell_blind(&self.intake.store, streams);
         }
         Ok(())
+    }
+
+    /// An empty table says nothing: neither how grave what is left out is, nor that there was anything to look at.
+    fn nothing_in_words(&self) -> String {
+        if self.intake.newest().is_none() {
+            return NOTHING_READ.to_owned();
+        }
+        let none = match self.options.least {
+            Severity::Informational => return "no alert, and no activity".to_owned(),
+            Severity::Critical => "no critical alert".to_owned(),
+            least => format!("no alert of {least} or above"),
+        };
+        let what = if self.options.least == Severity::Medium { "activity" } else { "what is less grave" };
+        match self.gathered.kinds_below() as u64 {
+            0 => none,
+            kinds => {
+                let kinds = counted(kinds, "kind");
+                format!("{none}; {kinds} of {what}: --min-severity informational lists all")
+            }
+        }
     }
 
     /// Prints what the last message made an alert, and alerts that it made news again.
@@ -169,20 +195,21 @@ impl<'o> Listing<'o> {
         Ok(())
     }
 
-    fn print(&mut self, told: &Told, streams: &mut Streams<'_>) -> Result<()> {
+    fn print(&mut self, told: &ToldAlert, streams: &mut Streams<'_>) -> Result<()> {
         let printed = Printed { count: told.alert.count, last: told.alert.last };
         self.printed.insert(told.alert.key.clone(), printed);
         match self.options.output {
-            AlertsOutput::Json | AlertsOutput::Jsonl => {
-                self.form.object_line(&told.json(&self.contradictions(told)), streams.out)
-            }
-            AlertsOutput::Table | AlertsOutput::Markdown => self.form.line(&told.cells(), streams.out),
+            AlertsOutput::Json | AlertsOutput::Jsonl => self.form.object_line(
+                &json_escape_hostile(&told.json(json!(self.contradictions(told))).to_string()),
+                streams.out,
+            ),
+            AlertsOutput::Table | AlertsOutput::Markdown => self.form.line(&cells(told), streams.out),
         }
         .map_err(cannot_write)
     }
 
     /// The syncs that the changes of an alert go against, as far as the logs tell them.
-    fn contradictions(&self, told: &Told) -> Vec<Contradiction> {
+    fn contradictions(&self, told: &ToldAlert) -> Vec<Contradiction> {
         match (&self.intake.detection, told.info.state) {
             (Some(detection), Some(StateDetection::OutsideGitops)) => {
                 let log = detection.log(&self.intake.store, self.options.query.zone);
@@ -194,11 +221,11 @@ impl<'o> Listing<'o> {
     }
 
     /// The alerts so far, the gravest first, of these the latest.
-    fn told(&self) -> Vec<Told> {
+    fn told(&self) -> Vec<ToldAlert> {
         let Some(detection) = &self.intake.detection else { return Vec::new() };
         let mut told = self.gathered.told(&detection.board, &self.intake.store);
         told.sort_by(|a, b| {
-            let rank = |told: &Told| (Reverse(told.severity), Reverse(told.alert.last));
+            let rank = |told: &ToldAlert| (Reverse(told.info.severity), Reverse(told.alert.last));
             rank(a).cmp(&rank(b)).then_with(|| a.alert.key.cmp(&b.alert.key))
         });
         told

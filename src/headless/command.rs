@@ -43,6 +43,9 @@ pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> b
     let to_terminal = stdout.is_terminal();
     let mut out = BufWriter::with_capacity(1 << 16, stdout.lock());
     let mut streams = Streams { out: &mut out, notes: &mut stderr.lock() };
+    for warning in &settings.warnings {
+        streams.note(warning);
+    }
     let rows = Listing::default();
     let outcome = match &settings.task {
         Task::Query { output, stages, limit, listing } => {

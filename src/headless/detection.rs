@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Streams;
-use crate::detect::{AlertBoard, LoadedRules, ProblemKind, readiness};
+use crate::detect::{AlertBoard, LoadedRules, ProblemKind, blind_in_words, readiness};
 use crate::identity::Identities;
 use crate::model::TimeZoneChoice;
 use crate::query::Alerted;
@@ -108,16 +108,8 @@ impl Detection {
 
     /// Says which rules could not have found anything.
     pub(super) fn tell_blind(&self, store: &Store, streams: &mut Streams<'_>) {
-        let engine = &self.rules.engine;
-        let rules = engine.rules();
-        let ready = readiness(engine, store);
-        let told = || rules.iter().zip(&ready).filter(|(rule, _)| rule.is_told());
-        let blind = told().filter(|(_, ready)| ready.is_blind()).count();
-        if blind > 0 {
-            streams.note(&format!(
-                "{blind} of {} rules cannot fire at the audit levels of this log; kauditui rules list SOURCE tells which",
-                told().count()
-            ));
+        if let Some(blind) = blind_in_words(&readiness(&self.rules.engine, store)) {
+            streams.note(&format!("{blind}; kauditui rules list SOURCE tells which"));
         }
     }
 

@@ -65,7 +65,7 @@ pub(super) fn print_users(
     let shown = |at: &usize| !for_people || USER_COLUMNS.get(*at).is_some_and(|column| column.for_people);
     let headings = USER_COLUMNS.iter().enumerate().filter(|(at, _)| shown(at)).map(|(_, c)| c.heading());
     let cells = |actor| {
-        let cells = user_cells(actor).into_iter().enumerate();
+        let cells = user_cells(actor, for_people).into_iter().enumerate();
         cells.filter(|(at, _)| shown(at)).map(|(_, cell)| cell).collect()
     };
     let lines: Vec<Vec<Cell<'_>>> = actors.iter().map(cells).collect();
@@ -189,11 +189,15 @@ const USER_COLUMNS: [UserColumn; 15] = [
     user_column("new", "NEW", false, true),
 ];
 
-fn user_cells(actor: &Actor) -> [Cell<'_>; USER_COLUMNS.len()] {
+fn user_cells(actor: &Actor, for_people: bool) -> [Cell<'_>; USER_COLUMNS.len()] {
     let stats = &actor.stats;
+    let name = match actor.name.as_ref() {
+        "" if for_people => "nobody: not logged in",
+        name => name,
+    };
     let distinct = |field| Cell::Count(stats.distinct(field).0 as u64);
     [
-        Cell::text(actor.name.as_ref()),
+        Cell::text(name),
         Cell::text(actor.kind.name()),
         Cell::Count(stats.count),
         Cell::Count(stats.writes),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::form::{Cell, Form, Heading};
-use super::story::{escaped, one_line, told_only};
+use super::story::{escaped, one_line, shortly, told_only};
 use super::{Streams, cannot_write, visible};
 use crate::cli::{HistoryOutput, QueryOutput};
 use crate::error::Result;
@@ -20,7 +20,10 @@ pub(super) fn history(log: &Log<'_>, asked: &HistoryQuestion, streams: &mut Stre
     let key = match objects.as_slice() {
         [] => {
             let place = asked.namespace.as_ref().map_or(String::new(), |ns| format!(" in namespace {ns}"));
-            streams.note(&format!("no write to {}/{}{place} in this log", asked.resource, asked.name));
+            let meant = find::near_objects(log, &asked.resource, &asked.name);
+            let meant =
+                if meant.is_empty() { String::new() } else { format!("; did you mean {}?", shortly(&meant)) };
+            streams.note(&format!("no write to {}/{}{place} in this log{meant}", asked.resource, asked.name));
             return Ok(0);
         }
         [key] => key,

@@ -189,16 +189,18 @@ pub fn info(
         counting.take(message, options.memory, streams);
     }
     let failed_sources = counting.intake.failed_sources;
+    let mut matched = 1;
     if !stop.load(Ordering::Relaxed) {
         counting.intake.tell_losses(streams, options.zone);
         let info = counting.finish(options.now);
+        matched = info.total.understood();
         // Counts of nothing would look like an empty log, where there was only an error.
         if !info.files.is_empty() || failed_sources == 0 {
             info_output::print(&info, options, streams)?;
         }
         streams.flush()?;
     }
-    Ok(Outcome { matched: 1, failed_sources })
+    Ok(Outcome { matched, failed_sources })
 }
 
 /// Requests and duplicates of one file.
@@ -359,6 +361,11 @@ fn levels_seen(((api_group, verb), counts): (Kind, [u64; Level::ALL.len()])) -> 
 }
 
 impl FileInfo {
+    /// Events, and lines that are known to tell of none.
+    pub(super) fn understood(&self) -> u64 {
+        self.events + self.passed_over.iter().map(|passed| passed.count).sum::<u64>()
+    }
+
     fn of(report: FileReport) -> FileInfo {
         let span = report.first.zip(report.last);
         FileInfo {

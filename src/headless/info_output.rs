@@ -96,7 +96,10 @@ fn file_lines(file: &FileInfo, zone: TimeZoneChoice, lines: &mut Vec<String>) {
     };
     lines.push(figure("text", &format!("{}{stored}", human_bytes(file.text_bytes))));
     lines.push(figure("lines", &thousands(file.lines)));
-    lines.push(figure("events", &thousands(file.events)));
+    let is_other = file.understood() == 0 && file.lines > 0;
+    let events =
+        if is_other { "0: no audit event in it; is it an audit log?" } else { &thousands(file.events) };
+    lines.push(figure("events", events));
     for (number, format) in file.formats.iter().enumerate() {
         let text = match file.formats.len() {
             1 => format.format.clone(),
@@ -108,6 +111,11 @@ fn file_lines(file: &FileInfo, zone: TimeZoneChoice, lines: &mut Vec<String>) {
     lines.push(figure("read twice", &thousands(file.duplicates)));
     let unreadable = match file.unreadable.as_slice() {
         [] => "0".to_owned(),
+        // A line may have many stretches that cannot be read; of what is no log at all, nobody wants to know how many.
+        kinds if is_other => {
+            let kinds: Vec<&str> = kinds.iter().map(|kind| kind.kind.as_str()).collect();
+            format!("all {} lines: {}", thousands(file.lines), kinds.join(", "))
+        }
         kinds => kinds
             .iter()
             .map(|kind| format!("{} {}", thousands(kind.count), kind.kind))

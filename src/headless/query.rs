@@ -12,7 +12,7 @@ use super::printer::Printer;
 use super::sorted::sort_rows;
 use super::texts::RowTexts;
 use super::verdicts::with_verdicts;
-use super::{Outcome, Streams};
+use super::{NOTHING_READ, Outcome, Streams};
 use crate::cli::{QueryOutput, StageChoice};
 use crate::detect::LoadedRules;
 use crate::error::Result;
@@ -162,6 +162,13 @@ pub fn query(
     let matched =
         if stop.load(Ordering::Relaxed) { 0 } else { print_listing(&intake, options, streams, stop)? };
     streams.flush()?;
+    if matched == 0 && options.output == QueryOutput::Table && !stop.load(Ordering::Relaxed) {
+        streams.note(match options.listing {
+            _ if intake.newest().is_none() => NOTHING_READ,
+            Listing::Users(_) => "nobody made a request that matches",
+            Listing::Rows { .. } | Listing::Groups { .. } => "no request matches",
+        });
+    }
     intake.tell_losses(streams, options.zone);
     Ok(Outcome { matched, failed_sources: intake.failed_sources })
 }

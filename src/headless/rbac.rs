@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::form::{Cell, Form, Heading};
-use super::story::{escaped, one_line};
+use super::story::{escaped, one_line, shortly};
 use super::{Streams, cannot_write, visible};
 use crate::cli::{QueryOutput, RbacOutput};
 use crate::error::Result;
@@ -11,7 +11,7 @@ use crate::model::{Micros, format_rfc3339};
 use crate::text::json_escape_hostile;
 use crate::trace::access::{
     AccessChange, AllowedBy, ChangeKind, GrantUse, Permission, Proposal, Refusal, RefusalGroup, UserAccess,
-    allowed_in_words, user_named,
+    allowed_in_words, users_named,
 };
 use crate::trace::{Log, markdown, tell};
 
@@ -30,8 +30,15 @@ pub(super) fn rbac(
     look: Look,
     streams: &mut Streams<'_>,
 ) -> Result<u64> {
-    let user = user_named(log.store, typed);
-    let access = UserAccess::of(log, &user);
+    let users = users_named(log.store, typed);
+    let [user] = users.as_slice() else {
+        streams.note(&format!("{typed} may be {}: which one?", shortly(&users)));
+        return Ok(0);
+    };
+    if user != typed {
+        streams.note(&format!("{typed} is {user}"));
+    }
+    let access = UserAccess::of(log, user);
     if access.requests == 0 {
         streams.note(&format!("no request by {user}, or as {user}, in this log"));
         return Ok(0);

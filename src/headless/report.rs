@@ -1,14 +1,11 @@
 //! `kauditui report`: chosen requests as an incident timeline in Markdown, with their evidence looked up in the files.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::intake::Intake;
 use super::query::{QueryOptions, rows_in_order, time_range};
 use super::{Outcome, Streams, cannot_write};
-use crate::detect::state::StateDetection;
-use crate::detect::{RuleIndex, Severity, Why};
 use crate::error::Result;
 use crate::identity::Identities;
 use crate::ingest::{self, FileReport, IngestMessage, Located};
@@ -16,7 +13,7 @@ use crate::model::{EventId, TimeZoneChoice};
 use crate::store::Store;
 use crate::trace::report::{Coverage, CoveredFile, Draft, Found, ReportAlert};
 use crate::trace::select::in_time_order;
-use crate::trace::{Log, Report, contradictions, quoted};
+use crate::trace::{Log, Report, quoted};
 
 /// What a report is about.
 pub struct ReportOptions<'a> {
@@ -122,67 +119,17 @@ fn written(
         (path, name.to_owned())
     });
     let report = draft.complete(|path, texts| ingest::evidence(path, texts).into_iter().map(found).collect());
-    // Only requests that are told of have a number to refer to.
-    let numbered: Vec<EventId> = report.events.iter().filter_map(|event| event.request.id).collect();
+    let alerts = intake
+        .detection
+        .as_ref()
+        .map(|detection| ReportAlert::of(&detection.board, log, &report.events))
+        .unwrap_or_default();
     Report {
         notes: options.notes.to_vec(),
         left_out: (chosen.len() - told.len()) as u64,
-        alerts: alerts(intake, &numbered, log),
+        alerts,
         coverage: coverage(intake, options, files),
         ..report
-    }
-}
-
-/// Requests of a report by their places in it, each with the record that has a part in an alert.
-type Parts = Vec<(usize, EventId)>;
-
-/// The alerts that requests have a part in, the gravest first. Mere activity is left out.
-fn alerts(intake: &Intake, requests: &[EventId], log: &Log<'_>) -> Vec<ReportAlert> {
-    let Some(detection) = &intake.detection else { return Vec::new() };
-    let engine = &detection.rules.engine;
-    let mut of_rule: BTreeMap<(Reverse<Severity>, RuleIndex), Parts> = BTreeMap::new();
-    for (at, request) in requests.iter().enumerate() {
-        for record in intake.store.stages(*request) {
-            for rule in detection.board.rules_of(record) {
-                let severity = engine.rule(rule).severity;
-                if severity.is_alert() {
-                    of_rule.entry((Reverse(severity), rule)).or_default().push((at, record));
-                }
-            }
-        }
-    }
-    let tell = |((Reverse(severity), rule), records): ((_, RuleIndex), Parts)| {
-        let info = engine.rule(rule);
-        let mut events: Vec<usize> = records.iter().map(|(at, _)| *at).collect();
-        events.dedup();
-        let why = |record: EventId| -> Vec<String> {
-            let Some(segment) = intake.store.segment(record) else { return Vec::new() };
-            let behind = engine.fed_by(rule).into_iter();
-            let found = behind.flat_map(|rule| engine.explain(rule, segment, record.row()));
-            let mut told: Vec<String> = found.map(|why| in_words(&why)).collect();
-            if info.state == Some(StateDetection::OutsideGitops) {
-                let changes: Vec<EventId> = records.iter().map(|(_, record)| *record).collect();
-                told.extend(contradictions(log, &changes).iter().map(|against| against.in_words(log)));
-            }
-            told
-        };
-        ReportAlert {
-            severity: Severity::name(severity).to_owned(),
-            title: info.title.clone(),
-            rule: info.id.clone(),
-            techniques: info.techniques().collect(),
-            events,
-            why: records.first().map(|(_, record)| why(*record)).unwrap_or_default(),
-        }
-    };
-    of_rule.into_iter().map(tell).collect()
-}
-
-fn in_words(Why { selection, field, value, pattern }: &Why) -> String {
-    let field = if field.is_empty() { "anywhere" } else { field };
-    match value.as_str() {
-        "" => format!("{selection}: {field} {pattern}"),
-        value => format!("{selection}: {field} = {value} by {pattern}"),
     }
 }
 

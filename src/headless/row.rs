@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use super::texts::RowTexts;
 use crate::format::{Marks, Reader, Sink, Unreadable};
-use crate::model::{Event, EventId, Grant, Micros, actor_kind, command, field_manager, format_rfc3339, tool};
+use crate::model::{
+    Event, EventId, Grant, LogKind, Micros, actor_kind, command, field_manager, format_rfc3339, tool,
+};
 use crate::query::FieldName;
 use crate::store::{Field, Segment, Store};
 
@@ -187,7 +189,11 @@ impl<'a> Row<'a> {
     pub(super) fn duration(&self) -> Option<Micros> {
         match self.end {
             Some((segment, row)) => Some(segment.stage_time(row) - self.segment.received(self.row)),
-            None if self.segment.is_end(self.row) => Some(self.segment.elapsed(self.row)),
+            None if self.segment.is_end(self.row) => {
+                // Logs of controllers tell when something was, seldom how long it took.
+                let is_told = self.segment.facts(self.row).log() == LogKind::Kube;
+                Some(self.segment.elapsed(self.row)).filter(|took| is_told || *took > 0)
+            }
             None => None,
         }
     }

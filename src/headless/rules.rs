@@ -14,12 +14,15 @@ use super::form::{Cell, Form, Heading};
 use super::intake::Intake;
 use super::{Outcome, Streams, cannot_write, visible};
 use crate::cli::{AlertsOutput, RulesOutput};
-use crate::detect::{LoadedRules, ProblemKind, Readiness, RuleIndex, RuleInfo, readiness};
+use crate::detect::{
+    FilterInfo, LoadProblem, LoadedRules, ProblemKind, Readiness, RuleIndex, RuleInfo, readiness,
+    state_in_words,
+};
 use crate::error::{EXIT_FAILURE, EXIT_NO_MATCH, EXIT_OK, Error, Result};
 use crate::ingest::IngestMessage;
 use crate::model::{LogKind, TimeZoneChoice};
 use crate::query::nearest;
-use crate::text::{json_escape_hostile, wrap};
+use crate::text::{counted, json_escape_hostile, wrap};
 
 /// Columns of text that is written for people.
 const WIDTH: usize = 100;
@@ -41,36 +44,35 @@ pub struct RulesOptions {
 /// When the output cannot be written.
 pub fn check(rules: &LoadedRules, streams: &mut Streams<'_>) -> Result<u8> {
     let mut text = String::new();
-    for problem in rules.problems.iter() {
-        let kind = match problem.kind {
-            ProblemKind::Error => "error",
-            ProblemKind::Warning => "warning",
-            ProblemKind::Waiting => "waits for a list",
-        };
-        text += &format!("{problem} [{kind}]\n");
+    for (kind, word) in [(ProblemKind::Error, "error"), (ProblemKind::Warning, "warning")] {
+        text += &of_kind(rules, kind).map(|problem| format!("{problem} [{word}]\n")).collect::<String>();
     }
-    let of = |kind| rules.problems.iter().filter(|problem| problem.kind == kind).count();
-    let (errors, warnings) = (of(ProblemKind::Error), of(ProblemKind::Warning));
+    let (errors, warnings) =
+        (of_kind(rules, ProblemKind::Error).count(), of_kind(rules, ProblemKind::Warning).count());
     let infos = rules.engine.rules();
     let built_in = infos.iter().filter(|info| info.origin.builtin).count();
     let correlations = infos.iter().filter(|info| info.is_correlation).count();
     text += &format!(
-        "{} loaded ({built_in} built in, {} of files), {correlations} of them correlations; {}, {}\n",
-        counted(infos.len(), "rule"),
+        "{} loaded ({built_in} built in, {} of files), {correlations} of them correlations; {}, {}, {}\n",
+        counted(infos.len() as u64, "rule"),
         infos.len() - built_in,
-        counted(errors, "error"),
-        counted(warnings, "warning")
+        counted(rules.filters.len() as u64, "filter"),
+        counted(errors as u64, "error"),
+        counted(warnings as u64, "warning")
     );
     if let Some(skipped) = skipped_in_words(rules) {
         text += &format!("{skipped}\n");
     }
+    // Nothing is wrong with these, and nobody need do anything about them.
+    let waiting = of_kind(rules, ProblemKind::Waiting);
+    text += &waiting.map(|problem| format!("{problem} [waits for a list]\n")).collect::<String>();
     streams.out.write_all(visible(&text).as_bytes()).map_err(cannot_write)?;
     streams.flush()?;
     Ok(if errors > 0 { EXIT_FAILURE } else { EXIT_OK })
 }
 
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+fn of_kind(rules: &LoadedRules, kind: ProblemKind) -> impl Iterator<Item = &LoadProblem> {
+    rules.problems.iter().filter(move |problem| problem.kind == kind)
 }
 
 /// Lists the rules, the gravest first. With `messages`, over what they bring: how often each is met, and whether it can
@@ -100,7 +102,14 @@ pub fn list(
         let hits = |detection: &Detection| -> Vec<u64> {
             (0..).zip(rules.engine.rules()).map(|(at, _)| trial.count(RuleIndex(at), detection)).collect()
         };
-        let ready = readiness(&rules.engine, &intake.store);
+        let ready: Vec<(Readiness, String)> = readiness(&rules.engine, &intake.store)
+            .into_iter()
+            .zip((0..).map(RuleIndex))
+            .map(|(ready, rule)| {
+                let state = state_in_words(&rules.engine, rule, &ready);
+                (ready, state)
+            })
+            .collect();
         met = intake.detection.as_ref().map(|detection| (hits(detection), ready));
     }
     let mut order: Vec<(usize, &RuleInfo)> = rules.engine.rules().iter().enumerate().collect();
@@ -127,7 +136,7 @@ pub fn list(
                 Cell::text(info.title.as_str()),
             ];
             if let Some((hits, ready)) = &met {
-                cells.splice(3..3, [Cell::Count(hits[*at]), Cell::text(ready[*at].to_string())]);
+                cells.splice(3..3, [Cell::Count(hits[*at]), Cell::text(ready[*at].1.as_str())]);
             }
             cells
         })
@@ -162,7 +171,7 @@ fn place(info: &RuleInfo) -> String {
 }
 
 /// A rule as JSON.
-fn object(info: &RuleInfo, met: Option<(u64, &Readiness)>) -> String {
+fn object(info: &RuleInfo, met: Option<(u64, &(Readiness, String))>) -> String {
     let mut object = Map::new();
     object.insert("id".to_owned(), json!(info.id));
     object.insert("title".to_owned(), json!(info.title));
@@ -174,10 +183,10 @@ fn object(info: &RuleInfo, met: Option<(u64, &Readiness)>) -> String {
     object.insert("correlation".to_owned(), json!(info.is_correlation));
     object.insert("alerts".to_owned(), json!(info.is_told()));
     object.insert("filters".to_owned(), json!(info.filters));
-    if let Some((hits, ready)) = met {
+    if let Some((hits, (ready, state))) = met {
         object.insert("hits".to_owned(), json!(hits));
         object.insert("canFire".to_owned(), json!(ready.is_ready()));
-        object.insert("state".to_owned(), json!(ready.to_string()));
+        object.insert("state".to_owned(), json!(state));
     }
     json_escape_hostile(&Value::Object(object).to_string()).into_owned()
 }
@@ -290,16 +299,11 @@ pub fn test(
     let engine = &rules.engine;
     let of_file = |rule: &RuleIndex| engine.rule(*rule).origin.file == *file;
     let tried: Vec<RuleIndex> = (0..engine.rules().len() as u32).map(RuleIndex).filter(of_file).collect();
-    for problem in rules.problems.iter() {
+    for problem in rules.problems.iter().filter(|problem| problem.kind != ProblemKind::Waiting) {
         streams.note(&problem.to_string());
     }
     if tried.is_empty() {
-        let mut problems = rules.problems.iter().filter(|problem| problem.kind == ProblemKind::Error);
-        let reason = problems.find(|problem| problem.file == *file).map(ToString::to_string);
-        return Err(Error::Usage {
-            message: reason.unwrap_or_else(|| format!("{} holds no rule for this log", file.display())),
-            tip: "kauditui rules check FILE tells all that is wrong; docs/rules.md has examples".into(),
-        });
+        return Err(nothing_to_try(rules, file));
     }
     let mut intake = Intake::with_rules(Some(rules));
     let mut trial = Trial::explaining(engine, tried.clone());
@@ -320,4 +324,38 @@ pub fn test(
         (0, 0) => EXIT_NO_MATCH,
         (0, _) => EXIT_OK,
     })
+}
+
+/// Why a file has no rule that could be tried.
+fn nothing_to_try(rules: &LoadedRules, file: &Path) -> Error {
+    let mut errors = of_kind(rules, ProblemKind::Error);
+    if let Some(problem) = errors.find(|problem| problem.file == *file) {
+        return Error::Usage {
+            message: problem.to_string(),
+            tip: "kauditui rules check FILE tells all that is wrong; docs/rules.md has examples".into(),
+        };
+    }
+    let filters: Vec<&FilterInfo> =
+        rules.filters.iter().filter(|filter| filter.origin.file == *file).collect();
+    if filters.is_empty() {
+        return Error::Usage {
+            message: format!("{} holds no rule for this log", file.display()),
+            tip:
+                "a rule for it has logsource: product: kubernetes, service: audit; docs/rules.md has examples"
+                    .into(),
+        };
+    }
+    let narrowed = |filter: &FilterInfo| match filter.narrows.as_slice() {
+        [] => format!("{} narrows no rule", filter.title),
+        [rule] => format!("{} narrows {}", filter.title, rules.engine.rule(*rule).title),
+        all => format!("{} narrows {} rules", filter.title, all.len()),
+    };
+    let narrowed: Vec<String> = filters.into_iter().map(narrowed).collect();
+    Error::Usage {
+        message: format!("{} holds no rule to test but a filter: {}", file.display(), narrowed.join("; ")),
+        tip: format!(
+            "kauditui rules list --rules {} SOURCE tells what such rules still find",
+            file.display()
+        ),
+    }
 }

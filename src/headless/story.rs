@@ -16,7 +16,10 @@ use crate::model::{TimeZoneChoice, format_rfc3339};
 use crate::settings::Question;
 use crate::text::json_escape_hostile;
 use crate::trace::access::request_access;
-use crate::trace::{Chain, Log, Told, tell};
+use crate::trace::{Chain, Log, Told, find, tell};
+
+/// Things that may be meant by what was typed, told at most.
+const MOST_CANDIDATES: usize = 5;
 
 /// What is asked, and how the answer is to look.
 #[derive(Clone, Debug)]
@@ -73,9 +76,17 @@ fn trace(log: &Log<'_>, audit_id: &str, output: StoryOutput, streams: &mut Strea
     let shown = |id: &crate::model::EventId| {
         log.store.entry(id.segment()).is_some_and(|entry| !entry.hidden().get(id.row()))
     };
-    let found: Vec<_> = log.store.find_audit_id(audit_id).into_iter().filter(shown).collect();
+    let named =
+        |audit_id: &str| log.store.find_audit_id(audit_id).into_iter().filter(shown).collect::<Vec<_>>();
+    let mut found = named(audit_id);
     if found.is_empty() {
-        streams.note(&format!("no request with auditID {audit_id}"));
+        match whole_audit_id(log, audit_id).as_slice() {
+            [] => streams.note(&format!("no request with auditID {audit_id}")),
+            [whole] => found = named(whole),
+            several => {
+                streams.note(&format!("{audit_id} is the beginning of {}: which one?", shortly(several)));
+            }
+        }
     }
     let chains: Vec<Chain> = found.iter().filter_map(|id| Chain::of(log, *id)).collect();
     let mut text = String::new();
@@ -94,6 +105,22 @@ fn trace(log: &Log<'_>, audit_id: &str, output: StoryOutput, streams: &mut Strea
     }
     streams.out.write_all(text.as_bytes()).map_err(cannot_write)?;
     Ok(chains.len() as u64)
+}
+
+/// The auditIDs of which this is the beginning, where it is long enough to mean something.
+fn whole_audit_id(log: &Log<'_>, beginning: &str) -> Vec<String> {
+    /// Characters from which on a beginning stands for the whole, as a commit's does.
+    const FEWEST: usize = 4;
+    match beginning.len() {
+        FEWEST.. => find::audit_ids_beginning(log.store, beginning, MOST_CANDIDATES + 1),
+        _ => Vec::new(),
+    }
+}
+
+/// The first few of what may be meant.
+pub(super) fn shortly(candidates: &[String]) -> String {
+    let told = candidates.get(..MOST_CANDIDATES).unwrap_or(candidates).join(", ");
+    if candidates.len() > MOST_CANDIDATES { told + " or others" } else { told }
 }
 
 /// Indented lines: certainty, what it is about, the statement and its evidence.

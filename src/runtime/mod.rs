@@ -66,7 +66,9 @@ pub fn interactive(settings: Settings) -> Result<u8> {
     }
     let found = inputs::found(&settings)?;
     let loaded = LoadedRules::load(false, &[]);
-    let mut config = config_of(&settings, found.greeting, loaded.clone())?;
+    let told: Vec<String> = settings.warnings.iter().cloned().chain(found.greeting).collect();
+    let greeting = (!told.is_empty()).then(|| told.join("; "));
+    let mut config = config_of(&settings, greeting, loaded.clone())?;
     if let Some(path) = &settings.state {
         config.acks = state::read(path)?;
         config.state_file = Some(path.display().to_string());

@@ -48,26 +48,32 @@ pub(super) struct ConfigFile {
     pub builtin_rules: Option<bool>,
     /// Names and expressions in the order of the file; each expression is one.
     pub filters: Vec<(String, String)>,
+    /// What was passed over, and why.
+    pub warnings: Vec<String>,
 }
 
 impl ConfigFile {
-    /// Reads the file that `--config` named, or else the first that lies in a usual place. None there says nothing.
+    /// Reads the file that `--config` named, or else the first that lies in a usual place. None there says nothing; one
+    /// that cannot be read is passed over, since nobody asked for it (`HOME` may be another user's).
     ///
     /// # Errors
-    /// [`Error::Config`] for a file that was named and is not there, that cannot be read, or that is wrong.
+    /// [`Error::Config`] for a file that was named and is not there or cannot be read, and for one that is wrong.
     pub fn load(named: Option<&Path>, around: &Surroundings<'_>) -> Result<ConfigFile> {
         if let Some(path) = named {
             let content = (around.read_file)(path).map_err(|cause| unreadable(path, &cause))?;
             return ConfigFile::parse(path, &content);
         }
+        let mut warnings = Vec::new();
         for path in usual_places(around.variable) {
             match (around.read_file)(&path) {
-                Ok(content) => return ConfigFile::parse(&path, &content),
+                Ok(content) => return Ok(ConfigFile { warnings, ..ConfigFile::parse(&path, &content)? }),
                 Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-                Err(cause) => return Err(unreadable(&path, &cause)),
+                Err(cause) => {
+                    warnings.push(format!("the configuration {} is not used: {cause}", path.display()));
+                }
             }
         }
-        Ok(ConfigFile::default())
+        Ok(ConfigFile { warnings, ..ConfigFile::default() })
     }
 
     /// Understands the content of the file at `path`.

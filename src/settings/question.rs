@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::cli::{HistoryOutput, RbacOutput, RulesOutput, StoryOutput};
+use super::{Surroundings, check_time};
+use crate::cli::{HistoryArgs, HistoryOutput, RbacOutput, RulesOutput, StoryOutput};
+use crate::error::{Error, Result};
+use crate::model::TimeZoneChoice;
+use crate::term::capabilities::Capabilities;
 use crate::trace::HistoryOptions;
 
 /// What is asked.
@@ -76,4 +80,60 @@ pub enum RulesQuestion {
         /// The file.
         file: PathBuf,
     },
+}
+
+/// What `history` is to tell, unless the object or the revisions mean nothing.
+pub(super) fn history_question(history: &HistoryArgs, around: &Surroundings<'_>) -> Result<HistoryQuestion> {
+    let refused = |message: String, tip: &str| Err(Error::Usage { message, tip: tip.into() });
+    let parts: Vec<&str> = history.object.split('/').collect();
+    let (namespace, resource, name) = match parts.as_slice() {
+        [resource, name] if !resource.is_empty() && !name.is_empty() => {
+            (history.namespace.as_deref(), *resource, *name)
+        }
+        [namespace, resource, name] if parts.iter().all(|part| !part.is_empty()) => {
+            if history.namespace.as_deref().is_some_and(|other| other != *namespace) {
+                return refused(
+                    format!("'{}' is not in the namespace that -n names", history.object),
+                    "name the namespace once: -n prod deploy/web, or prod/deploy/web",
+                );
+            }
+            (Some(*namespace), *resource, *name)
+        }
+        _ => {
+            return refused(
+                format!("'{}' is no object", history.object),
+                "write RESOURCE/NAME, as in: kauditui history -n prod deploy/web audit.log",
+            );
+        }
+    };
+    check_time("--at", history.at.as_deref(), TimeZoneChoice::Utc)?;
+    let between = match &history.between {
+        None => None,
+        Some(text) => match text.split_once("..").map(|(a, b)| (a.parse(), b.parse())) {
+            Some((Ok(older), Ok(newer))) => Some((older, newer)),
+            _ => {
+                return refused(
+                    format!("--between {text} does not name two revisions"),
+                    "write the numbers of the column REV, as in: --between 3..5",
+                );
+            }
+        },
+    };
+    let capabilities = Capabilities::detect(around.variable);
+    Ok(HistoryQuestion {
+        resource: resource.to_owned(),
+        name: name.to_owned(),
+        namespace: namespace.map(str::to_owned),
+        output: history.output,
+        revision: history.revision,
+        between,
+        options: HistoryOptions {
+            reports: history.reports,
+            noise: history.all_fields,
+            revealed: history.reveal_secrets,
+            owned: history.owned,
+        },
+        at: history.at.clone(),
+        ascii: history.display.ascii || !capabilities.utf8,
+    })
 }

@@ -24,6 +24,7 @@ fn settings_with(config: &str, environment: &[(&str, &str)], arguments: &[&str])
                 _ => Err(io::ErrorKind::NotFound.into()),
             },
             is_file: &|path| path == Path::new("audit.log"),
+            exists: &|path| path == Path::new("audit.log"),
             cores: 8,
         },
     )

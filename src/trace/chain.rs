@@ -4,7 +4,7 @@ use super::cause::{Cause, Step, step};
 use super::effects::{Effect, effects};
 use super::finding::{Finding, Log};
 use super::request::Request;
-use super::trail::{ClockDifference, GitOrigin, clock_differences};
+use super::trail::{ClockDifference, GitOrigin, asked_for, clock_differences};
 use super::who::who;
 use crate::model::{EventId, LogKind};
 
@@ -56,7 +56,7 @@ impl Chain {
     pub fn backwards(log: &Log<'_>, id: EventId) -> Option<Chain> {
         let request = Request::read(log.store, id)?;
         let (causes, end) = causes(log, &request);
-        let origin = causes.last().map_or_else(Vec::new, |first| who(log, &first.request));
+        let origin = began(log, &request, &causes);
         let who = who(log, &request);
         let (clocks, effects) = (Vec::new(), Vec::new());
         Some(Chain { request, who, causes, end, origin, clocks, effects, cut: false })
@@ -70,6 +70,16 @@ impl Chain {
     /// The first request of the chain: the one that it all began with.
     pub fn first(&self) -> &Request {
         self.causes.last().map_or(&self.request, |cause| &cause.request)
+    }
+}
+
+/// Who stood behind what a chain began with: the sender of its first request, or the person whom that names as the one
+/// who asked for it. Empty when that is the request itself, and names nobody.
+fn began(log: &Log<'_>, request: &Request, causes: &[Cause]) -> Vec<Finding> {
+    let first = causes.last().map(|cause| &cause.request);
+    match asked_for(first.unwrap_or(request)) {
+        Some(asked) => asked,
+        None => first.map_or_else(Vec::new, |first| who(log, first)),
     }
 }
 

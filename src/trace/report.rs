@@ -2,8 +2,10 @@
 //! changed, why it was allowed, how kubectl would do it, and where its lines are; at the end what all that rests on.
 //!
 //! [`crate::headless`] prints it, and the screens save it. Times are UTC, secret values are masked, and nothing of the
-//! log acts as Markdown ([`super::markdown`]). `coverage` is the statement at the end.
+//! log acts as Markdown ([`super::markdown`]). `alerts` tells what the rules found in the requests, `coverage` is the
+//! statement at the end.
 
+mod alerts;
 mod coverage;
 mod draft;
 
@@ -265,12 +267,17 @@ impl ReportEvent {
     }
 
     fn write_chain(&self, out: &mut String) -> std::fmt::Result {
-        // What was asked about stands above already.
-        for told in self.chain.iter().filter(|told| !matches!(told.label, "request" | "allowed by")) {
+        // What was asked about stands above already; a heading over nothing else is left out with it.
+        let lines = self.chain.iter().filter(|told| !matches!(told.label, "request" | "allowed by"));
+        let mut heading = None;
+        for told in lines {
             let Some(certainty) = told.certainty else {
-                writeln!(out, "\n{}:\n", capital(told.label))?;
+                heading = Some(told.label);
                 continue;
             };
+            if let Some(heading) = heading.take() {
+                writeln!(out, "\n{}:\n", capital(heading))?;
+            }
             let indent = "  ".repeat(told.depth.saturating_sub(1));
             write!(out, "{indent}- **{}** {}", certainty.name(), code(&told.text))?;
             if !told.evidence.is_empty() {

@@ -199,6 +199,12 @@ pub(super) fn asked_by(log: &Log<'_>, request: &Request) -> Vec<Finding> {
     found
 }
 
+/// Who asked for what a request passes on, where its own body names them: nobody else's log need be open for that.
+/// `None` for all other requests.
+pub(super) fn asked_for(request: &Request) -> Option<Vec<Finding>> {
+    argocd::asked_for(request)
+}
+
 /// Whether any line of such a log is held.
 fn is_open(log: &Log<'_>, kind: LogKind) -> bool {
     log.store.entries().any(|(_, entry)| !rows_of_kind(entry.segment(), kind).is_clear())

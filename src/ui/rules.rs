@@ -8,7 +8,7 @@ use super::theme::Role;
 use crate::app::App;
 use crate::app::geometry::Area;
 use crate::app::rule_table::RuleLine;
-use crate::detect::{LoadedRules, ProblemKind, Readiness};
+use crate::detect::{LoadedRules, ProblemKind, Readiness, state_in_words};
 use crate::text;
 
 fn columns(width: u16) -> [Column; 4] {
@@ -122,7 +122,7 @@ fn cells(app: &App, rules: &LoadedRules, line: RuleLine, columns: &[Column]) -> 
                 (letters.to_owned(), role),
                 (grid::number(hits, columns[1].width), if hits > 0 { Role::Strong } else { Role::Faint }),
                 (
-                    ready.map_or_else(String::new, ToString::to_string),
+                    ready.map_or_else(String::new, |ready| state_in_words(&rules.engine, rule, ready)),
                     if is_blind { Role::Failure } else { Role::Faint },
                 ),
                 (info.title.clone(), Role::Plain),

@@ -1,19 +1,15 @@
 //! What is kept of matches while logs are read: counts by rule, actor and namespace, and of each of these the newest
 //! requests with why the last one matched. It depends on the set of matches alone, not on the order in which they come.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::told::{Reason, Told, ToldFinding};
 use crate::detect::{
-    Alert, AlertBoard, Alerts, Engine, Finding, Hit, LoadedRules, RuleIndex, Severity, Subject,
+    Alert, AlertBoard, Alerts, Engine, Finding, Hit, LoadedRules, MOST_AUDIT_IDS, Reason, RuleIndex,
+    Severity, Subject, ToldAlert, held_audit_id, newest_audit_ids, reasons,
 };
 use crate::model::{EventId, Micros};
 use crate::store::{Bitset, Entry, Field, Segment, Store};
-
-/// auditIDs told of an alert, the newest.
-pub(super) const MOST_IDS: usize = 20;
 
 /// Events of dropped segments that correlations may still name.
 const MOST_GONE: usize = 200_000;
@@ -39,17 +35,10 @@ impl Evidence {
         }
         let seen = self.seen.entry(audit_id).or_insert(time);
         *seen = time.max(*seen);
-        if self.seen.len() > MOST_IDS * 2 {
-            let kept: BTreeMap<String, Micros> = newest_first(&self.seen).take(MOST_IDS).collect();
-            self.seen = kept;
+        if self.seen.len() > MOST_AUDIT_IDS * 2 {
+            self.seen = newest_audit_ids(&self.seen).into_iter().collect();
         }
     }
-}
-
-fn newest_first(seen: &BTreeMap<String, Micros>) -> impl Iterator<Item = (String, Micros)> {
-    let mut ids: Vec<(&String, &Micros)> = seen.iter().collect();
-    ids.sort_by_key(|(id, time)| (Reverse(**time), *id));
-    ids.into_iter().map(|(id, time)| (id.clone(), *time))
 }
 
 /// Matches that count.
@@ -66,6 +55,8 @@ pub(super) struct Gathered {
     gone: HashMap<EventId, (String, bool)>,
     /// By rule, whether correlations are made of its matches.
     feeds: Vec<bool>,
+    /// Rules that were met and are less grave than what is listed.
+    below: BTreeSet<RuleIndex>,
 }
 
 impl Gathered {
@@ -86,6 +77,7 @@ impl Gathered {
             taken: HashMap::new(),
             chosen: HashMap::new(),
             gone: HashMap::new(),
+            below: BTreeSet::new(),
             feeds,
             engine,
         }
@@ -103,12 +95,13 @@ impl Gathered {
         *taken = entry.hits().found.len();
         let counts =
             |row: u32| !entry.dropped().get(row) && chosen.as_ref().is_none_or(|chosen| chosen.get(row));
-        let hits: Vec<Hit> = new
+        let (hits, below): (Vec<Hit>, Vec<Hit>) = new
             .iter()
             .filter(|hit| counts(hit.row))
             .map(|hit| Hit { row: hit.row, rule: RuleIndex(hit.rule) })
-            .filter(|hit| self.engine.rule(hit.rule).severity >= self.least)
-            .collect();
+            .partition(|hit| self.engine.rule(hit.rule).severity >= self.least);
+        let below = below.into_iter().map(|hit| hit.rule).filter(|rule| self.engine.rule(*rule).is_told());
+        self.below.extend(below);
         self.alerts.take(number, entry.segment(), &hits);
         self.keep_evidence(entry.segment(), &hits);
         match chosen {
@@ -141,7 +134,7 @@ impl Gathered {
         for (group, row) in latest {
             let Some(evidence) = self.evidence.get_mut(group) else { continue };
             evidence.subject = Subject::of(segment, row);
-            evidence.why = reasons(&self.engine, group.0, None, segment, row);
+            evidence.why = reasons(&self.engine, group.0, segment, row);
         }
     }
 
@@ -159,8 +152,13 @@ impl Gathered {
         }
     }
 
+    /// How many kinds of less grave matches there were.
+    pub(super) fn kinds_below(&self) -> usize {
+        self.below.len()
+    }
+
     /// The alerts as they are told, in no order.
-    pub(super) fn told(&self, board: &AlertBoard, store: &Store) -> Vec<Told> {
+    pub(super) fn told(&self, board: &AlertBoard, store: &Store) -> Vec<ToldAlert> {
         let findings: Vec<Finding> = board
             .findings()
             .iter()
@@ -180,94 +178,34 @@ impl Gathered {
         }
     }
 
-    fn tell(&self, mut alert: Alert, store: &Store) -> Told {
-        let info = self.engine.rule(alert.rule).clone();
+    fn tell(&self, mut alert: Alert, store: &Store) -> ToldAlert {
         if !alert.findings.is_empty() {
-            let findings: Vec<ToldFinding> =
-                alert.findings.iter().map(|finding| self.tell_finding(finding, store)).collect();
-            let mut seen: BTreeMap<String, Micros> = BTreeMap::new();
-            let events: BTreeSet<EventId> =
-                alert.findings.iter().flat_map(|finding| &finding.events).copied().collect();
-            for (audit_id, time) in events.iter().filter_map(|event| self.audit_id(*event, store)) {
-                let known = seen.entry(audit_id).or_insert(time);
-                *known = time.max(*known);
-            }
-            let why = self.why_correlated(&alert, store);
-            let audit_ids = newest_first(&seen).take(MOST_IDS).map(|(id, _)| id).collect();
-            return Told {
-                requests: seen.len() as u64,
-                severity: info.severity,
-                info,
-                audit_ids,
-                why,
-                findings,
-                alert,
-            };
+            return ToldAlert::of_correlation(&self.engine, store, alert, &|event| {
+                self.audit_id(event, store)
+            });
         }
         let group = (alert.rule, alert.key.actor.clone(), alert.key.namespace.clone());
         let evidence = self.evidence.get(&group);
         if let Some(evidence) = evidence {
             alert.subject = evidence.subject.clone();
         }
-        Told {
+        let newest = evidence.map(|evidence| newest_audit_ids(&evidence.seen)).unwrap_or_default();
+        ToldAlert {
+            info: self.engine.rule(alert.rule).clone(),
             requests: alert.count,
-            severity: info.severity,
-            info,
-            audit_ids: evidence
-                .map(|evidence| newest_first(&evidence.seen).take(MOST_IDS).map(|(id, _)| id).collect())
-                .unwrap_or_default(),
+            audit_ids: newest.into_iter().map(|(id, _)| id).collect(),
             why: evidence.map(|evidence| evidence.why.clone()).unwrap_or_default(),
             findings: Vec::new(),
             alert,
         }
     }
 
-    fn tell_finding(&self, finding: &Finding, store: &Store) -> ToldFinding {
-        let mut audit_ids: Vec<String> = Vec::new();
-        for (audit_id, _) in finding.events.iter().rev().filter_map(|event| self.audit_id(*event, store)) {
-            if !audit_ids.contains(&audit_id) && audit_ids.len() < MOST_IDS {
-                audit_ids.push(audit_id);
-            }
-        }
-        ToldFinding {
-            group: finding.group.clone(),
-            first: finding.first,
-            last: finding.last,
-            reached: finding.reached,
-            count: finding.count,
-            audit_ids,
-        }
-    }
-
     /// The auditID of an event, and when it was; of one that was dropped long ago, as long ago as can be.
     fn audit_id(&self, event: EventId, store: &Store) -> Option<(String, Micros)> {
-        let found = match store.segment(event) {
-            Some(segment) => (segment.audit_id(event.row()), segment.stage_time(event.row())),
-            None => (self.gone.get(&event)?.0.clone(), Micros::MIN),
-        };
-        (!found.0.is_empty()).then_some(found)
+        if store.segment(event).is_some() {
+            return held_audit_id(store, event);
+        }
+        let (audit_id, _) = self.gone.get(&event)?;
+        (!audit_id.is_empty()).then(|| (audit_id.clone(), Micros::MIN))
     }
-
-    /// Why the newest event of a correlation was one, by each of the rules behind it.
-    fn why_correlated(&self, alert: &Alert, store: &Store) -> Vec<Reason> {
-        let Some(segment) = store.segment(alert.newest) else { return Vec::new() };
-        let behind = self.engine.fed_by(alert.rule).into_iter();
-        behind
-            .flat_map(|rule| {
-                let title = (rule != alert.rule).then(|| self.engine.rule(rule).title.clone());
-                reasons(&self.engine, rule, title, segment, alert.newest.row())
-            })
-            .collect()
-    }
-}
-
-fn reasons(
-    engine: &Engine,
-    rule: RuleIndex,
-    title: Option<String>,
-    segment: &Segment,
-    row: u32,
-) -> Vec<Reason> {
-    let found = engine.explain(rule, segment, row).into_iter();
-    found.map(|why| Reason { rule: title.clone(), why }).collect()
 }

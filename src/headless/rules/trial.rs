@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use super::RulesOptions;
-use crate::detect::{Engine, Finding, RuleIndex, Subject, Why};
+use crate::detect::{Engine, Finding, RuleIndex, Subject, Why, readiness, state_in_words};
 use crate::headless::detection::Detection;
 use crate::headless::intake::Intake;
 use crate::headless::{Streams, visible};
@@ -140,8 +140,9 @@ impl Trial {
             text += &format!("  {} to {}: {count} for {}\n", stamp(*first), stamp(*last), group.join(", "));
         }
         if count == 0 {
-            let ready = crate::detect::readiness(&detection.rules.engine, &intake.store);
-            text += &format!("  {}\n", ready[rule.0 as usize]);
+            let engine = &detection.rules.engine;
+            let ready = readiness(engine, &intake.store);
+            text += &format!("  {}\n", state_in_words(engine, rule, &ready[rule.0 as usize]));
         }
         out.write_all(visible(&text).as_bytes())?;
         Ok(count)

@@ -31,7 +31,13 @@ fn load(
         Some((_, None)) => Err(io::ErrorKind::PermissionDenied.into()),
         None => Err(io::ErrorKind::NotFound.into()),
     };
-    let around = Surroundings { variable: &variable, read_file: &read_file, is_file: &|_| false, cores: 2 };
+    let around = Surroundings {
+        variable: &variable,
+        read_file: &read_file,
+        is_file: &|_| false,
+        exists: &|_| true,
+        cores: 2,
+    };
     ConfigFile::load(named.map(Path::new), &around)
 }
 
@@ -71,6 +77,7 @@ fn every_key_is_understood() {
             rules: vec![PathBuf::from("mine"), PathBuf::from("/srv/rules")],
             builtin_rules: Some(false),
             filters: filters.map(|(name, text)| (name.to_owned(), text.to_owned())).into(),
+            warnings: Vec::new(),
         },
         "filters in the order of the file"
     );
@@ -146,9 +153,16 @@ fn a_file_that_cannot_be_read_is_an_error_with_a_way_out() {
     let missing = load(&[], Some("mine.toml"), &[]).unwrap_err();
     assert!(missing.to_string().starts_with("mine.toml: cannot be read: "), "{missing}");
     assert!(missing.tip().starts_with("check the path, or leave --config out: "), "{}", missing.tip());
-    let locked = load(&[], None, &[("/etc/kauditui/config.toml", None)]).unwrap_err();
-    assert!(locked.to_string().starts_with("/etc/kauditui/config.toml: cannot be read: "), "{locked}");
+    let locked = load(&[], Some("mine.toml"), &[("mine.toml", None)]).unwrap_err();
+    assert!(locked.to_string().starts_with("mine.toml: cannot be read: "), "{locked}");
     assert!(locked.tip().ends_with("--config /dev/null"), "{}", locked.tip());
+    let of_all = ("/etc/kauditui/config.toml", Some("threads = 3"));
+    let passed =
+        load(&[("HOME", "/root")], None, &[("/root/.config/kauditui/config.toml", None), of_all]).unwrap();
+    assert_eq!((passed.threads, passed.warnings.len()), (Some(3), 1), "nobody asked for that file");
+    assert!(
+        passed.warnings[0].starts_with("the configuration /root/.config/kauditui/config.toml is not used: ")
+    );
     let binary = ConfigFile::parse(Path::new("c.toml"), b"ascii = true\n# caf\xe9\n").unwrap_err();
     assert_eq!(binary.to_string(), "c.toml:2:6: this is not UTF-8");
 }

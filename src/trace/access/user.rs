@@ -333,15 +333,41 @@ pub fn reads_are_logged(store: &Store) -> bool {
     })
 }
 
-/// The username that somebody means: itself where the log has it, else that of a service account written as
-/// `sa:namespace/name` or `namespace/name`.
-pub fn user_named(store: &Store, typed: &str) -> String {
-    let is_known = !requests_of(store, typed).is_empty();
+/// The usernames of the log that somebody may mean: the one that is written out; else that of a service account written as
+/// `sa:namespace/name` or `namespace/name`; else those of which it is the short name, as `mallory` is of
+/// `mallory@example.com`; else those that it is a part of. Without any, what was written.
+pub fn users_named(store: &Store, typed: &str) -> Vec<String> {
+    if !requests_of(store, typed).is_empty() {
+        return vec![typed.to_owned()];
+    }
     let account = typed.strip_prefix("sa:").unwrap_or(typed);
-    match account.split_once('/') {
-        Some((namespace, name)) if !is_known && !namespace.is_empty() && !name.is_empty() => {
-            format!("system:serviceaccount:{namespace}:{name}")
-        }
-        _ => typed.to_owned(),
+    if let Some((namespace, name)) = account.split_once('/')
+        && !namespace.is_empty()
+        && !name.is_empty()
+    {
+        return vec![format!("system:serviceaccount:{namespace}:{name}")];
+    }
+    let known: BTreeSet<&str> = store
+        .entries()
+        .flat_map(|(_, entry)| {
+            [Field::User, Field::ImpersonatedUser].map(|field| entry.segment().column(field))
+        })
+        .flat_map(|column| column.dictionary.iter().map(|(_, name)| name))
+        .collect();
+    let typed_small = typed.to_lowercase();
+    let those = |is_meant: &dyn Fn(&str) -> bool| -> Vec<String> {
+        known.iter().filter(|name| is_meant(&name.to_lowercase())).map(|name| (*name).to_owned()).collect()
+    };
+    let is_short = |name: &str| {
+        let last = name.rsplit([':', '/', '#']).next().unwrap_or(name);
+        [name, last].iter().any(|part| part.split('@').next() == Some(&typed_small))
+    };
+    let found = those(&is_short);
+    if !found.is_empty() || typed_small.is_empty() {
+        return found;
+    }
+    match those(&|name: &str| name.contains(&typed_small)) {
+        found if found.is_empty() => vec![typed.to_owned()],
+        found => found,
     }
 }

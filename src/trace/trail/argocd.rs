@@ -18,7 +18,7 @@ use crate::format::ControllerDetails;
 use crate::model::{LogKind, Micros, SECOND, service_account};
 use crate::store::Field;
 use crate::trace::cause::{Cause, Step};
-use crate::trace::finding::{Certainty, Log};
+use crate::trace::finding::{Certainty, Finding, Log, Topic};
 use crate::trace::request::{ObjectKey, Request};
 use crate::trace::select::requests_with;
 
@@ -395,6 +395,38 @@ fn by_application_write(log: &Log<'_>, request: &Request) -> Option<Step> {
         "{} asked Argo CD for it, as operation.initiatedBy.username says: {origin}",
         origin.initiator
     )))
+}
+
+/// Who asked Argo CD's server for the operation that a write to an Application begins.
+pub(super) fn asked_for(request: &Request) -> Option<Vec<Finding>> {
+    if request.object.resource != "applications" || request.object.group != "argoproj.io" {
+        return None;
+    }
+    let operation = operation_in(request).filter(|operation| !is_automated(operation))?;
+    let person = operation.pointer("/initiatedBy/username").and_then(Value::as_str)?;
+    let finding = |topic, certainty, text: String, evidence: &str| Finding {
+        topic,
+        certainty,
+        text,
+        evidence: evidence.to_owned(),
+        event: request.id,
+    };
+    (!person.is_empty()).then(|| {
+        vec![
+            finding(
+                Topic::Identity,
+                Certainty::Certain,
+                format!("{person}, for whom {} wrote the operation", request.user),
+                "operation.initiatedBy.username",
+            ),
+            finding(
+                Topic::Address,
+                Certainty::Unknown,
+                format!("where {person} called Argo CD from, and how they logged in, is in its server's log"),
+                "the API server saw Argo CD's own request",
+            ),
+        ]
+    })
 }
 
 /// The last sync or rollback of an application within a day before a moment that was over and succeeded; with the time
