@@ -29,6 +29,7 @@ use crate::cli::{
 use crate::error::{Error, Result};
 use crate::model::TimeZoneChoice;
 use crate::query::nearest;
+use crate::source::resolve::is_pattern;
 use crate::term::capabilities::Capabilities;
 
 /// Threads a machine could sensibly give to reading.
@@ -479,6 +480,8 @@ fn check_sources(sources: &[PathBuf], task: &Task, around: &Surroundings<'_>) ->
     }
     let first = sources.first().filter(|_| matches!(task, Task::Interactive { .. }));
     let missing = first.filter(|path| !(around.exists)(path)).and_then(|path| path.to_str());
+    // Whoever writes a path means a file.
+    let missing = missing.filter(|name| !name.contains('/'));
     match missing.and_then(|name| Some((name, nearest(name, COMMANDS.into_iter())?))) {
         Some((name, meant)) => Err(Error::Usage {
             message: format!("'{name}' is neither a file nor a command"),
@@ -490,8 +493,7 @@ fn check_sources(sources: &[PathBuf], task: &Task, around: &Surroundings<'_>) ->
 
 /// Whether a source is a file that is not there yet.
 fn is_waited_for(source: &Path, around: &Surroundings<'_>) -> bool {
-    let is_pattern = source.to_str().is_some_and(|name| name.contains(['*', '?', '[']));
-    source != Path::new("-") && !is_pattern && !(around.exists)(source)
+    source != Path::new("-") && !source.to_str().is_some_and(is_pattern) && !(around.exists)(source)
 }
 
 #[cfg(test)]

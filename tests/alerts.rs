@@ -591,7 +591,7 @@ fn while_other_rules_look_at_it_all_the_list_stays() {
     let mut app = alerts_app(120, 36);
     let before = list(&app);
     let shown = screen(&app, 120, 36);
-    let effects = app.update(Msg::Rules(pack()), now());
+    let effects = app.update(Msg::Rules(LoadedRules::load(true, &[])), now());
     assert!(
         effects.iter().any(|effect| matches!(effect, Effect::LookAt(_))),
         "there is something to look at"

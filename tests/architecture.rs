@@ -40,7 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("term", &["text"]),
     ("cli", &["error", "text"]),
-    ("settings", &["model", "error", "text", "query", "activity", "trace", "cli", "term"]),
+    ("settings", &["model", "error", "text", "source", "query", "activity", "trace", "cli", "term"]),
     (
         "headless",
         &[

@@ -69,6 +69,14 @@ fn a_command_that_is_written_wrongly_is_no_log() {
 }
 
 #[test]
+fn whoever_writes_a_path_means_a_file() {
+    for path in ["./quer", "./info", "/nonexistent/query"] {
+        let (_, _, err) = run(&[path]);
+        assert!(!err.contains("neither a file nor a command"), "{path}: {err}");
+    }
+}
+
+#[test]
 fn what_is_not_there_or_cannot_be_read_is_said_and_stops_nothing() {
     let (code, out, err) = run(&["query", "--limit", "1", "--rules", "/nonexistent", LOG]);
     assert!(code == 0 && out.lines().count() == 2, "{err}");

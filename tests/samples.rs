@@ -6,10 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use kauditui::format::{Format, Marks, Reader, Remains, Sink, Unreadable, remains};
 use kauditui::model::{Event, LogKind};
+use kauditui::source::archive;
 
 #[derive(Default)]
 struct Counted {
@@ -45,7 +47,8 @@ impl Sink for Counted {
 }
 
 fn counted(path: &Path) -> Counted {
-    let text = fs::read(path).expect("a sample file");
+    let mut text = Vec::new();
+    archive::open(path, false).and_then(|mut file| file.read_to_end(&mut text)).expect("a sample file");
     let (mut reader, mut counted) = (Reader::new(), Counted::default());
     reader.read(&text, &mut counted);
     reader.finish(&mut counted);

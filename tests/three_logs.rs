@@ -173,8 +173,8 @@ fn an_alert_leads_on_to_its_person_and_commit() {
     assert!(!chain.effects.is_empty(), "the delete that it set off");
 }
 
-#[test]
-fn a_change_outside_gitops_names_the_sync_that_it_contradicts() {
+/// A patch by hand of two deployments that Argo CD applies.
+fn changes_by_hand() -> Vec<String> {
     let patch = KUBE
         .lines()
         .find(|line| line.contains("dana@example.com") && line.contains("\"patch\""))
@@ -189,11 +189,39 @@ fn a_change_outside_gitops_names_the_sync_that_it_contradicts() {
         }
         event.to_string()
     };
+    vec![change("d-1", "nginx-deployment", "16:05:00"), change("d-2", "frontend-app", "16:06:00")]
+}
+
+#[test]
+fn files_of_which_few_lines_are_kept_tell_the_same_as_a_pipe() {
+    let changed = [KUBE, &changes_by_hand().join("\n"), "\n"].concat();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut paths = Vec::new();
+    for (name, text) in [("kube.jsonl", changed.as_str()), ("argocd.log", ARGOCD), ("rancher.log", RANCHER)] {
+        paths.push(folder.path().join(name));
+        std::fs::write(&paths[paths.len() - 1], text).expect("a log");
+    }
+    let alerts = |paths: &[&std::path::Path], input: String| -> Vec<serde_json::Value> {
+        let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_kauditui"));
+        command.args(["alerts", "-o", "jsonl", "--config", "/dev/null"]).args(paths).write_stdin(input);
+        let output = command.output().expect("it runs");
+        let lines = String::from_utf8(output.stdout).expect("UTF-8");
+        let told = lines.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        told.collect()
+    };
+    let paths: Vec<&std::path::Path> = paths.iter().map(std::path::PathBuf::as_path).collect();
+    let from_files = alerts(&paths, String::new());
+    let from_pipe = alerts(&[std::path::Path::new("-")], [changed.as_str(), ARGOCD, RANCHER].concat());
+    assert_eq!(from_files, from_pipe);
+    let contradicts =
+        |alert: &&serde_json::Value| alert["contradicts"].as_array().is_some_and(|all| all.len() == 2);
+    assert_eq!(from_files.iter().filter(contradicts).count(), 1, "{from_files:#?}");
+}
+
+#[test]
+fn a_change_outside_gitops_names_the_sync_that_it_contradicts() {
     let mut parts = whole();
-    parts.push((
-        vec![change("d-1", "nginx-deployment", "16:05:00"), change("d-2", "frontend-app", "16:06:00")],
-        false,
-    ));
+    parts.push((changes_by_hand(), false));
     let watched = watched(&engine(), &parts);
     let outside = |alert: &&kauditui::detect::Alert| {
         watched.board.engine().rule(alert.rule).state == Some(StateDetection::OutsideGitops)

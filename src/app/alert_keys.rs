@@ -266,7 +266,7 @@ impl App {
             let is_filtered = filter.is_some();
             let passes =
                 |alert: &Alert| !is_filtered || board.events(alert).iter().any(|id| result.contains(*id));
-            let watched = (&self.watch.acks, self.watch.version(), self.watch.is_behind());
+            let watched = (&self.watch.acks, self.watch.version());
             table.settle(board, watched, filter, &passes, height);
         }
         self.alert_table = table;

@@ -209,26 +209,21 @@ impl AlertTable {
     }
 
     /// Makes the lines anew where something changed, and keeps the cursor on its row. `passes` tells whether the filter
-    /// lets an alert through; `watched` is what was dealt with, the version of all that, and whether rows are still to be
-    /// looked at.
+    /// lets an alert through; `watched` is what was dealt with, and the version of all that.
     pub(super) fn settle(
         &mut self,
         board: &AlertBoard,
-        watched: (&Acks, u64, bool),
+        watched: (&Acks, u64),
         filter: Option<(String, usize, bool)>,
         passes: &dyn Fn(&Alert) -> bool,
         height: usize,
     ) {
-        let (acks, version, is_behind) = watched;
+        let (acks, version) = watched;
         let AlertTable { tab, grouping, sort, descending, .. } = *self;
         let made_of = MadeOf { version, filter, tab, grouping, sort, descending };
         if self.made_of.as_ref() != Some(&made_of) {
             self.make_lines(board, acks, passes);
             self.made_of = Some(made_of);
-        }
-        // While other rules look at all of it, what is listed is no measure for where the cursor was.
-        if is_behind {
-            return;
         }
         let lines = &self.lines;
         self.cursor.settle(lines.len(), height, |at| key(lines, board, at));

@@ -71,11 +71,6 @@ impl Watch {
         self.version
     }
 
-    /// Whether rows are still to be looked at by the rules in use.
-    pub(super) fn is_behind(&self) -> bool {
-        self.next.is_some() || !self.handed_out.is_empty()
-    }
-
     /// The board that takes in what comes.
     fn newest_board(&mut self) -> Option<&mut AlertBoard> {
         self.next.as_mut().map(|(_, board)| board).or(self.board.as_mut())
@@ -140,6 +135,10 @@ impl Watch {
 impl App {
     /// From now on these rules count: everything that is held is looked at again.
     pub(super) fn set_rules(&mut self, rules: LoadedRules) -> Vec<Effect> {
+        let is_older = |board: &mut AlertBoard| rules.engine.number() < board.engine().number();
+        if self.watch.newest_board().is_some_and(is_older) {
+            return Vec::new();
+        }
         let board = AlertBoard::new(Arc::clone(&rules.engine));
         self.watch.handed_out.clear();
         self.watch.next = Some((rules, board));
@@ -161,8 +160,10 @@ impl App {
     /// Begins again with what is held: a log was closed, and what was found in it is not to be shown any longer.
     pub(super) fn forget_found(&mut self) {
         self.identities = Identities::default();
-        let boards = self.watch.board.iter_mut().chain(self.watch.next.iter_mut().map(|(_, board)| board));
-        for board in boards {
+        if let Some((rules, _)) = self.watch.next.take() {
+            (self.watch.rules, self.watch.board) = (Some(rules.clone()), Some(AlertBoard::new(rules.engine)));
+        }
+        if let Some(board) = &mut self.watch.board {
             *board = AlertBoard::new(Arc::clone(board.engine()));
         }
         self.watch.observed = 0;
@@ -193,7 +194,6 @@ impl App {
         }
         let engine = Arc::clone(board.engine());
         self.watch.handed_out = handed_out;
-        self.take_over();
         if outside.is_empty() {
             return Vec::new();
         }
@@ -214,6 +214,7 @@ impl App {
 
     /// Before a frame: lists the alerts anew where something came, and shows and marks the rows that have a part in one.
     pub(super) fn refresh_alerts(&mut self) {
+        self.take_over();
         let loaded_from = self.is_loading().then(|| self.store.order().first_time()).flatten();
         let Some(board) = &mut self.watch.board else { return };
         let records = self.store.counts().records;

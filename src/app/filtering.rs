@@ -6,6 +6,7 @@ use tui_input::backend::crossterm::EventHandler;
 use super::keymap::Key;
 use super::timeline::Column;
 use super::{App, Effect, Focus, Menu, Mode, Screen, menus};
+use crate::model::EventId;
 use crate::query::{Change, Expression, FieldName, Node, Target, with_value};
 use crate::redact;
 
@@ -116,7 +117,8 @@ impl App {
                 self.filter_bar.revert();
                 self.leave_filter();
                 // Nothing was asked for in the end: neither the filter nor the row is another one.
-                if let Some(id) = self.row_before_filter {
+                let is_held = |id: &EventId| self.store.segment(*id).is_some();
+                if let Some(id) = self.row_before_filter.take().filter(is_held) {
                     self.timeline.select(id, &self.store);
                 }
                 self.filter_in_force();

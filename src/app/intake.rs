@@ -133,10 +133,18 @@ impl App {
             return Vec::new();
         };
         self.closed.insert(*id);
-        self.sources.remove(id);
+        let path = self.sources.remove(id).map(|source| source.description.path).unwrap_or_default();
         let records = self.store.remove_source(*id);
         self.forget_found();
-        self.say(format!("{name} is closed: {} records were dropped", crate::text::thousands(records)));
+        let counts = self.store.counts();
+        let mut said = format!("{path} is closed: {} records were dropped", crate::text::thousands(records));
+        if counts.duplicates > 0 {
+            said += "; lines that another log holds as well went with it: :close and :open that one reads them again";
+        }
+        if counts.evicted_records > 0 {
+            said += "; alerts of records that were dropped for memory are forgotten";
+        }
+        self.say(said);
         let mut effects = self.after_data();
         effects.push(Effect::CloseLog(*id));
         effects

@@ -118,7 +118,7 @@ impl RuleTable {
         let wanted = wanted.to_lowercase();
         let is_meant = |line: &RuleLine| match line {
             RuleLine::Rule(rule) => {
-                let info = board.engine().rule(*rule);
+                let Some(info) = board.engine().rules().get(rule.0 as usize) else { return false };
                 let file = info.origin.file.display().to_string();
                 [&info.title, &info.id, &file].iter().any(|text| text.to_lowercase().contains(&wanted))
             }

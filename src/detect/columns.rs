@@ -347,6 +347,9 @@ impl<'p> Pass<'p> {
             };
             wanted.set(u32::from(symbol), may_hold || holds_mark(keys));
         }
+        if wanted.is_clear() {
+            return Bitset::none(self.segment.rows());
+        }
         column.symbols.rows_in(&wanted)
     }
 

@@ -288,7 +288,8 @@ pub(super) fn spell_out(rule: &mut CorrelationRule, text: &str) {
 }
 
 fn says_at_least_one(text: &str) -> bool {
-    text.split("gte").skip(1).any(|rest| {
+    let condition = text.rsplit_once("condition").map_or("", |(_, behind)| behind);
+    condition.split("gte").skip(1).any(|rest| {
         let value = rest.trim_start_matches(['"', '\'']).trim_start().strip_prefix(':').map(str::trim_start);
         let number = value.and_then(|value| value.split(|c: char| !c.is_ascii_digit()).next());
         number == Some("1")

@@ -76,6 +76,11 @@ impl Engine {
         Hits { rules: self.number, until: segment.rows(), found: Arc::new(found) }
     }
 
+    /// As if no rule matched anything in a segment.
+    pub fn nothing_found(&self, segment: &Segment) -> Hits {
+        Hits { rules: self.number, until: segment.rows(), found: Arc::default() }
+    }
+
     /// The rows of a segment whose original texts are still asked for once [`Self::look_at`] found `hits` in it: to tell
     /// why a rule matched, by rules with state, by the index of credentials that those look into, and to tell which sync a
     /// change contradicts.
@@ -83,11 +88,11 @@ impl Engine {
         let mut rows = identity::rows_read(segment);
         rows.or(&of_deliveries(segment));
         hits.found.iter().for_each(|hit| rows.set(hit.row, true));
-        let everything = Bitset::all(segment.rows());
+        let of_kube = segment.kube_rows();
         let mut pass = Pass::new(segment, &self.tests);
         for (info, rule) in self.infos.iter().zip(&self.rules) {
             let Some(rule) = rule.as_ref().filter(|_| info.state.is_some()) else { continue };
-            let verdicts = pass.matches(rule, &everything);
+            let verdicts = pass.matches(rule, &of_kube);
             rows.or(&verdicts.unsure);
             // What is sure needs no text, but telling why may.
             if rule.tests().any(|test| self.tests[*test].reads_text()) {

@@ -3,7 +3,7 @@
 
 use super::alert::Alert;
 use super::engine::Engine;
-use super::rule::{RuleIndex, RuleInfo};
+use super::rule::RuleInfo;
 use crate::model::LogKind;
 use crate::redact::holds_mark;
 
@@ -47,7 +47,7 @@ pub fn mute(engine: &Engine, alert: &Alert, scope: MuteScope) -> Option<Mute> {
         return None;
     }
     let rule = engine.rule(alert.rule);
-    let rules = engine.rules_behind(alert.rule);
+    let rules = engine.fed_by(alert.rule);
     let also: Vec<String> = rules
         .iter()
         .filter(|behind| **behind != alert.rule && !engine.rule(**behind).feeds_only)
@@ -82,7 +82,10 @@ fn only(group: Vec<(String, String)>, field: &str) -> Option<Vec<(String, String
 
 fn text(rule: &RuleInfo, whom: &str, targets: &[&RuleInfo], group: &[(String, String)]) -> String {
     let mut out = format!("title: {}\n", quoted(&format!("Muted: {}{whom}", rule.title)));
+    // Rules over several logs are muted by a filter that names none: a filter counts for its own log only.
+    let is_of_one = targets.iter().all(|target| target.log == rule.log);
     out += &match rule.log {
+        _ if !is_of_one => String::new(),
         LogKind::Kube => "logsource:\n  product: kubernetes\n  service: audit\n".to_owned(),
         other => format!("logsource:\n  product: {}\n", other.name()),
     };
@@ -168,30 +171,6 @@ fn slug(text: &str) -> String {
         }
     }
     out.trim_matches('-').to_owned()
-}
-
-impl Engine {
-    /// The rules whose hits a rule tells: itself, or what a correlation correlates, down to rules of events.
-    pub fn rules_behind(&self, rule: RuleIndex) -> Vec<RuleIndex> {
-        let mut found = Vec::new();
-        let mut waiting = vec![rule];
-        while let Some(next) = waiting.pop() {
-            if !self.rule(next).is_correlation {
-                if !found.contains(&next) {
-                    found.push(next);
-                }
-                continue;
-            }
-            // A correlation stands behind those that it correlates, so this ends.
-            waiting.extend(
-                self.correlations
-                    .iter()
-                    .filter(|own| own.rule == next)
-                    .flat_map(|own| own.inputs.iter().rev().copied()),
-            );
-        }
-        found
-    }
 }
 
 #[cfg(test)]

@@ -305,7 +305,8 @@ impl Loading {
                     self.problems
                         .push(LoadProblem::warning(&place.file.path, line, reason).of(&filter.title));
                 }
-                if log.flatten().is_none_or(|log| log == LogKind::Kube) {
+                // Without a log of its own it may be about the fields of any.
+                if log.flatten() == Some(LogKind::Kube) {
                     self.warn_of_unknown(&compiled, &filter.title, place);
                 }
                 let (origin, text) = (place.origin(), place.text.to_owned());

@@ -11,7 +11,7 @@ use crate::model::{Micros, format_rfc3339};
 use crate::text::json_escape_hostile;
 use crate::trace::access::{
     AccessChange, AllowedBy, ChangeKind, GrantUse, Permission, Proposal, Refusal, RefusalGroup, UserAccess,
-    allowed_in_words, users_named,
+    allowed_in_words, user_named,
 };
 use crate::trace::{Log, markdown, tell};
 
@@ -30,15 +30,21 @@ pub(super) fn rbac(
     look: Look,
     streams: &mut Streams<'_>,
 ) -> Result<u64> {
-    let users = users_named(log.store, typed);
-    let [user] = users.as_slice() else {
-        streams.note(&format!("{typed} may be {}: which one?", shortly(&users)));
-        return Ok(0);
+    let user = match user_named(log.store, typed) {
+        Ok(user) => user,
+        Err(users) => {
+            streams.note(&match users.as_slice() {
+                [] => "--user names nobody".to_owned(),
+                [user] => format!("no user is called {typed}; did you mean --user {user}?"),
+                users => format!("{typed} may be {}: which one?", shortly(users)),
+            });
+            return Ok(0);
+        }
     };
     if user != typed {
         streams.note(&format!("{typed} is {user}"));
     }
-    let access = UserAccess::of(log, user);
+    let access = UserAccess::of(log, &user);
     if access.requests == 0 {
         streams.note(&format!("no request by {user}, or as {user}, in this log"));
         return Ok(0);

@@ -492,7 +492,7 @@ impl Context<'_> {
 }
 
 fn is_archive(file: &File) -> io::Result<bool> {
-    let mut beginning = [0; archive::MAGIC];
+    let mut beginning = [0; archive::BEGINNING];
     let count = RealFileSystem.read_at(file, &mut beginning, 0)?;
     Ok(archive::is_archive(&beginning[..count]))
 }

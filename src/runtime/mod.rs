@@ -328,6 +328,11 @@ impl Program {
 
     /// Reads another log as well, unless it is read already.
     fn open_log(&mut self, path: PathBuf) {
+        if path == Path::new("-") {
+            let text = "standard input is read from the start or not at all: cat … | kauditui -".to_owned();
+            self.app.message = Some((text, true));
+            return;
+        }
         let real = path.canonicalize().ok();
         let mut known = self.app.sources.values().map(|source| Path::new(&source.description.path));
         if known.any(|known| known == path || (real.is_some() && known.canonicalize().ok() == real)) {

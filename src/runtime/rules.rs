@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -126,7 +127,9 @@ impl Rules {
                     if current.borrow().number() > engine.number() {
                         return;
                     }
-                    let hits = engine.look_at(&segment);
+                    // A rule that fails on a segment is told as a panic of this thread; the others must not wait for it.
+                    let looked = catch_unwind(AssertUnwindSafe(|| engine.look_at(&segment)));
+                    let hits = looked.unwrap_or_else(|_| engine.nothing_found(&segment));
                     if sender.blocking_send(Msg::LookedAt(number, hits)).is_err() {
                         return;
                     }

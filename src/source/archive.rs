@@ -1,10 +1,11 @@
-//! Stored logs as a stream of text: plain, or gzip, zstd, bzip2 or xz, told by their content and not by their names.
+//! Stored logs as a stream of text: plain, or gzip, zstd, bzip2 or xz, told by their content and not by their names; YAML
+//! as lines of JSON.
 //!
 //! A neighbour of etcd reads history without pushing etcd's pages out of the page cache: [`QuietFile`]. Used by
 //! [`crate::ingest`] for rotated files and by [`super::fingerprint`] to look into them.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IoSliceMut, Read};
+use std::io::{self, BufRead, BufReader, Chain, Cursor, IoSliceMut, Read};
 use std::num::NonZeroU64;
 use std::path::Path;
 
@@ -15,6 +16,7 @@ use rustix::fs::{Advice, fadvise};
 use rustix::io::{ReadWriteFlags, preadv2};
 
 use super::filesystem::open_for_reading;
+use super::yaml_text::{self, is_yaml};
 
 /// First bytes of every gzip member (RFC 1952, section 2.3.1; 8 is deflate, the only method there is).
 const GZIP_MAGIC: [u8; 3] = [0x1f, 0x8b, 8];
@@ -32,8 +34,8 @@ const XZ_MAGIC: [u8; 6] = [0xfd, b'7', b'z', b'X', b'Z', 0];
 /// has such a limit of its own, 128 MiB.)
 const XZ_MEMORY: u32 = 128 << 10;
 
-/// How many first bytes tell an archive.
-pub const MAGIC: usize = 6;
+/// How many first bytes tell an archive, or YAML below the comment that it may begin with.
+pub const BEGINNING: usize = 4096;
 
 /// How much is read between two hints to the page cache.
 const ADVISE_EVERY: u64 = 1 << 20;
@@ -59,6 +61,7 @@ pub struct Text<R: Read> {
 
 enum Body<R: Read> {
     Plain(BufReader<R>),
+    Whole(Box<Chain<Cursor<Vec<u8>>, BufReader<R>>>),
     Gzip(Box<MultiGzDecoder<BufReader<R>>>),
     Zstd(Box<zstd::stream::read::Decoder<'static, BufReader<R>>>),
     Bzip2(Box<MultiBzDecoder<BufReader<R>>>),
@@ -90,16 +93,18 @@ impl Packing {
     }
 }
 
-/// Whether a file that begins like this is an archive. [`MAGIC`] bytes are enough to tell.
+/// Whether a file that begins like this is an archive, or YAML. [`BEGINNING`] bytes are enough to tell.
 pub fn is_archive(beginning: &[u8]) -> bool {
-    Packing::of(beginning).is_some()
+    Packing::of(beginning).is_some() || is_yaml(beginning)
 }
 
 impl<R: Read> Text<R> {
     /// Looks at the first bytes of `input` and unpacks it if it is an archive (of one or several members).
     pub fn new(input: R) -> io::Result<Self> {
         let mut input = BufReader::with_capacity(BUFFER, input);
-        let body = match Packing::of(input.fill_buf()?) {
+        let beginning = input.fill_buf()?;
+        let body = match Packing::of(beginning) {
+            None if is_yaml(&beginning[..beginning.len().min(BEGINNING)]) => Self::whole(input)?,
             None => Body::Plain(input),
             Some(Packing::Gzip) => Body::Gzip(Box::new(MultiGzDecoder::new(input))),
             Some(Packing::Zstd) => Body::Zstd(Box::new(zstd::stream::read::Decoder::with_buffer(input)?)),
@@ -109,12 +114,21 @@ impl<R: Read> Text<R> {
         Ok(Self { body, read: 0, damage: None })
     }
 
+    /// YAML as lines of JSON; what turns out to be none as it is.
+    fn whole(mut input: BufReader<R>) -> io::Result<Body<R>> {
+        let mut text = Vec::new();
+        input.by_ref().take(yaml_text::LARGEST + 1).read_to_end(&mut text)?;
+        let is_small = text.len() as u64 <= yaml_text::LARGEST;
+        let lines = is_small.then(|| yaml_text::as_json_lines(&text)).flatten();
+        Ok(Body::Whole(Box::new(Cursor::new(lines.unwrap_or(text)).chain(input))))
+    }
+
     /// A text known to be plain, of which `input` may be a later part.
     pub fn plain(input: R) -> Self {
         Self { body: Body::Plain(BufReader::with_capacity(BUFFER, input)), read: 0, damage: None }
     }
 
-    /// Whether the input is an archive.
+    /// Whether the input is an archive, or YAML.
     pub fn is_compressed(&self) -> bool {
         !matches!(self.body, Body::Plain(_))
     }
@@ -137,6 +151,7 @@ impl<R: Read> Read for Text<R> {
         }
         let unpacked = match &mut self.body {
             Body::Plain(input) => return input.read(buffer).inspect(|count| self.read += *count as u64),
+            Body::Whole(text) => text.read(buffer),
             Body::Gzip(decoder) => decoder.read(buffer),
             Body::Zstd(decoder) => decoder.read(buffer),
             Body::Bzip2(decoder) => decoder.read(buffer),
@@ -224,6 +239,9 @@ pub fn open(path: &Path, forget: bool) -> io::Result<Text<QuietFile>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The longest of the first bytes by which an archive is told.
+    const LONGEST_MAGIC: usize = XZ_MAGIC.len();
     use flate2::{Compression, write::GzEncoder};
     use std::io::Write;
 
@@ -266,7 +284,7 @@ mod tests {
         assert_eq!(read(b"").0, b"");
         assert_eq!(read(b"BZhello\n").0, b"BZhello\n");
         for ((name, mut two), (_, second)) in packed(b"one\n").into_iter().zip(packed(b"two\n")) {
-            assert!(is_archive(&two[..MAGIC]), "{name}");
+            assert!(is_archive(&two[..LONGEST_MAGIC]), "{name}");
             two.extend(second);
             let (text, damage) = read(&two);
             assert_eq!((text.as_slice(), damage.is_none()), (&b"one\ntwo\n"[..], true), "{name}");
@@ -278,12 +296,12 @@ mod tests {
         let text = sample();
         for (name, whole) in packed(&text) {
             assert_eq!(read(&whole).0, text, "{name}");
-            for length in [MAGIC + 1, 40, whole.len() / 2, whole.len() - 1] {
+            for length in [LONGEST_MAGIC + 1, 40, whole.len() / 2, whole.len() - 1] {
                 let (cut, damage) = read(&whole[..length]);
                 assert!(text.starts_with(&cut), "{name} cut at {length}");
                 assert!(damage.is_some(), "{name} cut at {length}");
             }
-            for at in (MAGIC + 1..whole.len()).step_by(whole.len() / 50) {
+            for at in (LONGEST_MAGIC + 1..whole.len()).step_by(whole.len() / 50) {
                 let mut flipped = whole.clone();
                 flipped[at] ^= 0x55;
                 // A header may differ in a byte that says nothing about the text; what must not be is a panic.

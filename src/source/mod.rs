@@ -3,7 +3,7 @@
 //!
 //! - [`resolve`] turns arguments into [`resolve::LogSource`]s; [`discover`] finds a log when no argument is given;
 //!   [`names`] knows how rotated files are called.
-//! - [`archive`] opens what is stored, plain or packed; [`backfill`] cuts a plain file into chunks, newest first.
+//! - [`archive`] opens what is stored, plain or packed, [`yaml_text`] what is written as YAML, told by its keys; [`backfill`] cuts a plain file into chunks, newest first.
 //! - [`tail`] is the state machine that reads what is written from now on, through every kind of rotation, over the
 //!   small file-system trait of [`filesystem`]; [`lines`] holds back its unfinished lines, [`fingerprint`] lets it
 //!   recognise what it has read under another name, [`change`] says what happened to the file.
@@ -24,6 +24,7 @@ pub mod resolve;
 pub mod stdin;
 pub mod tail;
 pub mod watch;
+pub mod yaml_text;
 
 pub use change::Change;
 

@@ -491,7 +491,7 @@ impl Segment {
 
     /// What makes two lines of controllers' logs that have no id the same line read twice: whose log it is, the time
     /// and the text. Two such lines of one file are two all the same. `None` for every other record.
-    pub(super) fn text_key(&self, row: u32) -> Option<u64> {
+    pub fn text_key(&self, row: u32) -> Option<u64> {
         let id = *self.audit_ids.get(row as usize)?;
         let facts = self.facts(row);
         let hash = (id >> 64) as u64;

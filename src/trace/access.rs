@@ -21,5 +21,5 @@ pub use lines::{allowed_in_words, request_access};
 pub use permission::Permission;
 pub use refusal::{Refusal, Refused};
 pub use roles::{Manifest, Roles, minimal_roles};
-pub use user::{GrantUse, Proposal, RefusalGroup, UserAccess, reads_are_logged, refusals, users_named};
+pub use user::{GrantUse, Proposal, RefusalGroup, UserAccess, reads_are_logged, refusals, user_named};
 pub use webhook::{WebhookEffect, webhook_effects};

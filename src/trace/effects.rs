@@ -149,8 +149,9 @@ pub fn effects(log: &Log<'_>, request: &Request) -> Effects {
     }
     let mut walk = Walk { log, seen: request.id.into_iter().collect(), cut: false, steps_left: MOST_STEPS };
     let mut effects = walk.of(request, 0);
-    effects.extend(trail::effects_of_release(log, request));
-    Effects { effects, cut: walk.cut }
+    let (of_release, is_cut) = trail::effects_of_release(log, request);
+    effects.extend(of_release);
+    Effects { effects, cut: walk.cut || is_cut }
 }
 
 struct Walk<'w, 'l> {

@@ -268,18 +268,8 @@ fn revisions(
     let mut walk = Walk::new(key);
     let mut revisions: Vec<Revision> = Vec::with_capacity(ids.len());
     let comparison = Comparison { resource: &key.resource, options };
-    if ids.len() < WORTH_THREADS {
-        each_read(log.store, ids, |at, request| {
-            let (mut revision, states) = walk.revision(left_out + at + 1, request);
-            if let Some((before, after)) = states {
-                (revision.change, revision.folded) = comparison.of(&before, &after);
-            }
-            revisions.push(revision);
-        });
-        return revisions;
-    }
     thread::scope(|scope| {
-        let mut comparing = Comparing::start(scope, comparison);
+        let mut comparing = Comparing::start(scope, comparison, ids.len() >= WORTH_THREADS);
         each_read(log.store, ids, |at, request| {
             let (revision, states) = walk.revision(left_out + at + 1, request);
             if let Some((before, after)) = states {

@@ -69,7 +69,12 @@ pub fn draw_status(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     let right = state_text(app, canvas);
     let right_start = canvas.put_right(area.x, area.y, area.width, &format!(" {right} "), Role::Bar);
     let room = right_start.saturating_sub(area.x + 1);
-    canvas.put(area.x + 1, area.y, room.saturating_sub(1), &left.join(separator), Role::Bar);
+    let room = room.saturating_sub(1);
+    // The beginning of a time tells nothing.
+    if left.len() > 3 && text::width(&left.join(separator)) > usize::from(room) {
+        left.pop();
+    }
+    canvas.put(area.x + 1, area.y, room, &left.join(separator), Role::Bar);
 }
 
 fn sources_text(app: &App) -> String {

@@ -336,16 +336,19 @@ pub fn reads_are_logged(store: &Store) -> bool {
 /// The usernames of the log that somebody may mean: the one that is written out; else that of a service account written as
 /// `sa:namespace/name` or `namespace/name`; else those of which it is the short name, as `mallory` is of
 /// `mallory@example.com`; else those that it is a part of. Without any, what was written.
-pub fn users_named(store: &Store, typed: &str) -> Vec<String> {
+pub fn user_named(store: &Store, typed: &str) -> Result<String, Vec<String>> {
+    if typed.is_empty() {
+        return Err(Vec::new());
+    }
     if !requests_of(store, typed).is_empty() {
-        return vec![typed.to_owned()];
+        return Ok(typed.to_owned());
     }
     let account = typed.strip_prefix("sa:").unwrap_or(typed);
     if let Some((namespace, name)) = account.split_once('/')
         && !namespace.is_empty()
         && !name.is_empty()
     {
-        return vec![format!("system:serviceaccount:{namespace}:{name}")];
+        return Ok(format!("system:serviceaccount:{namespace}:{name}"));
     }
     let known: BTreeSet<&str> = store
         .entries()
@@ -362,12 +365,12 @@ pub fn users_named(store: &Store, typed: &str) -> Vec<String> {
         let last = name.rsplit([':', '/', '#']).next().unwrap_or(name);
         [name, last].iter().any(|part| part.split('@').next() == Some(&typed_small))
     };
-    let found = those(&is_short);
-    if !found.is_empty() || typed_small.is_empty() {
-        return found;
+    let mut found = those(&is_short);
+    if found.len() == 1 {
+        return Ok(found.remove(0));
     }
-    match those(&|name: &str| name.contains(&typed_small)) {
-        found if found.is_empty() => vec![typed.to_owned()],
-        found => found,
+    if found.is_empty() {
+        found = those(&|name: &str| name.contains(&typed_small));
     }
+    if found.is_empty() { Ok(typed.to_owned()) } else { Err(found) }
 }

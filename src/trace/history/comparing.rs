@@ -60,16 +60,17 @@ pub struct Comparing<'scope> {
 }
 
 impl<'scope> Comparing<'scope> {
-    /// Starts the threads. Where none can be had, [`Self::take`] compares by itself.
+    /// Starts the threads, if they are worth it. Without any, [`Self::take`] compares by itself.
     pub fn start<'env>(
         scope: &'scope Scope<'scope, 'env>,
         comparison: Comparison<'scope>,
+        is_worth_threads: bool,
     ) -> Comparing<'scope> {
         let (pairs, waiting) = sync_channel(WAITING);
         let (tell, compared) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
         let mut has_thread = false;
-        for _ in 0..THREADS {
+        for _ in 0..if is_worth_threads { THREADS } else { 0 } {
             let (waiting, tell) = (Arc::clone(&waiting), tell.clone());
             let body = move || compare_all(comparison, &waiting, &tell);
             has_thread |= Builder::new().name("compare".into()).spawn_scoped(scope, body).is_ok();
@@ -79,7 +80,7 @@ impl<'scope> Comparing<'scope> {
 
     /// Has a pair compared.
     pub fn take(&mut self, pair: Pair) {
-        // Nobody takes it only where a thread panicked, which is told elsewhere; the others go on.
+        // Nobody takes it where there are no threads.
         let left = match &self.pairs {
             Some(pairs) => pairs.send(pair).err().map(|unsent| unsent.0),
             None => Some(pair),

@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::{GitOrigin, argocd, clock, fleet, flux, step};
-use crate::model::{EventId, LogKind, Micros, SECOND, format_rfc3339};
+use crate::model::{EventId, LogKind, Micros, SECOND, format_rfc3339, is_write_verb};
 use crate::redact::mask_text;
+use crate::store::Field;
 use crate::trace::cause::{Step, writes_to};
 use crate::trace::finding::Log;
 use crate::trace::relations::gitops_engine;
@@ -86,7 +87,10 @@ pub fn contradictions(log: &Log<'_>, changes: &[EventId]) -> Vec<Contradiction> 
 }
 
 fn contradicted(log: &Log<'_>, change: &Request) -> Option<Contradiction> {
-    let writes = writes_to(log, &change.object);
+    let mut writes = writes_to(log, &change.object);
+    let verb =
+        |id: EventId| log.store.segment(id).map_or("", |segment| segment.string(Field::Verb, id.row()));
+    writes.retain(|id| is_write_verb(verb(*id)));
     let at = writes.partition_point(|id| log.store.stage_time(*id) < change.time);
     let before = writes[..at].iter().rev().filter_map(|id| delivered(log, *id)).take(NEAREST);
     let after = writes[at..].iter().filter_map(|id| delivered(log, *id)).take(NEAREST);
@@ -94,7 +98,10 @@ fn contradicted(log: &Log<'_>, change: &Request) -> Option<Contradiction> {
         Step::Cause(cause) => Some((delivery, cause.request.time, cause.git?)),
         Step::Origin(_) | Step::Hole(_) => None,
     })?;
-    let (time, git) = last_sync(log, &git, change.time).unwrap_or((by.min(delivery.time), git));
+    // A delivery that came only after the change put it right; what it contradicts is what was applied before.
+    let of_delivery = |git| (by.min(delivery.time), git);
+    let before = last_sync(log, &git, change.time).unwrap_or_else(|| of_delivery(git));
+    let (time, git) = Some(before).filter(|(time, _)| *time <= change.time)?;
     let key = &change.object;
     let parts = [&key.resource, &key.namespace, &key.name].into_iter().filter(|part| !part.is_empty());
     let object = parts.map(String::as_str).collect::<Vec<_>>().join("/");

@@ -2,7 +2,7 @@
 //! writes a Secret `sh.helm.release.v1.RELEASE.vREVISION`, whose name tells both at any audit level (FORMATS.md 4.4); before
 //! an uninstall it marks that of the last revision.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Found, metadata_of, named};
 use crate::model::{EventId, Micros, SECOND, tool};
@@ -33,32 +33,44 @@ fn release_of(secret: &str) -> Option<(&str, &str)> {
 /// Steps back from a write of Helm's to the Secret of its release. `None` for requests of others, and where no such
 /// Secret was written before.
 pub(super) fn step(log: &Log<'_>, request: &Request) -> Option<Step> {
-    found(log, request)?.into_step(log)
-}
-
-fn found(log: &Log<'_>, request: &Request) -> Option<Found> {
-    let is_secret =
-        |request: &Request| request.object.resource == "secrets" && request.object.group.is_empty();
-    if tool(&request.user_agent) != "helm" || !request.is_write() || request.object.name.starts_with(PREFIX) {
+    if !is_by_helm(request) || !request.is_write() || release_of(&request.object.name).is_some() {
         return None;
     }
+    found(log, request, &secrets_of(log, &request.user))?.into_step(log)
+}
+
+/// The writes of release Secrets by a user, in time order.
+fn secrets_of(log: &Log<'_>, user: &str) -> Vec<EventId> {
+    let caller = [(Field::Resource, "secrets"), (Field::User, user)];
+    let mut found = requests_where(log.store, &caller, Field::Name, |name| release_of(name).is_some());
+    found.retain(|id| Request::of(log.store, *id).is_some_and(|secret| is_done(&secret)));
+    found
+}
+
+fn is_done(request: &Request) -> bool {
+    request.is_write() && request.succeeded()
+}
+
+fn is_by_helm(request: &Request) -> bool {
+    tool(&request.user_agent) == "helm"
+}
+
+fn found(log: &Log<'_>, request: &Request, secrets: &[EventId]) -> Option<Found> {
     let metadata = metadata_of(log, request).unwrap_or_default();
     let release = named(&metadata, "annotations", RELEASE).to_owned();
-    let is_meant =
-        |name: &str| release_of(name).is_some_and(|(known, _)| release.is_empty() || known == release);
-    let caller = [(Field::Resource, "secrets"), (Field::User, request.user.as_str())];
-    let secrets = requests_where(log.store, &caller, Field::Name, is_meant);
     let before = secrets.partition_point(|id| log.store.stage_time(*id) <= request.time);
     let written = secrets[..before].iter().rev().filter_map(|id| Request::of(log.store, *id));
-    let secret = written.take_while(|secret| request.time - secret.time <= LONGEST).find(|secret| {
-        is_secret(secret)
-            && secret.is_write()
-            && secret.succeeded()
-            && secret.user_agent == request.user_agent
-            && secret.source_ip == request.source_ip
-            && (request.object.namespace.is_empty() || secret.object.namespace == request.object.namespace)
-    })?;
-    let (name, revision) = release_of(&secret.object.name)?;
+    let (secret, name, revision) =
+        written.take_while(|secret| request.time - secret.time <= LONGEST).find_map(|secret| {
+            let (name, revision) = release_of(&secret.object.name)?;
+            let is_meant = (release.is_empty() || name == release)
+                && secret.user_agent == request.user_agent
+                && secret.source_ip == request.source_ip
+                && (request.object.namespace.is_empty()
+                    || secret.object.namespace == request.object.namespace);
+            let (name, revision) = (name.to_owned(), revision.to_owned());
+            is_meant.then_some((secret, name, revision))
+        })?;
     let (certainty, evidence) = match release.is_empty() {
         false => (Certainty::Certain, format!("annotation {RELEASE}; the same user, address and agent")),
         true => (Certainty::Likely, "the same user, address and agent, shortly before".to_owned()),
@@ -72,30 +84,36 @@ fn found(log: &Log<'_>, request: &Request) -> Option<Found> {
     })
 }
 
-/// What Helm wrote for a release, from the write of its Secret on; nothing for other requests.
-pub(in crate::trace) fn effects(log: &Log<'_>, request: &Request) -> Vec<Effect> {
-    if tool(&request.user_agent) != "helm" || !request.object.name.starts_with(PREFIX) {
-        return Vec::new();
+/// What Helm wrote for a release, from the write of its Secret on, and whether there may be more; nothing for other
+/// requests.
+pub(in crate::trace) fn effects(log: &Log<'_>, request: &Request) -> (Vec<Effect>, bool) {
+    if !is_by_helm(request) || !is_done(request) || release_of(&request.object.name).is_none() {
+        return (Vec::new(), false);
     }
     let until = request.time + LONGEST;
     let ids = requests_where(log.store, &[(Field::User, &request.user)], Field::UserAgent, |agent| {
         agent == request.user_agent
     });
     let from = ids.partition_point(|id| log.store.stage_time(*id) < request.time);
-    let within = ids[from..].iter().take_while(|id| log.store.stage_time(**id) <= until).take(MOST);
+    let within = ids[from..].iter().take_while(|id| log.store.stage_time(**id) <= until);
+    let mut written = within
+        .filter_map(|id| Request::of(log.store, *id))
+        .filter(|written| is_done(written) && release_of(&written.object.name).is_none());
+    let secrets = secrets_of(log, &request.user);
     let mut groups: BTreeMap<(String, String), Effect> = BTreeMap::new();
-    for id in within {
-        let Some(written) = Request::read(log.store, *id).filter(Request::succeeded) else { continue };
-        let Some(found) = found(log, &written).filter(|found| Some(found.line) == request.id) else {
+    for mut written in written.by_ref().take(MOST) {
+        written.read_event(log.store);
+        let Some(found) = found(log, &written, &secrets).filter(|found| Some(found.line) == request.id)
+        else {
             continue;
         };
         let what = written.object.resource.clone();
         let effect = groups.entry((written.verb.clone(), what.clone())).or_insert_with(|| Effect {
             deed: Deed::Wrote { actor: "helm".to_owned(), verb: written.verb.clone(), what },
-            names: Default::default(),
+            names: BTreeSet::new(),
             certainty: found.certainty,
             evidence: found.evidence,
-            requests: Vec::<EventId>::new(),
+            requests: Vec::new(),
             further: 0,
             effects: Vec::new(),
         });
@@ -103,7 +121,7 @@ pub(in crate::trace) fn effects(log: &Log<'_>, request: &Request) -> Vec<Effect>
         effect.names.insert(written.object.name.clone());
         effect.requests.extend(written.id);
     }
-    groups.into_values().collect()
+    (groups.into_values().collect(), written.next().is_some())
 }
 
 #[cfg(test)]
