@@ -5,9 +5,9 @@
 //! one, with the body of the first and another image each. Without it the log is made up: a thousand patches of one
 //! deployment with bodies of nine KiB, among a hundred thousand other requests.
 //!
-//! On two cores of 2026, both kept busy by other programs, the history takes 43 ms in the log that is made up. In a full
-//! log of 1 GiB it takes 122 ms at best and 207 ms in the median, on one core 199 ms and 241 ms; a chain takes 25 to 70 ms.
-//! Unpacking and parsing alone, one write after the other, takes 140 ms there.
+//! On two cores of 2026 with nothing else to do, the history in a full log of 1 GiB takes 139 ms in the median and 160 ms
+//! at most (197 and 212 ms while states were still compared on the thread that finds them), a chain 25 ms. Unpacking and
+//! parsing alone, one write after the other, takes 140 to 170 ms there.
 
 #[path = "common/corpus.rs"]
 mod corpus;
