@@ -16,7 +16,7 @@ shot() { # NAME SIZE KEYS... : one picture after these keys
   [[ $wanted == "  " || $wanted == *" $name "* ]] || return 0
   local keys=()
   for spec in "$@"; do keys+=(--keys "$spec"); done
-  python3 "$here/tools/shot.py" "$here/$name.png" --size "$size" --wait "demo" --settle 0.4 "${keys[@]}" -- \
+  python3 "$here/tools/shot.py" "$here/$name.png" --size "$size" --wait "END" --settle 0.4 "${keys[@]}" -- \
     "$KAUDITUI" --config /dev/null --demo
 }
 shot timeline 120x36 / 'text:novelapp is:write' Enter
