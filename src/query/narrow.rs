@@ -1,6 +1,6 @@
 //! Whether one filter only takes away from another: typing on mostly does, and then the last result bounds the next.
 
-use super::fields::FieldKind;
+use super::fields::{FieldKind, FieldName};
 use super::syntax::{Expression, Node, Target, Term, Value};
 
 /// Whether every record that passes `narrower` surely passes `wider`. Told from how they are written, so `false` may
@@ -45,6 +45,8 @@ fn value_implies(target: &Option<Target>, narrower: &Value, wider: &Value) -> bo
     // A longer part is found only where each part of it is found.
     let is_part = match target {
         None => true,
+        // `no` and the severities are no parts of titles.
+        Some(Target::Field(FieldName::Alert)) => false,
         Some(Target::Field(field)) => field.info().kind == FieldKind::Part,
         Some(Target::Exactly(_) | Target::Annotation(_) | Target::Body(_)) => false,
     };
@@ -94,6 +96,8 @@ mod tests {
             ("-ab", "-a"),
             ("agent~kubectl", "agent~kube"),
             ("code:403", "code:40"),
+            ("alert:no", "alert:n"),
+            ("alert:highest", "alert:high"),
         ] {
             assert!(!narrows(narrower, wider), "{narrower} / {wider}");
         }
