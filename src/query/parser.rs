@@ -511,7 +511,11 @@ mod tests {
         let value = prop_oneof!["[a-z*.:/]{1,6}", ".{0,6}"].prop_map(|text| {
             let exact = Value::exactly(&text);
             Value {
-                quoted: exact.quoted || matches!(text.as_str(), "and" | "or" | "not") || text.contains(':'),
+                // In a word without quotes these are signs behind a field.
+                quoted: exact.quoted
+                    || matches!(text.as_str(), "and" | "or" | "not")
+                    || text.contains([':', '~'])
+                    || text.contains("=="),
                 text,
             }
         });
