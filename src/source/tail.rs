@@ -36,6 +36,9 @@ struct Leaving<F: FileSystem> {
     reading: Reading<F>,
     /// When it is given up, unless it grows.
     until: u64,
+    /// It was quiet for that long, and is read once more at the next look: it may have grown during this one, and nothing
+    /// at the path would tell.
+    is_last_call: bool,
 }
 
 /// Follows one path.
@@ -193,7 +196,10 @@ impl<F: FileSystem> Tail<F> {
     fn read_leaving(&mut self, now: u64, sink: &mut Sink) -> ControlFlow<()> {
         for leaving in &mut self.leaving {
             match leaving.reading.read_on(&self.fs, &self.path, sink)? {
-                Ok(Outcome::End { grew: true }) => leaving.until = now.saturating_add(GRACE_MILLIS),
+                Ok(Outcome::End { grew: true }) => {
+                    leaving.until = now.saturating_add(GRACE_MILLIS);
+                    leaving.is_last_call = false;
+                }
                 // A rotator overwrites its last copy in place; what was in it has been read.
                 Ok(Outcome::Truncated) => {
                     leaving.reading.file = None;
@@ -207,7 +213,8 @@ impl<F: FileSystem> Tail<F> {
 
     /// Keeps a text for as long as somebody may still write to it or a copy of it may be found.
     fn let_go(&mut self, reading: Reading<F>, now: u64, sink: &mut Sink) -> ControlFlow<()> {
-        self.leaving.push(Leaving { reading, until: now.saturating_add(GRACE_MILLIS) });
+        let until = now.saturating_add(GRACE_MILLIS);
+        self.leaving.push(Leaving { reading, until, is_last_call: false });
         if self.leaving.len() > MOST_LEAVING {
             let oldest = self.leaving.remove(0);
             self.close(oldest.reading, sink)?;
@@ -221,7 +228,9 @@ impl<F: FileSystem> Tail<F> {
             return ControlFlow::Continue(());
         }
         let all = std::mem::take(&mut self.leaving).into_iter();
-        let (over, kept): (Vec<_>, Vec<_>) = all.partition(|leaving| leaving.until <= now);
+        let (over, mut kept): (Vec<_>, Vec<_>) =
+            all.partition(|leaving| leaving.until <= now && leaving.is_last_call);
+        kept.iter_mut().for_each(|leaving| leaving.is_last_call = leaving.until <= now);
         self.leaving = kept;
         over.into_iter().try_for_each(|leaving| self.close(leaving.reading, sink))
     }
