@@ -71,10 +71,10 @@ impl AuditEvent {
     /// The event with its virtual fields.
     pub fn new(event: &Value) -> (LogKind, AuditEvent) {
         // Only an API server's log has stages, but for Rancher's, which has methods.
-        if event.get("stage").is_none() || event.get("method").is_some() {
-            if let Some((log, record)) = of_other_log(&line(event)) {
-                return (log, AuditEvent(record));
-            }
+        if (event.get("stage").is_none() || event.get("method").is_some())
+            && let Some((log, record)) = of_other_log(&line(event))
+        {
+            return (log, AuditEvent(record));
         }
         (LogKind::Kube, AuditEvent::of_kube(event))
     }

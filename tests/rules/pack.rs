@@ -132,7 +132,7 @@ impl Pack {
         for file in files.iter().filter(|file| !file.needs_more()) {
             // Without rules, a file has nothing to say.
             let Some(product) = file.product() else { continue };
-            let all = of_products.entry(product.to_owned()).or_insert_with(SigmaCollection::new);
+            let all = of_products.entry(product.to_owned()).or_default();
             all.rules.extend(file.rules.rules.iter().cloned());
             all.correlations.extend(file.rules.correlations.iter().cloned());
             all.filters.extend(file.rules.filters.iter().cloned());

@@ -91,7 +91,7 @@ fn a_count_is_told_from_its_limit_on() {
         assert!(fires(&spread(least, span - 1, |number| made(ONE, number))), "{file}: at its limit");
         assert!(!fires(&spread(least - 1, span / 2, |number| made(ONE, number))), "{file}: one less");
         assert!(!fires(&spread(least, span + 1, |number| made(ONE, number))), "{file}: over too long a time");
-        let by_two = |number: usize| made(if number % 2 == 0 { ONE } else { OTHER }, number);
+        let by_two = |number: usize| made(if number.is_multiple_of(2) { ONE } else { OTHER }, number);
         assert!(!fires(&spread(least, span / 2, by_two)), "{file}: of two");
         let twice = |number: usize| made(if number < least { ONE } else { OTHER }, number % least);
         assert!(fires(&spread(2 * least, span / 2, twice)), "{file}: of two, each enough");
