@@ -161,9 +161,9 @@ impl App {
     pub(super) fn forget_found(&mut self) {
         self.identities = Identities::default();
         if let Some((rules, _)) = self.watch.next.take() {
-            (self.watch.rules, self.watch.board) = (Some(rules.clone()), Some(AlertBoard::new(rules.engine)));
-        }
-        if let Some(board) = &mut self.watch.board {
+            self.watch.board = Some(AlertBoard::new(Arc::clone(&rules.engine)));
+            self.watch.rules = Some(rules);
+        } else if let Some(board) = &mut self.watch.board {
             *board = AlertBoard::new(Arc::clone(board.engine()));
         }
         self.watch.observed = 0;
