@@ -25,13 +25,10 @@ fn load(path: &Path) -> Store {
 fn load_with(path: &Path, keep_text: KeepText, rules: Option<&LoadedRules>) -> Store {
     let options = IngestOptions {
         threads: 2,
-        follow: false,
         rotated: true,
-        since: None,
         keep_text,
-        candidates: None,
         rules: rules.map(|rules| watch::channel(Arc::clone(&rules.engine)).1),
-        on_worker_start: || {},
+        ..IngestOptions::default()
     };
     let (sender, mut messages) = tokio::sync::mpsc::channel(4);
     let inputs = vec![Input::Argument(path.to_owned())];

@@ -65,16 +65,7 @@ fn a_command_opens_a_log_and_another_one_closes_it() {
 #[test]
 fn parts_of_the_pipeline_have_numbers_of_their_own() {
     let folder = tempfile::tempdir().expect("a folder");
-    let options = IngestOptions {
-        threads: 1,
-        follow: false,
-        rotated: false,
-        since: None,
-        keep_text: KeepText::All,
-        candidates: None,
-        rules: None,
-        on_worker_start: || {},
-    };
+    let options = IngestOptions::default();
     let (sender, mut receiver) = tokio::sync::mpsc::channel(4);
     let (tell, told) = channel();
     let reading = thread::spawn(move || {

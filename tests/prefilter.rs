@@ -362,14 +362,8 @@ fn filter(requests: &[Request], terms: &[(Index, usize, usize)], is_any: bool) -
 
 fn messages(path: &Path, candidates: bool, filter: &Expression) -> Vec<IngestMessage> {
     let options = IngestOptions {
-        threads: 1,
-        follow: false,
-        rotated: false,
-        since: None,
-        keep_text: KeepText::All,
         candidates: if candidates { prefilter(filter) } else { None },
-        rules: None,
-        on_worker_start: || {},
+        ..IngestOptions::default()
     };
     let (sender, mut receiver) = mpsc::channel(4);
     let inputs = [Input::Argument(path.to_owned())];

@@ -161,16 +161,7 @@ struct Reader {
 
 impl Reader {
     fn start(paths: &[&Path]) -> Self {
-        let options = IngestOptions {
-            threads: 1,
-            follow: true,
-            rotated: true,
-            since: None,
-            keep_text: KeepText::All,
-            candidates: None,
-            rules: None,
-            on_worker_start: || {},
-        };
+        let options = IngestOptions { follow: true, rotated: true, ..IngestOptions::default() };
         let inputs: Vec<Input> = paths.iter().map(|path| Input::Argument((*path).to_owned())).collect();
         let (sender, messages) = channel(10_000);
         let ingest = ingest::start(&inputs, &options, &sender);

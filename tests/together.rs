@@ -167,16 +167,7 @@ impl Logs {
 }
 
 fn options(follow: bool) -> IngestOptions {
-    IngestOptions {
-        threads: 2,
-        follow,
-        rotated: false,
-        since: None,
-        keep_text: KeepText::All,
-        candidates: None,
-        rules: None,
-        on_worker_start: || {},
-    }
+    IngestOptions { threads: 2, follow, ..IngestOptions::default() }
 }
 
 /// The rows of a view, in its order.

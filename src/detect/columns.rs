@@ -3,6 +3,8 @@
 //! A test of a column is tried once for each distinct string, not for each row. What only a row's text can tell stays
 //! unsure; [`super::engine`] reads the texts of just those rows.
 
+use std::borrow::Cow;
+
 use rsigma_parser::ArrayQuantifier;
 
 use super::compile::{Compiled, Expr, Test};
@@ -33,26 +35,98 @@ enum Outcome {
 #[derive(Clone, Debug)]
 pub(super) struct Verdicts {
     pub(super) sure: Bitset,
-    pub(super) unsure: Bitset,
+    /// `None` where the columns told of every row, as they mostly do: hundreds of rules over a segment would else spend
+    /// more time on empty sets than on others.
+    unsure: Option<Bitset>,
 }
 
 impl Verdicts {
-    fn none(rows: u32) -> Verdicts {
-        Verdicts { sure: Bitset::none(rows), unsure: Bitset::none(rows) }
+    fn sure(sure: Bitset) -> Verdicts {
+        Verdicts { sure, unsure: None }
+    }
+
+    fn new(sure: Bitset, unsure: Bitset) -> Verdicts {
+        Verdicts { sure, unsure: Some(unsure).filter(|unsure| !unsure.is_clear()) }
+    }
+
+    /// The rows of which the columns do not tell.
+    pub(super) fn unsure(&self) -> impl Iterator<Item = u32> + '_ {
+        self.unsure.iter().flat_map(Bitset::iter)
     }
 
     fn within(&self, rows: &Bitset) -> Verdicts {
-        let mut verdicts = self.clone();
-        verdicts.sure.and(rows);
-        verdicts.unsure.and(rows);
-        verdicts
+        let both = |a: &Bitset| {
+            let mut both = rows.clone();
+            both.and(a);
+            both
+        };
+        let sure = both(&self.sure);
+        match &self.unsure {
+            None => Verdicts::sure(sure),
+            Some(unsure) => Verdicts::new(sure, both(unsure)),
+        }
     }
 
     /// All rows that may pass.
-    fn possible(&self) -> Bitset {
+    fn possible(&self) -> Cow<'_, Bitset> {
+        let Some(unsure) = &self.unsure else { return Cow::Borrowed(&self.sure) };
         let mut rows = self.sure.clone();
-        rows.or(&self.unsure);
-        rows
+        rows.or(unsure);
+        Cow::Owned(rows)
+    }
+
+    /// Where these and `further` hold, which were only looked for where these may.
+    fn and(self, further: Verdicts) -> Verdicts {
+        if self.unsure.is_none() {
+            return further;
+        }
+        let mut unsure = further.possible().into_owned();
+        let mut sure = further.sure;
+        sure.and(&self.sure);
+        unsure.and_not(&sure);
+        Verdicts::new(sure, unsure)
+    }
+
+    /// Where these or `others` hold.
+    fn or(mut self, others: Verdicts) -> Verdicts {
+        self.sure.or(&others.sure);
+        let mut unsure = match (self.unsure, others.unsure) {
+            (Some(mut one), Some(other)) => {
+                one.or(&other);
+                one
+            }
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => return Verdicts::sure(self.sure),
+        };
+        unsure.and_not(&self.sure);
+        Verdicts::new(self.sure, unsure)
+    }
+}
+
+/// Outcomes as they are found, one by one.
+struct Found {
+    holds: Bitset,
+    unsure: Option<Bitset>,
+}
+
+impl Found {
+    fn none(len: u32) -> Found {
+        Found { holds: Bitset::none(len), unsure: None }
+    }
+
+    fn note(&mut self, at: u32, outcome: Outcome) {
+        match outcome {
+            Outcome::Holds => self.holds.set(at, true),
+            Outcome::Unsure => {
+                let len = self.holds.len();
+                self.unsure.get_or_insert_with(|| Bitset::none(len)).set(at, true);
+            }
+            Outcome::Fails => {}
+        }
+    }
+
+    fn verdicts(self) -> Verdicts {
+        Verdicts { sure: self.holds, unsure: self.unsure }
     }
 }
 
@@ -98,7 +172,8 @@ impl<'p> Pass<'p> {
     pub(super) fn outcome(&self, test: usize, row: u32) -> Option<bool> {
         let known = &self.known[test];
         if let Some(all) = &known.all {
-            return (!all.unsure.get(row)).then(|| all.sure.get(row));
+            let is_unsure = all.unsure.as_ref().is_some_and(|unsure| unsure.get(row));
+            return (!is_unsure).then(|| all.sure.get(row));
         }
         let Test::Item(Item { source: Source::Column(field, ..), .. }) = &self.tests[test] else {
             return None;
@@ -118,14 +193,11 @@ impl<'p> Pass<'p> {
     /// Which of the rows in `within` a rule matches. Texts are only looked at where columns do not tell.
     pub(super) fn matches(&mut self, rule: &Compiled<usize>, within: &Bitset) -> Verdicts {
         self.stage = Stage::Columns;
-        let mut by_columns = self.verdicts(&rule.condition, &rule.selections, within);
-        if !by_columns.unsure.is_clear() {
-            self.stage = Stage::Texts;
-            let by_texts = self.verdicts(&rule.condition, &rule.selections, &by_columns.unsure);
-            by_columns.sure.or(&by_texts.sure);
-            by_columns.unsure = by_texts.unsure;
-        }
-        by_columns
+        let by_columns = self.verdicts(&rule.condition, &rule.selections, within);
+        let Some(unsure) = &by_columns.unsure else { return by_columns };
+        self.stage = Stage::Texts;
+        let by_texts = self.verdicts(&rule.condition, &rule.selections, unsure);
+        Verdicts::sure(by_columns.sure).or(by_texts)
     }
 
     /// Which of the rows in `within` an expression holds for.
@@ -137,57 +209,63 @@ impl<'p> Pass<'p> {
     ) -> Verdicts {
         match expr {
             Expr::All(parts) => {
-                let mut all = Verdicts { sure: within.clone(), unsure: Bitset::none(within.len()) };
+                let mut all: Option<Verdicts> = None;
                 for part in parts {
-                    let live = all.possible();
+                    let live = all.as_ref().map_or(Cow::Borrowed(within), Verdicts::possible);
                     if live.is_clear() {
                         break;
                     }
                     let found = self.verdicts(part, selections, &live);
-                    let mut unsure = found.possible();
-                    all.sure.and(&found.sure);
-                    unsure.and_not(&all.sure);
-                    all.unsure = unsure;
+                    all = Some(match all {
+                        None => found,
+                        Some(all) => all.and(found),
+                    });
                 }
-                all
+                all.unwrap_or_else(|| Verdicts::sure(within.clone()))
             }
             Expr::Any(parts) => {
-                let mut any = Verdicts::none(within.len());
-                let mut left = within.clone();
+                let mut any: Option<Verdicts> = None;
+                let mut left = Cow::Borrowed(within);
                 for part in parts {
                     if left.is_clear() {
                         break;
                     }
                     let found = self.verdicts(part, selections, &left);
-                    left.and_not(&found.sure);
-                    any.sure.or(&found.sure);
-                    any.unsure.or(&found.unsure);
-                    any.unsure.and_not(&any.sure);
+                    if !found.sure.is_clear() {
+                        left.to_mut().and_not(&found.sure);
+                    }
+                    any = Some(match any {
+                        None => found,
+                        Some(any) => any.or(found),
+                    });
                 }
-                any
+                any.unwrap_or_else(|| Verdicts::sure(Bitset::none(within.len())))
             }
             Expr::Some(least, parts) => {
                 let found: Vec<Verdicts> =
                     parts.iter().map(|part| self.verdicts(part, selections, within)).collect();
-                let mut some = Verdicts::none(within.len());
+                let (mut some, mut maybe) = (Bitset::none(within.len()), Bitset::none(within.len()));
                 for row in within.iter() {
                     let sure = found.iter().filter(|verdicts| verdicts.sure.get(row)).count();
-                    let unsure = found.iter().filter(|verdicts| verdicts.unsure.get(row)).count();
-                    some.sure.set(row, sure >= *least);
-                    some.unsure.set(row, sure < *least && sure + unsure >= *least);
+                    let unsure = found.iter().filter_map(|verdicts| verdicts.unsure.as_ref());
+                    let unsure = unsure.filter(|unsure| unsure.get(row)).count();
+                    some.set(row, sure >= *least);
+                    maybe.set(row, sure < *least && sure + unsure >= *least);
                 }
-                some
+                Verdicts::new(some, maybe)
             }
             Expr::Not(part) => {
                 let found = self.verdicts(part, selections, within);
                 let mut sure = within.clone();
                 sure.and_not(&found.sure);
-                sure.and_not(&found.unsure);
+                if let Some(unsure) = &found.unsure {
+                    sure.and_not(unsure);
+                }
                 Verdicts { sure, unsure: found.unsure }
             }
             Expr::Selection(at) => match selections.get(*at) {
                 Some((_, expr)) => self.verdicts(expr, &[], within),
-                None => Verdicts::none(within.len()),
+                None => Verdicts::sure(Bitset::none(within.len())),
             },
             Expr::Test(test) => self.test(*test, within),
         }
@@ -218,13 +296,16 @@ impl<'p> Pass<'p> {
                 // What holds of the members of an array that is not there.
                 let absent = matches!(block.quantifier, ArrayQuantifier::None | ArrayQuantifier::AllOrEmpty);
                 let mut verdicts = self.in_texts(&block.source, absent, within);
-                if self.stage == Stage::Texts && !absent {
+                if self.stage == Stage::Texts
+                    && !absent
+                    && let Some(unsure) = &verdicts.unsure
+                {
                     let needles = needles_of_members(&block.body, &block.source);
-                    verdicts.unsure = self.rows_with(&needles, &verdicts.unsure);
+                    verdicts = Verdicts::new(verdicts.sure, self.rows_with(&needles, unsure));
                 }
                 return verdicts;
             }
-            _ => Verdicts { sure: Bitset::none(rows), unsure: Bitset::all(rows) },
+            _ => Verdicts::new(Bitset::none(rows), Bitset::all(rows)),
         };
         let verdicts = all.within(within);
         self.known[at].all = Some(all);
@@ -235,41 +316,34 @@ impl<'p> Pass<'p> {
         let column = self.segment.column(field);
         let tried = &mut self.known[at].by_symbol;
         tried.resize(column.dictionary.len(), None);
-        let mut verdicts = Verdicts::none(within.len());
+        let mut found = Found::none(within.len());
         for row in within.iter() {
             let symbol = column.symbols.get(row);
             let Some(slot) = tried.get_mut(usize::from(symbol)) else { continue };
-            match *slot.get_or_insert_with(|| outcome(item, view, column.dictionary.get(symbol))) {
-                Outcome::Holds => verdicts.sure.set(row, true),
-                Outcome::Unsure => verdicts.unsure.set(row, true),
-                Outcome::Fails => {}
-            }
+            found.note(row, *slot.get_or_insert_with(|| outcome(item, view, column.dictionary.get(symbol))));
         }
-        verdicts
+        found.verdicts()
     }
 
     fn whole_column(&self, item: &Item, field: Field, view: View) -> Verdicts {
         let column = self.segment.column(field);
         let strings = column.dictionary.len();
-        let (mut holds, mut unsure) = (Bitset::none(strings as u32), Bitset::none(strings as u32));
+        let mut found = Found::none(strings as u32);
         for (symbol, text) in column.dictionary.iter() {
-            match outcome(item, view, text) {
-                Outcome::Holds => holds.set(u32::from(symbol), true),
-                Outcome::Unsure => unsure.set(u32::from(symbol), true),
-                Outcome::Fails => {}
-            }
+            found.note(u32::from(symbol), outcome(item, view, text));
         }
+        let symbols = found.verdicts();
         let rows = |symbols: &Bitset| match symbols.is_clear() {
             true => Bitset::none(self.segment.rows()),
             false => column.symbols.rows_in(symbols),
         };
-        Verdicts { sure: rows(&holds), unsure: rows(&unsure) }
+        Verdicts { sure: rows(&symbols.sure), unsure: symbols.unsure.as_ref().map(rows) }
     }
 
     fn whole_fact(&self, item: &Item, fact: Fact) -> Verdicts {
         let rows = self.segment.rows();
         let mut tried: hashbrown::HashMap<(u16, u8), Outcome> = hashbrown::HashMap::new();
-        let mut verdicts = Verdicts::none(rows);
+        let mut found = Found::none(rows);
         for row in 0..rows {
             let facts = self.segment.facts(row);
             let key = match fact {
@@ -285,13 +359,9 @@ impl<'p> Pass<'p> {
                 },
                 None => Outcome::Unsure,
             });
-            match outcome {
-                Outcome::Holds => verdicts.sure.set(row, true),
-                Outcome::Unsure => verdicts.unsure.set(row, true),
-                Outcome::Fails => {}
-            }
+            found.note(row, outcome);
         }
-        verdicts
+        found.verdicts()
     }
 
     /// A test of what only texts hold. `absent` is what it comes to for rows that cannot have the field: records of level
@@ -315,7 +385,7 @@ impl<'p> Pass<'p> {
             sure = within.clone();
             sure.and_not(&unsure);
         }
-        Verdicts { sure, unsure }
+        Verdicts::new(sure, unsure)
     }
 
     /// The rows among `within` whose texts hold all of `needles`, and those of other logs: what their lines hold is only

@@ -130,9 +130,7 @@ impl Test {
     /// Whether the columns of a segment cannot tell its outcome.
     pub(super) fn reads_text(&self) -> bool {
         match self {
-            Test::Item(item) => {
-                !item.is_alone() || !matches!(item.source, Source::Column(..) | Source::Fact(..))
-            }
+            Test::Item(item) => !item.is_alone() || item.source.is_in_text(),
             Test::Block(_) | Test::Keywords(_) => true,
         }
     }

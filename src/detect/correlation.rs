@@ -117,6 +117,19 @@ impl From<Refusal> for Refused {
 }
 
 impl Correlation {
+    /// The inputs of which it reads more than columns hold.
+    pub(super) fn inputs_by_text(&self) -> impl Iterator<Item = RuleIndex> + '_ {
+        let counted = match &self.condition {
+            Condition::ValueCount { fields, .. } => fields.as_slice(),
+            _ => &[],
+        };
+        self.inputs.iter().enumerate().filter_map(move |(input, rule)| {
+            let mut fields = self.group_by.iter().chain(counted);
+            let is_by_text = |field: &GroupField| field.sources.get(input).is_some_and(Source::is_in_text);
+            fields.any(is_by_text).then_some(*rule)
+        })
+    }
+
     /// Compiles a correlation. `called` finds rules by id or name; [`Self::rule`] is for the caller to set.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::fmt;
 use std::ops::Range;
+use std::rc::Rc;
 
 use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
@@ -10,6 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::mended::mended;
+use super::node::Node;
 use super::path::Path;
 
 /// The bodies of a request, in the order in which rules look at them.
@@ -29,11 +31,11 @@ const CONTAINER_LISTS: [&str; 3] = ["containers", "initContainers", "ephemeralCo
 const MOST_POINTER_STEPS: usize = 64;
 
 /// An event whose members are parsed when they are asked for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Document {
-    text: String,
+    text: Rc<str>,
     members: Vec<Member>,
-    patched: OnceCell<Vec<Value>>,
+    patched: OnceCell<Vec<Node>>,
     removed: OnceCell<Vec<String>>,
 }
 
@@ -41,24 +43,24 @@ pub(super) struct Document {
 struct Member {
     key: String,
     place: Range<usize>,
-    value: OnceCell<Value>,
+    value: OnceCell<Node>,
 }
 
 impl Document {
     /// The event in `text`. What is no JSON object has no members.
-    pub(super) fn read(text: &[u8]) -> Document {
-        let text = String::from_utf8_lossy(text).into_owned();
+    pub(super) fn read(text: Rc<str>) -> Document {
         let members = members_of(&text);
         Document { text, members, patched: OnceCell::new(), removed: OnceCell::new() }
     }
 
     /// The record of another program's log, its members as they are called there.
     pub(super) fn of(record: Map<String, Value>) -> Document {
-        let member = |(key, value)| Member { key, place: 0..0, value: OnceCell::from(value) };
-        Document { members: record.into_iter().map(member).collect(), ..Document::default() }
+        let member = |(key, value)| Member { key, place: 0..0, value: OnceCell::from(Node::from(value)) };
+        let members = record.into_iter().map(member).collect();
+        Document { text: Rc::default(), members, patched: OnceCell::new(), removed: OnceCell::new() }
     }
 
-    fn value<'d>(&'d self, member: &'d Member) -> &'d Value {
+    fn value<'d>(&'d self, member: &'d Member) -> &'d Node {
         member.value.get_or_init(|| {
             let text = self.text.get(member.place.clone()).unwrap_or_default();
             let value = serde_json::from_str(text);
@@ -66,13 +68,13 @@ impl Document {
         })
     }
 
-    fn member(&self, key: &str) -> Option<&Value> {
+    fn member(&self, key: &str) -> Option<&Node> {
         // The API server's own parser takes the last of equal keys.
         self.members.iter().rev().find(|member| member.key == key).map(|member| self.value(member))
     }
 
     /// Everything at `path`.
-    pub(super) fn find(&self, path: &Path) -> Vec<&Value> {
+    pub(super) fn find(&self, path: &Path) -> Vec<&Node> {
         let mut found = Vec::new();
         for (key, taken) in path.heads() {
             if let Some(value) = self.member(key) {
@@ -83,35 +85,35 @@ impl Document {
     }
 
     /// All values of the event, for keywords.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Value> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Node> {
         self.members.iter().map(|member| self.value(member))
     }
 
     /// The bodies, and what a JSON patch puts into one.
-    fn objects(&self) -> impl Iterator<Item = &Value> {
+    fn objects(&self) -> impl Iterator<Item = &Node> {
         BODIES.into_iter().filter_map(|body| self.member(body)).chain(self.patched())
     }
 
     /// The bodies that tell what a request is about. The answer to a patch has what was there before as well: a restart
     /// of a privileged workload makes nothing privileged.
-    fn written(&self) -> impl Iterator<Item = &Value> {
-        let is_patch = self.member("verb").is_some_and(|verb| verb == "patch");
-        let answer_counts = !is_patch || self.member("requestObject").is_none_or(Value::is_null);
+    fn written(&self) -> impl Iterator<Item = &Node> {
+        let is_patch = self.member("verb").and_then(Node::as_str) == Some("patch");
+        let answer_counts = !is_patch || self.member("requestObject").is_none_or(Node::is_null);
         let bodies = if answer_counts { &BODIES[..] } else { &BODIES[..1] };
         bodies.iter().filter_map(|body| self.member(body)).chain(self.patched())
     }
 
     /// The containers, init containers and ephemeral containers of the pods and templates in the bodies; of a patch,
     /// only those that it names.
-    pub(super) fn containers(&self) -> Vec<&Value> {
+    pub(super) fn containers(&self) -> Vec<&Node> {
         let mut found = Vec::new();
         for object in self.written() {
             for place in POD_SPECS {
                 let Some(spec) = place.iter().try_fold(object, |value, key| value.get(key)) else { continue };
                 for list in CONTAINER_LISTS {
                     match spec.get(list) {
-                        Some(Value::Array(members)) => found.extend(members),
-                        Some(member @ Value::Object(_)) => found.push(member),
+                        Some(Node::Array(members)) => found.extend(members),
+                        Some(member @ Node::Object(_)) => found.push(member),
                         _ => {}
                     }
                 }
@@ -122,9 +124,9 @@ impl Document {
 
     /// What a JSON patch (RFC 6902) adds or replaces: for each operation an object that has its value where the path
     /// of the operation leads. A place in an array stands for a member of it.
-    pub(super) fn patched(&self) -> &[Value] {
+    pub(super) fn patched(&self) -> &[Node] {
         self.patched.get_or_init(|| match self.member("requestObject") {
-            Some(Value::Array(operations)) => operations.iter().filter_map(put_in_place).collect(),
+            Some(Node::Array(operations)) => operations.iter().filter_map(put_in_place).collect(),
             _ => Vec::new(),
         })
     }
@@ -133,8 +135,8 @@ impl Document {
     /// strategic one) sets to null or says to delete, places that a JSON patch removes or sets to null.
     pub(super) fn removed(&self) -> &[String] {
         self.removed.get_or_init(|| match self.member("requestObject") {
-            Some(Value::Array(operations)) => operations.iter().filter_map(removed_place).collect(),
-            Some(merge @ Value::Object(_)) => {
+            Some(Node::Array(operations)) => operations.iter().filter_map(removed_place).collect(),
+            Some(merge @ Node::Object(_)) => {
                 let mut found = Vec::new();
                 collect_removed(merge, "", &mut found);
                 found
@@ -146,35 +148,36 @@ impl Document {
     /// The keys below `data` and `stringData` of the bodies. Only the keys: values of Secrets are nobody's business.
     pub(super) fn secret_keys(&self) -> Vec<&str> {
         let data = self.objects().flat_map(|object| ["data", "stringData"].map(|key| object.get(key)));
-        data.flatten().filter_map(Value::as_object).flat_map(|keys| keys.keys().map(String::as_str)).collect()
+        let members = data.flatten().filter_map(Node::as_object);
+        members.flat_map(|members| members.iter().map(|(key, _)| key)).collect()
     }
 }
 
-fn removed_place(operation: &Value) -> Option<String> {
+fn removed_place(operation: &Node) -> Option<String> {
     let op = operation.get("op")?.as_str()?;
-    let sets_null = matches!(op, "add" | "replace") && operation.get("value") == Some(&Value::Null);
+    let sets_null = matches!(op, "add" | "replace") && operation.get("value").is_some_and(Node::is_null);
     let place = operation.get("path")?.as_str()?;
     let steps = place.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
     (op == "remove" || sets_null).then(|| steps.collect::<Vec<_>>().join("."))
 }
 
 /// Nested no deeper than the parser lets it be.
-fn collect_removed(merge: &Value, path: &str, found: &mut Vec<String>) {
-    let Value::Object(members) = merge else { return };
-    for (key, value) in members {
-        if key == "$patch" && value == "delete" {
+fn collect_removed(merge: &Node, path: &str, found: &mut Vec<String>) {
+    let Node::Object(members) = merge else { return };
+    for (key, value) in members.iter() {
+        if key == "$patch" && value.as_str() == Some("delete") {
             found.push(path.to_owned());
             continue;
         }
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
         match value {
-            Value::Null => found.push(path),
+            Node::Null => found.push(path),
             value => collect_removed(value, &path, found),
         }
     }
 }
 
-fn put_in_place(operation: &Value) -> Option<Value> {
+fn put_in_place(operation: &Node) -> Option<Node> {
     if !matches!(operation.get("op")?.as_str()?, "add" | "replace") {
         return None;
     }
@@ -186,10 +189,10 @@ fn put_in_place(operation: &Value) -> Option<Value> {
     let value = operation.get("value")?.clone();
     Some(steps.iter().rev().fold(value, |value, step| {
         if *step == "-" || (!step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit())) {
-            Value::Array(vec![value])
+            Node::Array(vec![value])
         } else {
             let key = step.replace("~1", "/").replace("~0", "~");
-            Value::Object(Map::from_iter([(key, value)]))
+            Node::with(&key, value)
         }
     }))
 }
@@ -233,7 +236,7 @@ mod tests {
     use serde_json::json;
 
     fn document(event: &Value) -> Document {
-        Document::read(event.to_string().as_bytes())
+        Document::read(event.to_string().into())
     }
 
     #[test]
@@ -241,14 +244,14 @@ mod tests {
         let deep = format!("{}1{}", "[".repeat(500), "]".repeat(500));
         let text =
             format!(r#"{{"verb":"get","requestObject":{deep},"annotations":{{"a.b/c":"d"}},"verb":"list"}}"#);
-        let document = Document::read(text.as_bytes());
+        let document = Document::read(text.into());
         assert_eq!(document.find(&Path::parse("annotations.a.b/c")), [&json!("d")], "behind a body too deep");
         assert_eq!(document.find(&Path::parse("requestObject")).len(), 1, "without what lies too deep");
         assert_eq!(document.find(&Path::parse("verb")), [&json!("list")], "the last of equal keys");
-        let cut = Document::read(br#"{"verb":"get","user":{"userna"#);
+        let cut = Document::read(r#"{"verb":"get","user":{"userna"#.into());
         assert_eq!(cut.find(&Path::parse("verb")), [&json!("get")]);
-        for text in [&b""[..], b"[1]", b"plain text", b"\xff\xfe", b"{"] {
-            assert_eq!(Document::read(text).all().count(), 0);
+        for text in ["", "[1]", "plain text", "\u{fffd}", "{"] {
+            assert_eq!(Document::read(text.into()).all().count(), 0);
         }
     }
 

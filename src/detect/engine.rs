@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::columns::{Pass, cheapest_first, cost};
 use super::compile::{Compiled, Expr, Test};
+use super::correlation::Correlation;
 use super::row::Rows;
 use super::rule::{RuleIndex, RuleInfo};
 use crate::identity;
 use crate::model::{LogKind, Stage, gitops_engine, is_gitops_group, is_write_verb};
+use crate::redact::holds_mark;
 use crate::store::{Bitset, Field, Hits, RuleHit, Segment};
 
 /// Engines made so far.
@@ -34,7 +36,9 @@ pub struct Engine {
     pub(super) rules: Vec<Option<Compiled<usize>>>,
     /// Each distinct test once, whichever rules ask it.
     pub(super) tests: Vec<Test>,
-    pub(super) correlations: Vec<super::correlation::Correlation>,
+    pub(super) correlations: Vec<Correlation>,
+    /// By rule, whether telling why it matched, or counting what it matched, needs more of an event than its columns.
+    reads_text: Vec<bool>,
 }
 
 impl Engine {
@@ -42,7 +46,7 @@ impl Engine {
     pub(super) fn new(
         infos: Vec<RuleInfo>,
         rules: Vec<Option<Compiled>>,
-        correlations: Vec<super::correlation::Correlation>,
+        correlations: Vec<Correlation>,
     ) -> Engine {
         let mut tests = Tests::default();
         let mut rules: Vec<Option<Compiled<usize>>> =
@@ -56,7 +60,13 @@ impl Engine {
             cheapest_first(&mut rule.condition, &cost, &selections);
         }
         let number = ENGINES.fetch_add(1, Ordering::Relaxed) + 1;
-        Engine { number, infos, rules, tests, correlations }
+        let asks_text = |rule: &Compiled<usize>| rule.tests().any(|test| tests[*test].reads_text());
+        let mut reads_text: Vec<bool> =
+            rules.iter().map(|rule| rule.as_ref().is_some_and(asks_text)).collect();
+        for rule in correlations.iter().flat_map(Correlation::inputs_by_text) {
+            reads_text[rule.0 as usize] = true;
+        }
+        Engine { number, infos, rules, tests, correlations, reads_text }
     }
 
     /// Tells it apart from every other engine of this process, from 1: [`Hits::rules`].
@@ -87,15 +97,21 @@ impl Engine {
     pub fn rows_read_later(&self, segment: &Segment, hits: &Hits) -> Bitset {
         let mut rows = identity::rows_read(segment);
         rows.or(&of_deliveries(segment));
-        hits.found.iter().for_each(|hit| rows.set(hit.row, true));
-        let of_kube = segment.kube_rows();
+        // What stands in a column in place of a secret is another value than the secret.
+        let holds_masks =
+            |field: &Field| segment.column(*field).dictionary.iter().any(|(_, text)| holds_mark(text));
+        let is_masked = Field::ALL.iter().any(holds_masks);
+        let of_texts = hits.found.iter().filter(|hit| is_masked || self.reads_text[hit.rule as usize]);
+        of_texts.for_each(|hit| rows.set(hit.row, true));
+        let Some(answered) = &answered(segment, 0..segment.rows())[LogKind::Kube as usize] else {
+            return rows;
+        };
         let mut pass = Pass::new(segment, &self.tests);
-        for (info, rule) in self.infos.iter().zip(&self.rules) {
-            let Some(rule) = rule.as_ref().filter(|_| info.state.is_some()) else { continue };
-            let verdicts = pass.matches(rule, &of_kube);
-            rows.or(&verdicts.unsure);
-            // What is sure needs no text, but telling why may.
-            if rule.tests().any(|test| self.tests[*test].reads_text()) {
+        for (at, rule) in self.rules.iter().enumerate() {
+            let Some(rule) = rule.as_ref().filter(|_| self.infos[at].state.is_some()) else { continue };
+            let verdicts = pass.matches(rule, answered);
+            verdicts.unsure().for_each(|row| rows.set(row, true));
+            if self.reads_text[at] {
                 rows.or(&verdicts.sure);
             }
         }
@@ -134,7 +150,7 @@ impl Engine {
             let index = RuleIndex(at as u32);
             let verdicts = pass.matches(rule, answered);
             hits.extend(verdicts.sure.iter().map(|row| Hit { row, rule: index }));
-            unsure.extend(verdicts.unsure.iter().map(|row| Hit { row, rule: index }));
+            unsure.extend(verdicts.unsure().map(|row| Hit { row, rule: index }));
         }
         unsure.sort_unstable();
         let texts = Rows::with_texts(segment, pass.take_texts());
@@ -167,7 +183,7 @@ impl Engine {
             let row = texts.row(*row);
             self.holds(rule, &mut |test| row.meets(&self.tests[test]))
         };
-        let unsure = verdicts.unsure.iter().filter(holds);
+        let unsure = verdicts.unsure().filter(holds);
         let mut rows: Vec<u32> = verdicts.sure.iter().chain(unsure).collect();
         rows.sort_unstable();
         rows

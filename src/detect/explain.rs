@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::compile::{Block, Expr, Test};
 use super::engine::Engine;
+use super::node::Node;
 use super::row::{Row, Rows};
 use super::rule::RuleIndex;
 use crate::redact;
@@ -120,7 +121,7 @@ impl Telling<'_> {
     }
 
     fn tell_block(&mut self, block: &Block, selection: &str) {
-        let met: Vec<&Value> = self
+        let met: Vec<&Node> = self
             .row
             .members_of_block(block)
             .into_iter()
@@ -155,12 +156,12 @@ fn withheld(text: &str) -> String {
     secret["requestObject"]["stringData"]["key"].as_str().unwrap_or_default().to_owned()
 }
 
-fn shown_member(member: &Value) -> String {
+fn shown_member(member: &Node) -> String {
     match member {
-        Value::String(text) => shown(text),
+        Node::String(text) => shown(text),
         // Masked as a whole event is, so that a variable's value goes by the variable's name.
         other => {
-            let mut masked = serde_json::json!({ "requestObject": other });
+            let mut masked = serde_json::json!({ "requestObject": Value::from(other) });
             redact::mask_event(&mut masked);
             shown(&masked["requestObject"].to_string())
         }

@@ -198,6 +198,11 @@ impl Source {
         }
     }
 
+    /// Whether no column holds it.
+    pub(super) fn is_in_text(&self) -> bool {
+        !matches!(self, Source::Column(..) | Source::Fact(..))
+    }
+
     /// Whether the request's or the response's body holds it: a record of level Metadata has neither.
     pub(super) fn is_in_bodies(&self) -> bool {
         match self {

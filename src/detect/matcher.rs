@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use regex::Regex;
 use rsigma_parser::{SigmaString, SpecialChar, StringPart};
-use serde_json::Value;
 
+use super::node::Node;
 use super::patterns;
 
 /// Memory that one text with wildcards may take when compiled.
@@ -32,17 +32,17 @@ impl<'v> Leaf<'v> {
     }
 
     /// The values of `value`: an array stands for its members.
-    pub(super) fn collect(value: &'v Value, into: &mut Vec<Leaf<'v>>) {
+    pub(super) fn collect(value: &'v Node, into: &mut Vec<Leaf<'v>>) {
         match value {
-            Value::String(text) => into.push(Leaf::text(text)),
-            Value::Number(number) => into.push(Leaf::Number(number.clone())),
-            Value::Bool(is) => into.push(Leaf::Bool(*is)),
-            Value::Null => into.push(Leaf::Null),
-            Value::Array(members) if !members.is_empty() => {
+            Node::String(text) => into.push(Leaf::text(text)),
+            Node::Number(number) => into.push(Leaf::Number(number.clone())),
+            Node::Bool(is) => into.push(Leaf::Bool(*is)),
+            Node::Null => into.push(Leaf::Null),
+            Node::Array(members) if !members.is_empty() => {
                 // serde_json bounds the depth of what it reads, so this recursion is bounded too.
                 members.iter().for_each(|member| Leaf::collect(member, into));
             }
-            Value::Array(_) | Value::Object(_) => into.push(Leaf::Structure),
+            Node::Array(_) | Node::Object(_) => into.push(Leaf::Structure),
         }
     }
 
@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn other_types_are_compared_as_they_are_written() {
         let mut leaves = Vec::new();
-        let values = json!([403, true, null, {"a": 1}, [], "x", ["y"]]);
+        let values = Node::from(json!([403, true, null, {"a": 1}, [], "x", ["y"]]));
         Leaf::collect(&values, &mut leaves);
         assert_eq!(leaves.len(), 7);
         assert!(text("403", Place::Whole, false).matches(&leaves[0]));

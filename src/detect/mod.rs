@@ -43,6 +43,7 @@ mod modifiers;
 mod mute;
 mod needles;
 mod needs;
+mod node;
 mod path;
 mod patterns;
 mod problem;

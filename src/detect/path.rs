@@ -1,8 +1,8 @@
 //! The path of a field in an event's JSON, and what stands there.
 
 use rsigma_parser::fieldpath::{ends_with_unescaped, first_unescaped, unescape_brackets};
-use serde_json::Value;
 
+use super::node::Node;
 use crate::model::HELD_ANNOTATIONS;
 
 /// A path such as `requestObject.spec.containers[0].image`.
@@ -152,7 +152,7 @@ impl Path {
     }
 
     /// Everything that `value` has at this path.
-    pub(super) fn find<'v>(&self, value: &'v Value) -> Vec<&'v Value> {
+    pub(super) fn find<'v>(&self, value: &'v Node) -> Vec<&'v Node> {
         let mut found = Vec::new();
         self.find_from(0, value, &mut found);
         found
@@ -160,11 +160,11 @@ impl Path {
 
     /// [`Self::find`] for a path of which `taken` steps led to `value`. An index of the last of them is still to be
     /// followed.
-    pub(super) fn find_after<'v>(&self, taken: usize, value: &'v Value, found: &mut Vec<&'v Value>) {
+    pub(super) fn find_after<'v>(&self, taken: usize, value: &'v Node, found: &mut Vec<&'v Node>) {
         match taken.checked_sub(1).and_then(|last| self.steps.get(last)).and_then(|step| step.index) {
             None => self.find_from(taken, value, found),
             Some(index) => {
-                let Value::Array(members) = value else { return };
+                let Node::Array(members) = value else { return };
                 let at = if index < 0 { members.len() as i64 + index } else { index };
                 if let Some(member) = usize::try_from(at).ok().and_then(|at| members.get(at)) {
                     self.find_from(taken, member, found);
@@ -173,20 +173,20 @@ impl Path {
         }
     }
 
-    fn find_from<'v>(&self, taken: usize, value: &'v Value, found: &mut Vec<&'v Value>) {
+    fn find_from<'v>(&self, taken: usize, value: &'v Node, found: &mut Vec<&'v Node>) {
         if taken == self.steps.len() {
             found.push(value);
             return;
         }
         match value {
-            Value::Object(members) => {
+            Node::Object(members) => {
                 for (key, taken) in self.keys_from(taken) {
                     if let Some(member) = members.get(key) {
                         self.find_after(taken, member, found);
                     }
                 }
             }
-            Value::Array(members) => {
+            Node::Array(members) => {
                 members.iter().for_each(|member| self.find_from(taken, member, found));
             }
             _ => {}
@@ -214,15 +214,15 @@ fn without_index(part: &str) -> (&str, Option<i64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn paths_lead_through_arrays_and_dotted_keys() {
-        let event = json!({
+        let event = Node::from(json!({
             "annotations": {"authorization.k8s.io/decision": "allow"},
             "requestObject": {"spec": {"containers": [{"image": "a"}, {"image": "b"}, {"name": "c"}]}},
             "args[0]": "literal",
-        });
+        }));
         for (path, expected) in [
             ("annotations.authorization.k8s.io/decision", json!(["allow"])),
             ("requestObject.spec.containers.image", json!(["a", "b"])),
@@ -235,7 +235,7 @@ mod tests {
             ("annotations.authorization", json!([])),
         ] {
             let parsed = Path::parse(path);
-            let found: Vec<Value> = parsed.find(&event).into_iter().cloned().collect();
+            let found: Vec<Value> = parsed.find(&event).into_iter().map(Value::from).collect();
             assert_eq!(Value::from(found), expected, "{path}");
         }
         assert_eq!(Path::parse("").find(&event), [&event]);

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use memchr::memmem;
 use rsigma_parser::ArrayQuantifier;
-use serde_json::Value;
 
 use super::compile::{Block, Test};
 use super::document::Document;
@@ -14,6 +14,7 @@ use super::field::{Fact, Source};
 use super::item::{self, Part};
 use super::matcher::{Leaf, Place, lowered};
 use super::needles::may_escape_keys;
+use super::node::Node;
 use super::path::Path;
 use crate::format;
 use crate::model::{Decision, Level, LogKind, Stage};
@@ -45,7 +46,7 @@ impl<'s> Rows<'s> {
 pub(super) struct Row<'r, 's> {
     rows: &'r Rows<'s>,
     row: u32,
-    text: OnceCell<Vec<u8>>,
+    text: OnceCell<Rc<str>>,
     document: OnceCell<Document>,
 }
 
@@ -55,16 +56,18 @@ impl Row<'_, '_> {
         self.row
     }
 
-    fn text(&self) -> &[u8] {
-        // A text that was not kept, or cannot be unpacked, tells nothing; the columns still do.
-        let read = || self.rows.texts.borrow_mut().read(self.row).map(<[u8]>::to_vec).unwrap_or_default();
-        self.text.get_or_init(read)
+    fn text(&self) -> &Rc<str> {
+        self.text.get_or_init(|| {
+            // A text that was not kept, or cannot be unpacked, tells nothing; the columns still do.
+            let mut texts = self.rows.texts.borrow_mut();
+            String::from_utf8_lossy(texts.read(self.row).unwrap_or_default()).into()
+        })
     }
 
     fn document(&self) -> &Document {
         self.document.get_or_init(|| match self.log() {
-            LogKind::Kube => Document::read(self.text()),
-            log => Document::of(format::record(log, self.text()).unwrap_or_default()),
+            LogKind::Kube => Document::read(Rc::clone(self.text())),
+            log => Document::of(format::record(log, self.text().as_bytes()).unwrap_or_default()),
         })
     }
 
@@ -88,7 +91,8 @@ impl Row<'_, '_> {
             return false;
         }
         let ending = format!("{last}\"");
-        memmem::find(self.text(), ending.as_bytes()).is_none() && !may_escape_keys(self.text())
+        let text = self.text().as_bytes();
+        memmem::find(text, ending.as_bytes()).is_none() && !may_escape_keys(text)
     }
 
     /// Whether a test holds for the row.
@@ -106,7 +110,7 @@ impl Row<'_, '_> {
         }
     }
 
-    fn meets_block(&self, block: &Block, values: &[&Value]) -> bool {
+    fn meets_block(&self, block: &Block, values: &[&Node]) -> bool {
         let members = members(values);
         let mut met =
             members.iter().map(|member| block.body.holds(&[], &mut |test| self.member_meets(test, member)));
@@ -119,7 +123,7 @@ impl Row<'_, '_> {
     }
 
     /// Whether a test of a block's body holds for a member of the array.
-    pub(super) fn member_meets(&self, test: &Test, member: &Value) -> bool {
+    pub(super) fn member_meets(&self, test: &Test, member: &Node) -> bool {
         match test {
             Test::Item(item) => {
                 let mut leaves = Vec::new();
@@ -138,7 +142,7 @@ impl Row<'_, '_> {
     }
 
     /// The members that a block looks at, and whether each meets it.
-    pub(super) fn members_of_block(&self, block: &Block) -> Vec<(&Value, bool)> {
+    pub(super) fn members_of_block(&self, block: &Block) -> Vec<(&Node, bool)> {
         members(&self.values(&block.source))
             .into_iter()
             .map(|member| (member, block.body.holds(&[], &mut |test| self.member_meets(test, member))))
@@ -232,7 +236,7 @@ impl Row<'_, '_> {
     }
 
     /// The values at a place of the text.
-    fn values(&self, source: &Source) -> Vec<&Value> {
+    fn values(&self, source: &Source) -> Vec<&Node> {
         if self.has_no(source) {
             return Vec::new();
         }
@@ -264,7 +268,7 @@ pub(super) fn known_fact(fact: Fact, segment: &Segment, row: u32) -> Option<Leaf
     }
 }
 
-fn in_member<'m>(source: &Source, member: &'m Value) -> Vec<&'m Value> {
+fn in_member<'m>(source: &Source, member: &'m Node) -> Vec<&'m Node> {
     match source {
         Source::Member(path) => path.find(member),
         _ => Vec::new(),
@@ -272,36 +276,36 @@ fn in_member<'m>(source: &Source, member: &'m Value) -> Vec<&'m Value> {
 }
 
 /// The members of arrays; a value that is no array is the one member of its own.
-fn members<'v>(values: &[&'v Value]) -> Vec<&'v Value> {
+fn members<'v>(values: &[&'v Node]) -> Vec<&'v Node> {
     let mut found = Vec::new();
     for value in values {
         match value {
-            Value::Array(members) => found.extend(members),
-            Value::Null => {}
+            Node::Array(members) => found.extend(members),
+            Node::Null => {}
             single => found.push(*single),
         }
     }
     found
 }
 
-fn flatten<'v>(value: &'v Value, into: &mut Vec<&'v Value>) {
+fn flatten<'v>(value: &'v Node, into: &mut Vec<&'v Node>) {
     match value {
-        Value::Array(members) => members.iter().for_each(|member| flatten(member, into)),
+        Node::Array(members) => members.iter().for_each(|member| flatten(member, into)),
         single => into.push(single),
     }
 }
 
-fn leaves_of<'v>(values: &[&'v Value]) -> Vec<Leaf<'v>> {
+fn leaves_of<'v>(values: &[&'v Node]) -> Vec<Leaf<'v>> {
     let mut leaves = Vec::new();
     values.iter().for_each(|value| Leaf::collect(value, &mut leaves));
     leaves
 }
 
 /// All values below `value`, whatever they are called.
-fn collect_texts<'v>(value: &'v Value, into: &mut Vec<Leaf<'v>>) {
+fn collect_texts<'v>(value: &'v Node, into: &mut Vec<Leaf<'v>>) {
     match value {
-        Value::Object(members) => members.values().for_each(|member| collect_texts(member, into)),
-        Value::Array(members) => members.iter().for_each(|member| collect_texts(member, into)),
+        Node::Object(members) => members.iter().for_each(|(_, member)| collect_texts(member, into)),
+        Node::Array(members) => members.iter().for_each(|member| collect_texts(member, into)),
         single => Leaf::collect(single, into),
     }
 }

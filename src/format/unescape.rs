@@ -5,6 +5,11 @@
 
 use std::ops::Range;
 
+use wide::u8x16;
+
+/// Bytes that are compared by one instruction.
+const LANES: usize = 16;
+
 /// Bytes that are looked through at once, one for each bit of a mask.
 const BLOCK: usize = 64;
 
@@ -201,33 +206,16 @@ fn every_other(series: u64) -> (u64, u64) {
 }
 
 /// A bit for each byte of the block at the beginning of `text` that is a quote or a backslash.
-///
-/// Loops and no closures: those become calls, one a byte, where the compiler puts them into another unit than [`block`].
 #[inline]
 fn special_bytes<const LENGTH: usize>(text: &[u8; LENGTH]) -> u64 {
-    let mut flags = [0; BLOCK];
-    for (flag, byte) in flags.iter_mut().zip(text) {
-        *flag = u8::from(*byte == b'"') | u8::from(*byte == b'\\');
+    let (quote, backslash) = (u8x16::splat(b'"'), u8x16::splat(b'\\'));
+    let mut special = 0;
+    for (at, bytes) in text.as_chunks::<LANES>().0.iter().take(BLOCK / LANES).enumerate() {
+        let bytes = u8x16::new(*bytes);
+        let found = bytes.simd_eq(quote) | bytes.simd_eq(backslash);
+        special |= u64::from(found.to_bitmask()) << (LANES * at);
     }
-    // Of each row of eight bytes, a bit in every column.
-    let mut columns = 0;
-    for row in flags.as_chunks::<8>().0.iter().rev() {
-        columns = columns << 1 | u64::from_le_bytes(*row);
-    }
-    transposed(columns)
-}
-
-/// Eight rows of eight bits, the rows made columns (Warren, "Hacker's Delight", 7-3).
-#[inline]
-fn transposed(rows: u64) -> u64 {
-    let mut bits = rows;
-    for (shift, mask) in
-        [(7, 0x00aa_00aa_00aa_00aa), (14, 0x0000_cccc_0000_cccc), (28, 0x0000_0000_f0f0_f0f0)]
-    {
-        let swapped = (bits ^ (bits >> shift)) & mask;
-        bits ^= swapped ^ (swapped << shift);
-    }
-    bits
+    special
 }
 
 /// Decodes what follows a backslash; returns its length. `None` where the text ends in the middle of it.

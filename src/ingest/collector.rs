@@ -126,9 +126,8 @@ impl Collector {
 
 impl Gathered {
     fn seal(&mut self) -> Batch {
-        // The next builder takes over the room of this one's texts, once they are done with.
-        let none = SegmentBuilder::keeping(self.source, self.fallback_time, KeepText::None);
-        let mut batch = std::mem::replace(&mut self.builder, none).finish(self.origin);
+        let next = SegmentBuilder::keeping(self.source, self.fallback_time, self.keep_text);
+        let mut batch = std::mem::replace(&mut self.builder, next).finish(self.origin);
         let mut read_later = Bitset::none(batch.segment.rows());
         if let Some(rules) = &self.rules {
             let engine = Arc::clone(&rules.borrow());
@@ -140,7 +139,6 @@ impl Gathered {
         if self.keep_text == KeepText::OfMatches {
             batch.segment.keep_texts(&read_later);
         }
-        self.builder = SegmentBuilder::keeping(self.source, self.fallback_time, self.keep_text);
         self.tally.coverage.add_batch(&batch);
         batch
     }

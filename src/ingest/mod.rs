@@ -63,6 +63,22 @@ pub struct IngestOptions {
     pub on_worker_start: fn(),
 }
 
+/// Reads the whole of the files that are named, once, with one thread, and keeps every text.
+impl Default for IngestOptions {
+    fn default() -> Self {
+        IngestOptions {
+            threads: 1,
+            follow: false,
+            rotated: false,
+            since: None,
+            keep_text: KeepText::All,
+            candidates: None,
+            rules: None,
+            on_worker_start: || {},
+        }
+    }
+}
+
 /// What is known about one log.
 #[derive(Clone, Debug)]
 pub struct SourceDescription {

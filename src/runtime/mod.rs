@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use crate::app::{App, Config, Effect, Msg};
 use crate::detect::{Acks, LoadedRules};
 use crate::error::{Error, Result};
-use crate::ingest::{self, Ingest, IngestMessage, IngestOptions, KeepText, Numbers};
+use crate::ingest::{self, Ingest, IngestMessage, IngestOptions, Numbers};
 use crate::model;
 use crate::query::parse;
 use crate::settings::{Settings, Task};
@@ -81,13 +81,11 @@ pub fn interactive(settings: Settings) -> Result<u8> {
         threads: settings.threads,
         follow: settings.follow,
         rotated: settings.rotated,
-        since: None,
-        keep_text: KeepText::All,
-        candidates: None,
         rules: Some(rules.subscribe()),
         on_worker_start: || {
             lower_thread_priority();
         },
+        ..IngestOptions::default()
     };
     runtime.block_on(async move {
         let (panics, worker_panics) = mpsc::channel(16);

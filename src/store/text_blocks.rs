@@ -58,7 +58,7 @@ pub struct TextBlocks {
 impl TextBlocks {
     /// Texts that are left as they are until [`Self::release`]: to be looked at and then mostly forgotten.
     pub(super) fn held() -> TextBlocks {
-        TextBlocks { is_held: true, open: ROOM.take(), ..TextBlocks::default() }
+        TextBlocks { is_held: true, ..TextBlocks::default() }
     }
 
     /// Forgets the texts, not their lengths.
@@ -78,6 +78,10 @@ impl TextBlocks {
     /// The same with blocks of another size.
     pub(super) fn push_into(&mut self, text: &[u8], block_bytes: usize) -> u32 {
         let offset = self.open_start + self.open.len() as u32;
+        // Not before there is something to hold: a segment that stays empty would take the room away with it.
+        if self.is_held && self.open.capacity() == 0 {
+            self.open = ROOM.take();
+        }
         self.open.extend_from_slice(text);
         if self.open.len() >= block_bytes && !self.is_held {
             self.close_block();

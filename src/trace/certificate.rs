@@ -22,15 +22,13 @@ const CERTIFICATE: &str = "X509SHA256=";
 pub fn origin(log: &Log<'_>, credential: &str) -> Vec<Finding> {
     let Some(wanted) = credential.strip_prefix(CERTIFICATE) else { return Vec::new() };
     let Some(name) = signing_request(log, wanted) else {
-        return vec![Finding {
-            topic: Topic::Issued,
-            certainty: Certainty::Unknown,
-            text: "who had the certificate issued cannot be known: no body in this log holds it (it may be older, from \
-                   outside the cluster, or its signing request logged without bodies)"
-                .to_owned(),
-            evidence: "no status.certificate with this SHA-256".to_owned(),
-            event: None,
-        }];
+        return vec![Finding::new(
+            Topic::Issued,
+            Certainty::Unknown,
+            "who had the certificate issued cannot be known: no body in this log holds it (it may be older, from \
+                   outside the cluster, or its signing request logged without bodies)",
+            "no status.certificate with this SHA-256",
+        )];
     };
     let writes =
         requests_with(log.store, &[(Field::Resource, "certificatesigningrequests"), (Field::Name, &name)]);
@@ -44,19 +42,19 @@ pub fn origin(log: &Log<'_>, credential: &str) -> Vec<Finding> {
         if !request.succeeded() {
             continue;
         }
-        found.push(Finding {
-            topic: Topic::Issued,
-            certainty: Certainty::Certain,
-            text: format!(
+        let told = Finding::new(
+            Topic::Issued,
+            Certainty::Certain,
+            format!(
                 "{did} by {} at {} from {} with {} (CertificateSigningRequest {name})",
                 request.acting_user(),
                 log.clock(request.time),
                 request.source_ip,
                 tool(&request.user_agent),
             ),
-            evidence: format!("SHA-256 of its status.certificate; auditID {}", request.audit_id),
-            event: request.id,
-        });
+            format!("SHA-256 of its status.certificate; auditID {}", request.audit_id),
+        );
+        found.push(told.shown_by(request.id));
     }
     found
 }

@@ -111,3 +111,20 @@ pub struct Finding {
     /// The request that shows it.
     pub event: Option<EventId>,
 }
+
+impl Finding {
+    /// One that no request is known to show; [`Self::shown_by`] names one.
+    pub(super) fn new(
+        topic: Topic,
+        certainty: Certainty,
+        text: impl Into<String>,
+        evidence: impl Into<String>,
+    ) -> Finding {
+        Finding { topic, certainty, text: text.into(), evidence: evidence.into(), event: None }
+    }
+
+    /// The same, with the request that shows it.
+    pub(super) fn shown_by(self, event: Option<EventId>) -> Finding {
+        Finding { event, ..self }
+    }
+}

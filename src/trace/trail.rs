@@ -165,12 +165,8 @@ pub(super) fn origin(log: &Log<'_>, request: &Request) -> Step {
 pub(super) fn asked_by(log: &Log<'_>, request: &Request) -> Vec<Finding> {
     let Some(line) = request.id.and_then(|id| Line::read(log.store, id)) else { return Vec::new() };
     let initiator = &line.details.initiator;
-    let finding = |topic, certainty, text: String, evidence: &str| Finding {
-        topic,
-        certainty,
-        text,
-        evidence: evidence.to_owned(),
-        event: request.id,
+    let finding = |topic, certainty, text: String, evidence: &str| {
+        Finding::new(topic, certainty, text, evidence).shown_by(request.id)
     };
     let name = match (initiator.display_name.as_str(), request.user.as_str()) {
         ("", user) => user.to_owned(),

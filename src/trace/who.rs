@@ -54,10 +54,6 @@ pub fn is_by_hand(log: &Log<'_>, request: &Request) -> bool {
         || habit.unusual_address(&request.source_ip).is_some()
 }
 
-fn finding(topic: Topic, certainty: Certainty, text: String, evidence: impl Into<String>) -> Finding {
-    Finding { topic, certainty, text, evidence: evidence.into(), event: None }
-}
-
 fn identity(request: &Request) -> Finding {
     let text = match actor_kind(&request.user) {
         ActorKind::Human => format!("{} (a person or an outside system)", request.user),
@@ -74,13 +70,13 @@ fn identity(request: &Request) -> Finding {
         ActorKind::Node => format!("{} (a kubelet's identity)", request.user),
         ActorKind::ControlPlane => format!("{} (control plane)", request.user),
     };
-    finding(Topic::Identity, Certainty::Certain, text, "user.username")
+    Finding::new(Topic::Identity, Certainty::Certain, text, "user.username")
 }
 
 fn impersonation(request: &Request) -> Option<Finding> {
     (!request.impersonated_user.is_empty()).then(|| {
         let text = format!("{} acted as {}", request.user, request.impersonated_user);
-        finding(Topic::Impersonation, Certainty::Certain, text, "impersonatedUser.username")
+        Finding::new(Topic::Impersonation, Certainty::Certain, text, "impersonatedUser.username")
     })
 }
 
@@ -89,12 +85,12 @@ fn credential(log: &Log<'_>, request: &Request) -> Vec<Finding> {
         LEGACY_TOKEN.iter().map(|key| (*key, request.annotation(key))).find(|(_, told)| !told.is_empty())
     {
         let text = format!("a token kept in a Secret, which never expires ({told})");
-        return vec![finding(Topic::Credential, Certainty::Certain, text, annotation)];
+        return vec![Finding::new(Topic::Credential, Certainty::Certain, text, annotation)];
     }
     if request.credential.is_empty() {
         return match actor_kind(&request.user) {
             ActorKind::Anonymous => Vec::new(),
-            _ => vec![finding(
+            _ => vec![Finding::new(
                 Topic::Credential,
                 Certainty::Unknown,
                 "which credential cannot be known: the API server logged no credential id (it does for service account \
@@ -136,7 +132,7 @@ fn used(log: &Log<'_>, credential: &str) -> Finding {
         log.clock(last),
         places.join("; "),
     );
-    finding(
+    Finding::new(
         Topic::Credential,
         Certainty::Certain,
         text,
@@ -158,17 +154,17 @@ fn counted(number: u64, what: &str) -> String {
 
 fn issued(log: &Log<'_>, request: &Request) -> Finding {
     match minted(log, request) {
-        Some(minted) => Finding {
-            topic: Topic::Issued,
-            certainty: Certainty::Certain,
-            text: format!("{}{}", minted_in_words(log, &minted), before(minted.time, request.time)),
-            evidence: format!(
+        Some(minted) => Finding::new(
+            Topic::Issued,
+            Certainty::Certain,
+            format!("{}{}", minted_in_words(log, &minted), before(minted.time, request.time)),
+            format!(
                 "its annotation authentication.kubernetes.io/issued-credential-id is this credential; auditID {}",
                 minted.audit_id
             ),
-            event: Some(minted.event),
-        },
-        None => finding(
+        )
+        .shown_by(Some(minted.event)),
+        None => Finding::new(
             Topic::Issued,
             Certainty::Unknown,
             format!(
@@ -216,14 +212,14 @@ fn workload(request: &Request) -> Option<Finding> {
             let node = extra("authentication.kubernetes.io/node-name");
             let on = node.map_or(String::new(), |node| format!(" on node {node}"));
             let text = format!("the token is bound to pod {pod}{on}");
-            finding(
+            Finding::new(
                 Topic::Workload,
                 Certainty::Certain,
                 text,
                 "user.extra[authentication.kubernetes.io/pod-name]",
             )
         }
-        None => finding(
+        None => Finding::new(
             Topic::Workload,
             Certainty::Certain,
             "the token is bound to no pod: no kubelet put it there, somebody asked for it".to_owned(),
@@ -235,14 +231,14 @@ fn workload(request: &Request) -> Option<Finding> {
 fn address(request: &Request) -> Vec<Finding> {
     if request.source_ip.is_empty() {
         let text = "where from cannot be known: no address was logged".to_owned();
-        return vec![finding(Topic::Address, Certainty::Unknown, text, "no sourceIPs")];
+        return vec![Finding::new(Topic::Address, Certainty::Unknown, text, "no sourceIPs")];
     }
     let text = format!("{}, seen by the API server itself", request.source_ip);
-    let mut found = vec![finding(Topic::Address, Certainty::Certain, text, "the last of sourceIPs")];
+    let mut found = vec![Finding::new(Topic::Address, Certainty::Certain, text, "the last of sourceIPs")];
     let claimed: Vec<&str> = request.source_ips().collect();
     if let Some((_, claimed)) = claimed.split_last().filter(|(_, claimed)| !claimed.is_empty()) {
         let text = format!("forwarded for {}: the client may have made that up", claimed.join(", "));
-        found.push(finding(
+        found.push(Finding::new(
             Topic::Address,
             Certainty::Claimed,
             text,
@@ -255,7 +251,7 @@ fn address(request: &Request) -> Vec<Finding> {
 fn agent(request: &Request) -> Option<Finding> {
     (!request.user_agent.is_empty()).then(|| {
         let text = format!("{}, as it calls itself: {}", tool(&request.user_agent), request.user_agent);
-        finding(Topic::Tool, Certainty::Claimed, text, "userAgent")
+        Finding::new(Topic::Tool, Certainty::Claimed, text, "userAgent")
     })
 }
 
@@ -277,7 +273,7 @@ fn unusual(log: &Log<'_>, request: &Request) -> Vec<Finding> {
         .into_iter()
         .filter_map(|(text, field)| Some((text?, field)))
         .map(|(text, field)| {
-            finding(
+            Finding::new(
                 Topic::Unusual,
                 Certainty::Certain,
                 text,
@@ -316,14 +312,14 @@ fn shared(log: &Log<'_>, request: &Request) -> Option<Finding> {
         said.push(format!("with {} tools ({})", tools.len(), listed(&tools)));
     }
     let text = format!("this one credential was used {}", said.join(" and "));
-    Some(finding(Topic::Unusual, Certainty::Certain, text, "all requests with this credential id"))
+    Some(Finding::new(Topic::Unusual, Certainty::Certain, text, "all requests with this credential id"))
 }
 
 /// An auditID is what the client sent: one over different requests hides something, or is a mistake.
 fn audit_id(log: &Log<'_>, request: &Request) -> Option<Finding> {
     if request.audit_id.is_empty() {
         let text = "no auditID: its stages cannot be told to belong together".to_owned();
-        return Some(finding(Topic::Record, Certainty::Certain, text, "auditID"));
+        return Some(Finding::new(Topic::Record, Certainty::Certain, text, "auditID"));
     }
     let others: Vec<_> = log
         .store
@@ -342,8 +338,7 @@ fn audit_id(log: &Log<'_>, request: &Request) -> Option<Finding> {
         other.object,
         or_unknown(&other.user)
     );
-    Some(Finding {
-        event: other.id,
-        ..finding(Topic::Record, Certainty::Certain, text, format!("auditID {}", request.audit_id))
-    })
+    let found =
+        Finding::new(Topic::Record, Certainty::Certain, text, format!("auditID {}", request.audit_id));
+    Some(found.shown_by(other.id))
 }

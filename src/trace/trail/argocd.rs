@@ -404,29 +404,22 @@ pub(super) fn asked_for(request: &Request) -> Option<Vec<Finding>> {
     }
     let operation = operation_in(request).filter(|operation| !is_automated(operation))?;
     let person = operation.pointer("/initiatedBy/username").and_then(Value::as_str)?;
-    let finding = |topic, certainty, text: String, evidence: &str| Finding {
-        topic,
-        certainty,
-        text,
-        evidence: evidence.to_owned(),
-        event: request.id,
-    };
-    (!person.is_empty()).then(|| {
-        vec![
-            finding(
-                Topic::Identity,
-                Certainty::Certain,
-                format!("{person}, for whom {} wrote the operation", request.user),
-                "operation.initiatedBy.username",
-            ),
-            finding(
-                Topic::Address,
-                Certainty::Unknown,
-                format!("where {person} called Argo CD from, and how they logged in, is in its server's log"),
-                "the API server saw Argo CD's own request",
-            ),
-        ]
-    })
+    if person.is_empty() {
+        return None;
+    }
+    let who = Finding::new(
+        Topic::Identity,
+        Certainty::Certain,
+        format!("{person}, for whom {} wrote the operation", request.user),
+        "operation.initiatedBy.username",
+    );
+    let from_where = Finding::new(
+        Topic::Address,
+        Certainty::Unknown,
+        format!("where {person} called Argo CD from, and how they logged in, is in its server's log"),
+        "the API server saw Argo CD's own request",
+    );
+    Some(vec![who.shown_by(request.id), from_where.shown_by(request.id)])
 }
 
 /// The last sync or rollback of an application within a day before a moment that was over and succeeded; with the time
