@@ -13,7 +13,6 @@ use kauditui::ingest::{
     Ingest, IngestMessage, IngestOptions, Input, Numbers, SourceDescription, start_numbered,
 };
 use kauditui::model::SourceId;
-use kauditui::store::KeepText;
 
 fn lines(ids: std::ops::Range<u32>) -> String {
     let line = |id: u32| {

@@ -15,7 +15,6 @@ use kauditui::model::{Micros, SECOND, TimeZoneChoice, format_rfc3339, parse_rfc3
 use kauditui::query::{Expression, parse, prefilter};
 use kauditui::redact::holds_secret;
 use kauditui::settings::Listing;
-use kauditui::store::KeepText;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};

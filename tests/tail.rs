@@ -15,7 +15,7 @@ use kauditui::ingest::{self, Ingest, IngestMessage, IngestOptions, Input};
 use kauditui::notice::Notice;
 use kauditui::source::names::COMPRESSED;
 use kauditui::source::watch::NO_INOTIFY;
-use kauditui::store::{KeepText, Segment, Store};
+use kauditui::store::{Segment, Store};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{Receiver, channel, error::TryRecvError};
 

@@ -18,7 +18,7 @@ use assert_cmd::cargo::CommandCargoExt;
 use common::app::{keys, now, screen, work};
 use kauditui::app::{App, Config, Msg};
 use kauditui::format::{Marks, Reader, Sink, Unreadable};
-use kauditui::ingest::{self, IngestMessage, IngestOptions, Input, KeepText};
+use kauditui::ingest::{self, IngestMessage, IngestOptions, Input};
 use kauditui::model::{Event, format_rfc3339};
 use kauditui::query::View;
 use kauditui::store::{Field, Store};

@@ -3,7 +3,7 @@
 //! The families of [`super::envelope`] look at a few members and step over the rest; nothing is built in memory.
 
 use super::cursor::Cursor;
-use super::unescape::unescape;
+use super::unescape::Decoded;
 
 /// The members of one object. Each key is followed by exactly one of [`Self::skip`], [`Self::raw`], [`Self::text`],
 /// [`Self::text_into`].
@@ -196,19 +196,19 @@ impl<'a> Members<'a> {
     /// The value where it is a string, decoded; also of a string that the text ends in the middle of. Steps over any
     /// other value.
     pub(super) fn text(&mut self) -> Option<Vec<u8>> {
-        let mut text = Vec::new();
-        self.text_into(&mut text).then_some(text)
+        let mut text = Decoded::default();
+        self.text_into(&mut text).then(|| text.into())
     }
 
     /// [`Self::text`] in place of what `text` held; false, and nothing is in it, where the value is no string.
-    pub(super) fn text_into(&mut self, text: &mut Vec<u8>) -> bool {
+    pub(super) fn text_into(&mut self, text: &mut Decoded) -> bool {
         text.clear();
         if !self.at_string() {
             self.skip();
             return false;
         }
         self.at_value = false;
-        match unescape(&self.cursor.rest()[1..], text) {
+        match text.decode(&self.cursor.rest()[1..]) {
             Some(length) => self.cursor.at += 1 + length,
             None => self.state = State::Broken,
         }
@@ -264,9 +264,9 @@ pub(super) fn member<'a>(object: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
 
 /// A JSON string, decoded; `None` for any other value.
 pub(super) fn string(value: &[u8]) -> Option<Vec<u8>> {
-    let mut text = Vec::new();
-    unescape(value.strip_prefix(b"\"")?, &mut text)?;
-    Some(text)
+    let mut text = Decoded::default();
+    text.decode(value.strip_prefix(b"\"")?)?;
+    Some(text.into())
 }
 
 #[cfg(test)]

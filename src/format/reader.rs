@@ -18,6 +18,7 @@ use super::envelope::{Inner, Parts};
 use super::extent::{Extent, Found, ends_line};
 use super::line_filter::{LineFilter, time_of_whole_event};
 use super::outcome::{Marks, Sink, Unreadable};
+use super::unescape::Decoded;
 use super::{NoEvent, kube, whole_object, with_event, with_text_event};
 use crate::model::{Event, LogKind};
 
@@ -41,7 +42,7 @@ pub struct Reader {
     /// Lines that a shipper split.
     parts: Parts,
     /// Room for decoded text, one for each layer that is being read and is at rest now.
-    scratch: Vec<Vec<u8>>,
+    scratch: Vec<Decoded>,
     /// How many layers have been taken off the text being read.
     depth: usize,
     /// Bytes looked at for the extent of values: proves, in tests, that work is proportional to the text.

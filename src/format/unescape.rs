@@ -3,7 +3,7 @@
 //! [`super::cursor`] decodes short strings, which have few escapes, and refuses what is not sound. Here the text is an event of its
 //! own, to be handed on whatever is in it, so nothing is refused.
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use wide::u8x16;
 
@@ -19,32 +19,110 @@ const RUN: usize = 32;
 /// Room that is made at first: that of a common event.
 const FIRST_ROOM: usize = 2 << 10;
 
-/// Appends the string that begins behind its opening quote to `out`. Returns the length of what was read, its closing
-/// quote included; `None` where the text ends before the string does, which then is in `out` as far as it goes.
-///
-/// Half a surrogate pair, or an escape that JSON does not know, becomes U+FFFD.
-pub(super) fn unescape(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
-    let mut room = Room { end: out.len(), out };
-    room.make(text.len().min(FIRST_ROOM));
-    // Where escapes lie is not to be foreseen, so a branch for each would be mispredicted: they are found a block at a
-    // time, and what lies between them is copied whatever its length.
-    let mut at = 0;
-    let read = loop {
-        let Some(window) = text[at..].first_chunk() else {
-            break rest(&text[at..], &mut room).map(|end| at + end);
-        };
-        match block(window, &mut room) {
-            Step::On(length) => at += length,
-            Step::End(length) => break Some(at + length),
-        }
-    };
-    let end = room.end;
-    out.truncate(end);
-    read
+/// Decoded text, in room that is kept for the next one: what lies behind its end was written before, so that nothing has
+/// to be filled with zeros for the next text.
+#[derive(Default)]
+pub(super) struct Decoded {
+    room: Vec<u8>,
+    end: usize,
 }
 
-/// [`unescape`] for less than a window of text.
-fn rest(text: &[u8], room: &mut Room<'_>) -> Option<usize> {
+impl Deref for Decoded {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.room[..self.end]
+    }
+}
+
+impl From<Vec<u8>> for Decoded {
+    fn from(text: Vec<u8>) -> Decoded {
+        Decoded { end: text.len(), room: text }
+    }
+}
+
+impl From<Decoded> for Vec<u8> {
+    fn from(mut decoded: Decoded) -> Vec<u8> {
+        decoded.room.truncate(decoded.end);
+        decoded.room
+    }
+}
+
+impl Decoded {
+    /// Forgets the text, not the room.
+    pub(super) fn clear(&mut self) {
+        self.end = 0;
+    }
+
+    /// Bytes of room.
+    pub(super) fn capacity(&self) -> usize {
+        self.room.capacity()
+    }
+
+    /// Decodes the string that begins behind its opening quote, in place of what was here. Returns the length of what was
+    /// read, its closing quote included; `None` where the text ends before the string does, which then is decoded as far
+    /// as it goes.
+    ///
+    /// Half a surrogate pair, or an escape that JSON does not know, becomes U+FFFD.
+    pub(super) fn decode(&mut self, text: &[u8]) -> Option<usize> {
+        self.end = 0;
+        self.make(text.len().min(FIRST_ROOM));
+        // Where escapes lie is not to be foreseen, so a branch for each would be mispredicted: they are found a block at
+        // a time, and what lies between them is copied whatever its length.
+        let mut at = 0;
+        loop {
+            let Some(window) = text[at..].first_chunk() else {
+                return rest(&text[at..], self).map(|end| at + end);
+            };
+            match block(window, self) {
+                Step::On(length) => at += length,
+                Step::End(length) => return Some(at + length),
+            }
+        }
+    }
+
+    /// Makes room for `length` bytes and a block more.
+    #[inline]
+    fn make(&mut self, length: usize) {
+        let least = self.end + length + SPACE;
+        if self.room.len() < least {
+            self.room.resize(least.max(2 * self.end), 0);
+        }
+    }
+
+    /// Copies the beginning of a window, at most a block and a byte, without the bytes of `left_out`. Does nothing and
+    /// says false where one of those is no backslash.
+    #[inline]
+    fn copy_without(&mut self, window: &[u8; WINDOW], length: usize, mut left_out: u64) -> bool {
+        let Some(space) = self.room[self.end..].first_chunk_mut() else { return false };
+        let (mut from, mut end, mut wrong) = (0, 0, 0);
+        while left_out != 0 {
+            let found = left_out.trailing_zeros() as usize;
+            end = copy(window, from..found, space, end);
+            wrong |= window[found] ^ b'\\';
+            from = found + 1;
+            left_out &= left_out - 1;
+        }
+        end = copy(window, from..length, space, end);
+        self.end += if wrong == 0 { end } else { 0 };
+        wrong == 0
+    }
+
+    #[inline]
+    fn copy(&mut self, window: &[u8; WINDOW], run: Range<usize>) {
+        if let Some(space) = self.room[self.end..].first_chunk_mut() {
+            self.end += copy(window, run, space, 0);
+        }
+    }
+
+    fn push(&mut self, character: char) {
+        self.make(0);
+        self.end += character.encode_utf8(&mut self.room[self.end..]).len();
+    }
+}
+
+/// [`Decoded::decode`] for less than a window of text.
+fn rest(text: &[u8], room: &mut Decoded) -> Option<usize> {
     // A quote behind the text ends it in any case.
     let mut padded = [b'"'; 2 * WINDOW];
     padded[..text.len()].copy_from_slice(text);
@@ -71,48 +149,6 @@ const WINDOW: usize = BLOCK + RUN;
 /// What a block may fill, an escape of one byte behind it too, and the most that is copied behind that.
 const SPACE: usize = BLOCK + 1 + RUN;
 
-/// What is written is `out[..end]`; behind it is room, so that whole runs can be copied.
-struct Room<'o> {
-    out: &'o mut Vec<u8>,
-    end: usize,
-}
-
-impl Room<'_> {
-    /// Makes room for `length` bytes and a block more.
-    #[inline]
-    fn make(&mut self, length: usize) {
-        let least = self.end + length + SPACE;
-        if self.out.len() < least {
-            self.out.resize(least.max(2 * self.end), 0);
-        }
-    }
-
-    /// Copies the beginning of a window, at most a block and a byte, without the bytes of `left_out`. Does nothing and
-    /// says false where one of those is no backslash.
-    #[inline]
-    fn copy_without(&mut self, window: &[u8; WINDOW], length: usize, mut left_out: u64) -> bool {
-        let Some(space) = self.out[self.end..].first_chunk_mut() else { return false };
-        let (mut from, mut end, mut wrong) = (0, 0, 0);
-        while left_out != 0 {
-            let found = left_out.trailing_zeros() as usize;
-            end = copy(window, from..found, space, end);
-            wrong |= window[found] ^ b'\\';
-            from = found + 1;
-            left_out &= left_out - 1;
-        }
-        end = copy(window, from..length, space, end);
-        self.end += if wrong == 0 { end } else { 0 };
-        wrong == 0
-    }
-
-    #[inline]
-    fn copy(&mut self, window: &[u8; WINDOW], run: Range<usize>) {
-        if let Some(space) = self.out[self.end..].first_chunk_mut() {
-            self.end += copy(window, run, space, 0);
-        }
-    }
-}
-
 /// Copies a run of at most a block to `space[end..]`; returns where it ends there.
 #[inline]
 fn copy(window: &[u8; WINDOW], run: Range<usize>, space: &mut [u8; SPACE], end: usize) -> usize {
@@ -132,7 +168,7 @@ enum Step {
 
 /// Decodes the first block of a window, and an escape that goes on behind it.
 #[inline]
-fn block(window: &[u8; WINDOW], room: &mut Room<'_>) -> Step {
+fn block(window: &[u8; WINDOW], room: &mut Decoded) -> Step {
     room.make(0);
     let special = special_bytes(window);
     let (starts, escaped) = every_other(special);
@@ -148,7 +184,7 @@ fn block(window: &[u8; WINDOW], room: &mut Room<'_>) -> Step {
 
 /// [`block`] for escapes of every kind, and for the string's end.
 #[inline(never)]
-fn escapes(window: &[u8; WINDOW], mut special: u64, room: &mut Room<'_>) -> Step {
+fn escapes(window: &[u8; WINDOW], mut special: u64, room: &mut Decoded) -> Step {
     let mut done = 0;
     while special != 0 {
         let found = special.trailing_zeros() as usize;
@@ -156,10 +192,12 @@ fn escapes(window: &[u8; WINDOW], mut special: u64, room: &mut Room<'_>) -> Step
         if window[found] == b'"' {
             return Step::End(found + 1);
         }
-        room.out.truncate(room.end);
         // More than an escape is left behind any place of the block, so that none is cut.
-        done = found + 1 + escape(&window[found + 1..], room.out).unwrap_or_default();
-        room.end = room.out.len();
+        done = found + 1;
+        if let Some((character, length)) = escape(&window[done..]) {
+            room.push(character);
+            done += length;
+        }
         room.make(0);
         special &= u64::MAX.checked_shl(done as u32).unwrap_or(0);
     }
@@ -218,26 +256,22 @@ fn special_bytes<const LENGTH: usize>(text: &[u8; LENGTH]) -> u64 {
     special
 }
 
-/// Decodes what follows a backslash; returns its length. `None` where the text ends in the middle of it.
-fn escape(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
-    let byte = match *text.first()? {
-        b'u' => return unicode(text, out),
-        b'b' => 0x08,
-        b'f' => 0x0c,
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        byte @ (b'"' | b'\\' | b'/') => byte,
-        _ => {
-            out.extend_from_slice("\u{fffd}".as_bytes());
-            return Some(0);
-        }
+/// What follows a backslash, and its length. `None` where the text ends in the middle of it.
+fn escape(text: &[u8]) -> Option<(char, usize)> {
+    let character = match *text.first()? {
+        b'u' => return unicode(text),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        byte @ (b'"' | b'\\' | b'/') => char::from(byte),
+        _ => return Some((char::REPLACEMENT_CHARACTER, 0)),
     };
-    out.push(byte);
-    Some(1)
+    Some((character, 1))
 }
 
-fn unicode(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+fn unicode(text: &[u8]) -> Option<(char, usize)> {
     let first = text.get(1..5).and_then(unit);
     let second = text.get(5..11).and_then(|next| next.strip_prefix(b"\\u")).and_then(unit);
     let (character, length) = match (first, second) {
@@ -247,9 +281,7 @@ fn unicode(text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
         (Some(unit), _) => (char::from_u32(unit), 5),
         (None, _) => (None, 1),
     };
-    let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
-    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-    Some(length)
+    Some((character.unwrap_or(char::REPLACEMENT_CHARACTER), length))
 }
 
 /// The number that four hexadecimal digits write.
@@ -264,9 +296,10 @@ mod tests {
     use super::*;
 
     fn decoded(text: &str) -> (String, Option<usize>) {
-        let mut out = Vec::new();
-        let length = unescape(text.as_bytes(), &mut out);
-        (String::from_utf8_lossy(&out).into_owned(), length)
+        // What was there before must not show.
+        let mut decoded = Decoded::from(b"#\"\\".repeat(100));
+        let length = decoded.decode(text.as_bytes());
+        (String::from_utf8_lossy(&decoded).into_owned(), length)
     }
 
     #[test]
@@ -300,8 +333,8 @@ mod tests {
 
         #[test]
         fn any_bytes_do(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let mut out = Vec::new();
-            let length = unescape(&bytes, &mut out);
+            let mut out = Decoded::default();
+            let length = out.decode(&bytes);
             prop_assert_eq!(string_length(&bytes).is_some(), length.is_some());
             prop_assert!(length.is_none_or(|length| bytes[length - 1] == b'"'));
             prop_assert!(out.len() <= 3 * bytes.len());

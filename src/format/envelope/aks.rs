@@ -5,12 +5,13 @@
 //! of Event Hubs' capture may begin with a byte order mark, which [`super::super::Reader`] knows.
 
 use super::super::members::Members;
+use super::super::unescape::Decoded;
 use super::{Envelope, Inner, Take, hand_on_cut};
 
 /// Hands on the log of each record of the array that `members` stands at.
 pub(super) fn records(
     members: &mut Members<'_>,
-    scratch: &mut Vec<u8>,
+    scratch: &mut Decoded,
     take: &mut Take<'_>,
 ) -> Option<usize> {
     let mut found = false;
@@ -30,12 +31,12 @@ pub(super) fn records(
 }
 
 /// The same for one record, whose properties `members` stands at.
-pub(super) fn record(members: &mut Members<'_>, scratch: &mut Vec<u8>, take: &mut Take<'_>) -> Option<usize> {
+pub(super) fn record(members: &mut Members<'_>, scratch: &mut Decoded, take: &mut Take<'_>) -> Option<usize> {
     members.inside(|properties| log_of(properties, scratch, take))?;
     Some(members.end())
 }
 
-fn log_of(properties: &mut Members<'_>, scratch: &mut Vec<u8>, take: &mut Take<'_>) -> Option<()> {
+fn log_of(properties: &mut Members<'_>, scratch: &mut Decoded, take: &mut Take<'_>) -> Option<()> {
     while properties.next_key()? != b"log" {}
     if properties.at_object() {
         take(Envelope::Azure, Inner::Message(properties.raw()?));

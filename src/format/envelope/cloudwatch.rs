@@ -9,10 +9,11 @@
 //! event is left, but what their beginning tells is (see [`super::super::remains`]).
 
 use super::super::members::{Members, elements, member, string};
+use super::super::unescape::Decoded;
 use super::{Envelope, Inner, Take, hand_on_cut};
 
 /// Hands on the message of each record of the array that `members` stands at.
-pub(super) fn events(members: &mut Members<'_>, scratch: &mut Vec<u8>, take: &mut Take<'_>) -> Option<usize> {
+pub(super) fn events(members: &mut Members<'_>, scratch: &mut Decoded, take: &mut Take<'_>) -> Option<usize> {
     let mut found = false;
     let read = members.each_object(|record| {
         while let Some(key) = record.next_key() {
@@ -27,7 +28,7 @@ pub(super) fn events(members: &mut Members<'_>, scratch: &mut Vec<u8>, take: &mu
 }
 
 /// `aws logs tail --format json` has messages that are JSON as such.
-fn message(record: &mut Members<'_>, scratch: &mut Vec<u8>, take: &mut Take<'_>) -> Option<()> {
+fn message(record: &mut Members<'_>, scratch: &mut Decoded, take: &mut Take<'_>) -> Option<()> {
     if record.at_object() {
         take(Envelope::CloudWatch, Inner::Message(record.raw()?));
         return Some(());

@@ -11,6 +11,7 @@
 use serde_json::{Map, Value};
 
 use super::super::members::{Members, member};
+use super::super::unescape::Decoded;
 use super::rewrite::Object;
 use super::{Envelope, Inner, Take, hand_on_cut};
 
@@ -42,7 +43,7 @@ pub(super) fn hits(members: &mut Members<'_>, take: &mut Take<'_>) -> Option<usi
 }
 
 /// Whether the member `event` that `members` stands at has a line in `original`, which is in `line` then.
-pub(super) fn original(members: &mut Members<'_>, line: &mut Vec<u8>) -> bool {
+pub(super) fn original(members: &mut Members<'_>, line: &mut Decoded) -> bool {
     members.inside(|event| {
         while let Some(key) = event.next_key() {
             if key == b"original" {

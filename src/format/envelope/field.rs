@@ -16,6 +16,7 @@
 
 use super::super::fields::find_text;
 use super::super::members::Members;
+use super::super::unescape::Decoded;
 use super::{Envelope, Inner, Take, container, elastic, journald};
 
 /// What [`super::open`] has seen of an object that may be one of these.
@@ -27,7 +28,7 @@ pub(super) struct Fields<'a, 's> {
     /// The member that holds the line.
     name: Option<Name>,
     /// The line.
-    line: &'s mut Vec<u8>,
+    line: &'s mut Decoded,
     /// As written: it only tells parts of one line from those of another.
     stream: &'a [u8],
     /// The text ends in the middle of the line.
@@ -75,7 +76,7 @@ impl Seen {
 
 impl<'a, 's> Fields<'a, 's> {
     /// Nothing seen yet. The line will be in `line`.
-    pub(super) fn new(line: &'s mut Vec<u8>) -> Self {
+    pub(super) fn new(line: &'s mut Decoded) -> Self {
         Self {
             is_original: false,
             audit: None,
@@ -140,7 +141,7 @@ impl<'a, 's> Fields<'a, 's> {
             self.is_cut = members.is_broken();
         } else if name == Name::JournalMessage && members.at_array() {
             if let Some(bytes) = members.raw().and_then(journald::bytes) {
-                *self.line = bytes;
+                *self.line = bytes.into();
                 self.name = Some(name);
             }
         } else {

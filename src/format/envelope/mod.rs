@@ -26,6 +26,7 @@ mod rewrite;
 mod text;
 
 use super::members::Members;
+use super::unescape::Decoded;
 pub(super) use parts::{Added, Parts};
 pub(super) use text::take_off;
 
@@ -216,7 +217,7 @@ fn hand_on_cut(envelope: Envelope, read: Result<(), &[u8]>, found: bool, take: &
 ///
 /// One walk over the members tells: at the first that only audit events have it ends, so that native events of any
 /// spelling pass quickly. Decoded text is put into `scratch`, so that an event costs no memory of its own.
-pub(super) fn open(text: &[u8], scratch: &mut Vec<u8>, take: &mut Take<'_>) -> Option<usize> {
+pub(super) fn open(text: &[u8], scratch: &mut Decoded, take: &mut Take<'_>) -> Option<usize> {
     let mut fields = field::Fields::new(scratch);
     let mut members = Members::of(text);
     while let Some(key) = members.next_key() {

@@ -5,10 +5,11 @@
 use serde_json::{Map, Value};
 
 use super::super::members::Members;
+use super::super::unescape::Decoded;
 use super::{Envelope, Inner, Take, hand_on_cut};
 
 /// Hands on the body of each record of the array that `members` stands at.
-pub(super) fn open(members: &mut Members<'_>, scratch: &mut Vec<u8>, take: &mut Take<'_>) -> Option<usize> {
+pub(super) fn open(members: &mut Members<'_>, scratch: &mut Decoded, take: &mut Take<'_>) -> Option<usize> {
     let mut found = false;
     let read = lists(members, &[b"scopeLogs", b"logRecords"], &mut |record| {
         while let Some(key) = record.next_key() {
@@ -42,7 +43,7 @@ fn lists<'a>(
     cut
 }
 
-fn hand_on(record: &mut Members<'_>, scratch: &mut Vec<u8>, take: &mut Take<'_>) -> Option<()> {
+fn hand_on(record: &mut Members<'_>, scratch: &mut Decoded, take: &mut Take<'_>) -> Option<()> {
     let body = record.rest();
     match record.inside(|body| match body.next_key()? {
         b"stringValue" => Some(body.text_into(scratch)),

@@ -2,6 +2,7 @@
 
 use super::super::envelope::{self, Added, Envelope, Inner, MAX_LAYERS};
 use super::super::outcome::{Marks, Sink, Unreadable};
+use super::super::unescape::Decoded;
 use super::super::{NoEvent, kube, with_event};
 use super::{Reader, controller_of};
 use crate::model::{Event, LogKind, Micros};
@@ -30,17 +31,16 @@ impl Reader {
 
     /// Reads what a row of a CSV export has in one of its cells; false where there is no such cell.
     fn open_cell(&mut self, line: &[u8], sink: &mut dyn Sink) -> bool {
-        self.with_scratch(|reader, scratch| {
-            let is_found = envelope::csv::object(line, scratch);
-            if is_found {
-                reader.inside(Envelope::Csv, Inner::Message(scratch), sink);
-            }
-            is_found
-        })
+        let mut cell = Vec::new();
+        let is_found = envelope::csv::object(line, &mut cell);
+        if is_found {
+            self.inside(Envelope::Csv, Inner::Message(&cell), sink);
+        }
+        is_found
     }
 
     /// Lends room for decoded text, which is kept for the next line.
-    fn with_scratch<R>(&mut self, work: impl FnOnce(&mut Self, &mut Vec<u8>) -> R) -> R {
+    fn with_scratch<R>(&mut self, work: impl FnOnce(&mut Self, &mut Decoded) -> R) -> R {
         let mut scratch = self.scratch.pop().unwrap_or_default();
         let result = work(self, &mut scratch);
         if scratch.capacity() <= MOST_SCRATCH {
