@@ -1,7 +1,7 @@
 //! Which request a record is of, as far as alerts are concerned.
 
 use crate::model::EventId;
-use crate::store::{Field, Segment, hash_bytes, mix};
+use crate::store::{Field, Segment, mix};
 
 /// Names the request of a row: by auditID, received time and requestURI, since a client may choose the auditID. Equal
 /// for all stages of a request and for the same line read twice; without an auditID each row is a request of its own,
@@ -11,11 +11,10 @@ pub(super) fn request_key(number: u32, segment: &Segment, row: u32) -> u64 {
     if let Some(key) = segment.text_key(row) {
         return key;
     }
-    let audit_id = segment.audit_id(row);
-    if audit_id.is_empty() {
+    let Some(audit_id) = segment.id_hash(row) else {
         let id = EventId::new(number, row);
         return mix(u64::from(id.segment()), u64::from(id.row()));
-    }
+    };
     let uri = segment.column(Field::RequestUri).dictionary.hash(segment.symbol(Field::RequestUri, row));
-    mix(mix(hash_bytes(audit_id.as_bytes()), segment.received(row) as u64), uri)
+    mix(mix(audit_id, segment.received(row) as u64), uri)
 }

@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::roles::Deed;
 use crate::model::{EventId, Micros};
-use crate::store::hash_bytes;
 
 /// Ids that are remembered.
 const MOST_IDS: usize = 200_000;
@@ -40,12 +39,13 @@ pub(super) struct AuditIds {
 
 impl AuditIds {
     pub(super) fn take(&mut self, deed: &Deed<'_>) {
-        let id = deed.segment.audit_id(deed.row());
-        if id.is_empty() {
-            return;
-        }
+        let Some(hash) = deed.segment.id_hash(deed.row()) else { return };
+        let id = || deed.segment.audit_id(deed.row());
         let new = Request { key: deed.request(), time: deed.time(), event: deed.event };
-        if let Some(requests) = self.reused.get_mut(&id) {
+        // Mostly there is none, and then no id need be written out.
+        if !self.reused.is_empty()
+            && let Some(requests) = self.reused.get_mut(&id())
+        {
             if requests.len() < MOST_REQUESTS || requests.iter().any(|known| known.key == new.key) {
                 add(requests, new);
             } else {
@@ -53,13 +53,12 @@ impl AuditIds {
             }
             return;
         }
-        let hash = hash_bytes(id.as_bytes());
         let is_full = self.known.len() >= MOST_IDS;
         match self.known.entry(hash) {
             Entry::Occupied(mut known) if known.get().key == new.key => known.get_mut().take(new),
             Entry::Occupied(_) if self.reused.len() >= MOST_REUSED => self.forgotten += 1,
             Entry::Occupied(known) => {
-                self.reused.insert(id, vec![*known.get(), new]);
+                self.reused.insert(id(), vec![*known.get(), new]);
             }
             Entry::Vacant(_) if is_full => self.forgotten += 1,
             Entry::Vacant(vacant) => {

@@ -481,7 +481,8 @@ impl Segment {
         column.dictionary.hash(column.symbols.get(row))
     }
 
-    fn id_hash(&self, row: u32) -> Option<u64> {
+    /// Hash of a record's auditID; `None` where it has none.
+    pub fn id_hash(&self, row: u32) -> Option<u64> {
         let id = *self.audit_ids.get(row as usize)?;
         if !self.facts(row).has_chosen_id() {
             return Some(super::dictionary::mix(id as u64, (id >> 64) as u64));
