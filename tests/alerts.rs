@@ -474,6 +474,31 @@ fn without_a_folder_a_mute_asks_for_one() {
 }
 
 #[test]
+fn a_mute_can_be_taken_back() {
+    let mut app = alerts_app(100, 30);
+    command(&mut app, "mutes");
+    assert!(screen(&app, 100, 30).contains("nothing was muted"), "{}", screen(&app, 100, 30));
+    keys(&mut app, "X r Enter");
+    let effects = keys(&mut app, "Enter");
+    let [Effect::Mute { text: first, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    keys(&mut app, "j X u Enter");
+    type_text(&mut app, "/etc/rules");
+    let effects = keys(&mut app, "Enter");
+    let [Effect::Mute { text: second, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    keys(&mut app, "X t");
+    let listed = screen(&app, 100, 30);
+    assert!(listed.contains("until the program ends") && listed.contains("written to /etc/rules"), "{listed}");
+    let effects = keys(&mut app, "j Enter");
+    assert!(matches!(effects.as_slice(), [Effect::Unmute { text }] if text == second), "{effects:?}");
+    assert!(screen(&app, 100, 30).contains("no longer muted"), "{}", screen(&app, 100, 30));
+    keys(&mut app, "X t");
+    let effects = keys(&mut app, "Enter");
+    assert!(matches!(effects.as_slice(), [Effect::Unmute { text }] if text == first), "{effects:?}");
+    keys(&mut app, "X");
+    assert!(!screen(&app, 100, 30).contains("take a mute back"), "nothing is left to take back");
+}
+
+#[test]
 fn the_list_is_the_same_whichever_way_the_log_came() {
     let incident: Vec<String> = INCIDENT.lines().map(|line| format!("{line}\n")).collect();
     let whole = app_with(config(pack()), &[incident.concat()], (80, 24));

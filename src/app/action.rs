@@ -155,6 +155,8 @@ pub enum Action {
     Changes,
     /// The named filters of the configuration.
     NamedFilters,
+    /// What was muted, to take it back.
+    Mutes,
     /// The command line.
     Command,
     /// All commands, found by a few letters.

@@ -58,6 +58,14 @@ pub(super) enum Told {
     Alert { key: AlertKey, last: Micros, count: u64, is_open: bool, revealed: bool },
 }
 
+/// A filter that was put in force.
+#[derive(Clone, Debug)]
+pub(super) struct Muted {
+    pub(super) mute: Mute,
+    /// The folder that it was written to; without one it counts until the program ends.
+    pub(super) folder: Option<String>,
+}
+
 /// The alerts screen.
 #[derive(Debug)]
 pub struct AlertTable {
@@ -79,6 +87,8 @@ pub struct AlertTable {
     pub(super) dealing: Option<AlertKey>,
     /// The filter file that is shown and not yet written.
     pub(super) muting: Option<Mute>,
+    /// What was muted since the program began, and can be taken back.
+    pub(super) mutes: Vec<Muted>,
     lines: Vec<AlertLine>,
     folded: BTreeSet<String>,
     counts: [usize; 3],
@@ -99,6 +109,7 @@ impl Default for AlertTable {
             told: None,
             dealing: None,
             muting: None,
+            mutes: Vec::new(),
             lines: Vec::new(),
             folded: BTreeSet::new(),
             counts: [0; 3],

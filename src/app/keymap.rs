@@ -374,6 +374,13 @@ pub const KEYMAP: &[Binding] = &[
     bind(&[control('l')], Action::Repaint, "repaint", Section::Show, "draw everything anew"),
     bind(&[key('m')], Action::Mark, "mark", Section::Keep, "mark the row; in the alerts acknowledge it"),
     bind(&[key('X')], Action::Deal, "deal", Section::Keep, "in the alerts: close as false positive, or mute"),
+    bind(
+        &[],
+        Action::Mutes,
+        "mutes",
+        Section::Keep,
+        "what was muted since the program began, to take it back",
+    ),
     bind(&[key('M')], Action::ToggleMarksOnly, "marks-only", Section::Keep, "only marked rows / all"),
     bind(&[key('\'')], Action::MarkList, "marks", Section::Keep, "list of marks"),
     bind(&[key('y'), key('c')], Action::CopyMenu, "copy", Section::Keep, "copy (OSC 52)"),

@@ -5,6 +5,7 @@ use fuzzy_matcher::skim::SkimMatcherV2;
 use tui_input::Input;
 
 use super::action::Action;
+use super::alert_table::Muted;
 use super::filter_bar::insert;
 use super::keymap::{KEYMAP, Section};
 use super::{App, Effect, Screen};
@@ -95,6 +96,8 @@ pub enum MenuKind {
     Deal,
     /// The filter file that mutes an alert.
     Mute,
+    /// What was muted.
+    Mutes,
 }
 
 /// What may be copied.
@@ -159,6 +162,8 @@ pub(super) enum Does {
     ShowMute(MuteScope),
     /// Writes the filter that is shown.
     WriteMute,
+    /// Takes back the mute at this place.
+    Unmute(usize),
 }
 
 /// One entry of a list.
@@ -288,7 +293,23 @@ pub(super) fn deal_menu(app: &App, alert: &Alert) -> Menu {
         };
         items.push(item(key, format!("{text}{also}"), Does::ShowMute(scope)));
     }
+    if !app.alert_table.mutes.is_empty() {
+        items.push(heading("what was muted before"));
+        items.push(item("t", "take a mute back", Does::Perform(Action::Mutes)));
+    }
     Menu::new(MenuKind::Deal, "Alert", items)
+}
+
+/// What was muted since the program began.
+pub(super) fn mutes_menu(mutes: &[Muted]) -> Menu {
+    let place = |folder: &Option<String>| match folder {
+        Some(folder) => format!("written to {folder}"),
+        None => "until the program ends".to_owned(),
+    };
+    let items = mutes.iter().enumerate().map(|(at, Muted { mute, folder })| {
+        item("", format!("{}, {}", mute.title, place(folder)), Does::Unmute(at))
+    });
+    Menu::new(MenuKind::Mutes, "Muted since the program began", items.collect())
 }
 
 /// The text of the filter that is about to be written.

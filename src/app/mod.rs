@@ -206,6 +206,11 @@ pub enum Effect {
         /// Whether it is to count from now on although no folder of rules holds it.
         for_session: bool,
     },
+    /// Have the filter of this text, which [`Effect::Mute`] put in force, count no more, and remove its file.
+    Unmute {
+        /// Its text.
+        text: String,
+    },
     /// Run these rules over these segments, and tell what they match.
     LookAt(LookAt),
     /// Read this log, too.

@@ -1,5 +1,6 @@
 //! Dealing with alerts: acknowledging, closing, and muting by a Sigma filter that is shown before it is written.
 
+use super::alert_table::Muted;
 use super::{App, Effect, Mode, Prompt, PromptKind, menus};
 use crate::detect::{Ack, AckKind, AlertKey, AlertState, MuteScope, mute};
 
@@ -91,10 +92,31 @@ impl App {
     pub(super) fn mute_in(&mut self, folder: Option<String>) -> Vec<Effect> {
         let Some(mute) = self.alert_table.muting.take() else { return Vec::new() };
         if folder.is_none() {
-            self.say("muted until the program ends; --rules DIR names a folder to keep it in".into());
+            self.say(
+                "muted until the program ends; :mutes takes it back, --rules DIR keeps the next one".into(),
+            );
         }
         // A folder that is none of the program's rules is not read by it.
         let is_read = folder.is_some() && folder == self.config.rules_folder;
+        self.alert_table.mutes.push(Muted { mute: mute.clone(), folder: folder.clone() });
         vec![Effect::Mute { folder, file: mute.file, text: mute.text, for_session: !is_read }]
+    }
+
+    /// Lists what was muted.
+    pub(super) fn list_mutes(&mut self) {
+        if self.alert_table.mutes.is_empty() {
+            return self.say("nothing was muted since the program began; X on an alert mutes".into());
+        }
+        self.mode = Mode::Menu(menus::mutes_menu(&self.alert_table.mutes));
+    }
+
+    /// Takes back what was muted: its filter counts no more, and the file that was written for it is removed.
+    pub(super) fn unmute(&mut self, at: usize) -> Vec<Effect> {
+        if at >= self.alert_table.mutes.len() {
+            return Vec::new();
+        }
+        let Muted { mute, .. } = self.alert_table.mutes.remove(at);
+        self.say(format!("no longer muted: {}", mute.title));
+        vec![Effect::Unmute { text: mute.text }]
     }
 }

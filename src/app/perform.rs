@@ -56,6 +56,7 @@ impl App {
             Action::GroupBy => self.say("name one or more fields: :by user,verb".into()),
             Action::Changes => self.changes_since(""),
             Action::NamedFilters => self.named_filters(),
+            Action::Mutes => self.list_mutes(),
             Action::Down => self.move_rows(1),
             Action::Up => self.move_rows(-1),
             Action::HalfPageDown => self.page_rows(height as isize / 2),
@@ -549,6 +550,7 @@ impl App {
                 Vec::new()
             }
             menus::Does::WriteMute => self.write_mute(),
+            menus::Does::Unmute(at) => self.unmute(*at),
             menus::Does::UseFilter(at) => {
                 if let Some((_, filter)) = self.config.named_filters.get(*at) {
                     self.set_filter(filter.clone());

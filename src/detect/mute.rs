@@ -30,6 +30,8 @@ pub struct Mute {
     pub file: String,
     /// Its content.
     pub text: String,
+    /// What it mutes, and for whom.
+    pub title: String,
     /// Titles of the rules that it quiets beside the alert's own: a correlation is muted by way of what it correlates.
     pub also: Vec<String>,
 }
@@ -58,6 +60,7 @@ pub fn mute(engine: &Engine, alert: &Alert, scope: MuteScope) -> Option<Mute> {
     Some(Mute {
         file: format!("mute-{}.yml", slugs(&rule.title, &whom)),
         text: text(rule, &whom, &targets, &group),
+        title: format!("{}{whom}", rule.title),
         also,
     })
 }

@@ -315,6 +315,7 @@ impl Program {
                 Effect::Mute { folder, file, text, for_session } => {
                     self.rules.mute(folder, file, text, for_session, self.save_sender.clone());
                 }
+                Effect::Unmute { text } => self.rules.unmute(text, self.save_sender.clone()),
                 Effect::StopHistory => self.pipeline.with_running(Ingest::stop_history),
                 Effect::EnoughHistory(source) => {
                     self.pipeline.with_running(|ingest| ingest.enough_history(source));

@@ -42,6 +42,8 @@ struct From {
     folders: Vec<PathBuf>,
     /// What counts for this session only.
     texts: Arc<watch::Sender<Texts>>,
+    /// The files that were written, with their texts.
+    written: Arc<Mutex<Texts>>,
 }
 
 impl From {
@@ -65,7 +67,12 @@ impl Rules {
     pub(super) fn start(rules: &LoadedRules, builtin: bool, folders: Vec<PathBuf>) -> Rules {
         let (sender, messages) = mpsc::channel(UNDER_WAY);
         let current = Arc::new(watch::Sender::new(Arc::clone(&rules.engine)));
-        let from = From { builtin, folders, texts: Arc::new(watch::Sender::new(Texts::new())) };
+        let from = From {
+            builtin,
+            folders,
+            texts: Arc::new(watch::Sender::new(Texts::new())),
+            written: Arc::default(),
+        };
         let (own, tell, put) = (from.clone(), sender.clone(), Arc::clone(&current));
         let body = move || reload(&own, &put, &tell);
         // Without a thread, the rules stay as they are.
@@ -85,9 +92,13 @@ impl Rules {
         let (from, current, sender) = (self.from.clone(), Arc::clone(&self.current), self.sender.clone());
         let body = move || {
             if let Some(folder) = &folder {
-                let written = write_new(Path::new(folder), &file, &text).map(|path| match for_session {
-                    true => format!("wrote {path}; it counts now, and later with --rules {folder}"),
-                    false => format!("wrote {path}"),
+                let written = write_new(Path::new(folder), &file, &text).map(|path| {
+                    let kept = PathBuf::from(&path);
+                    from.written.lock().unwrap_or_else(PoisonError::into_inner).push((kept, text.clone()));
+                    match for_session {
+                        true => format!("wrote {path}; it counts now, and later with --rules {folder}"),
+                        false => format!("wrote {path}"),
+                    }
                 });
                 let is_written = written.is_ok();
                 // Nobody listening means that the program has ended.
@@ -105,6 +116,33 @@ impl Rules {
         };
         // Without a thread nothing is muted, which the list shows.
         let _ = thread::Builder::new().name("mute".into()).spawn(body);
+    }
+
+    /// Has a filter that [`Self::mute`] put in force count no more, and removes the file that was written for it, unless
+    /// somebody changed it since.
+    pub(super) fn unmute(&self, text: String, tell: mpsc::Sender<Saved>) {
+        let (from, current, sender) = (self.from.clone(), Arc::clone(&self.current), self.sender.clone());
+        let body = move || {
+            let is_it = |(_, known): &(PathBuf, String)| *known == text;
+            let path = {
+                let mut written = from.written.lock().unwrap_or_else(PoisonError::into_inner);
+                written.iter().rposition(is_it).map(|at| written.remove(at).0)
+            };
+            if let Some(path) = path {
+                // Nobody listening means that the program has ended.
+                let _ = tell.blocking_send(remove_own(&path, &text));
+            }
+            from.texts.send_modify(|texts| {
+                if let Some(at) = texts.iter().rposition(is_it) {
+                    texts.remove(at);
+                }
+            });
+            let rules = from.load();
+            current.send_replace(Arc::clone(&rules.engine));
+            let _ = sender.blocking_send(Msg::Rules(rules));
+        };
+        // Without a thread it stays muted, which the list shows.
+        let _ = thread::Builder::new().name("unmute".into()).spawn(body);
     }
 
     /// For the workers: the rules that count now and later.
@@ -217,6 +255,20 @@ fn write_new(folder: &Path, name: &str, text: &str) -> Saved {
     Err(format!("{} holds too many files called {name} already", folder.display()))
 }
 
+/// Removes a file that still holds the text that was written to it.
+fn remove_own(path: &Path, text: &str) -> Saved {
+    let shown = path.display();
+    match std::fs::read_to_string(path) {
+        Ok(found) if found == text => match std::fs::remove_file(path) {
+            Ok(()) => Ok(format!("no longer muted; removed {shown}")),
+            Err(error) => Err(format!("cannot remove {shown}, which mutes: {error}")),
+        },
+        Ok(_) => Err(format!("{shown} was changed since it was written, and is left: remove it to unmute")),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(format!("no longer muted; {shown} was gone")),
+        Err(error) => Err(format!("cannot read {shown}, which mutes: {error}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,5 +296,15 @@ mod tests {
         let text = |path: &str| std::fs::read_to_string(path).expect("a file");
         assert_eq!((text(&first), text(&second)), ("one".to_owned(), "two".to_owned()));
         assert!(write_new(&folder.path().join("missing"), "mute-x.yml", "").is_err());
+    }
+    #[test]
+    fn only_what_was_written_here_is_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let written = write_new(folder.path(), "mute-x.yml", "one").expect("it is written");
+        std::fs::write(&written, "one, and more").expect("changed");
+        assert!(remove_own(Path::new(&written), "one").is_err(), "somebody's own by now");
+        assert!(remove_own(Path::new(&written), "one, and more").is_ok_and(|told| told.contains("removed")));
+        assert!(!Path::new(&written).exists());
+        assert!(remove_own(Path::new(&written), "one").is_ok_and(|told| told.contains("was gone")));
     }
 }

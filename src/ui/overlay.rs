@@ -21,6 +21,7 @@ pub fn draw(menu: &Menu, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
         MenuKind::Marks => "Enter goes there, Esc closes",
         MenuKind::Deal => "a letter or Enter does it, Esc leaves it",
         MenuKind::Mute => "Enter writes this file, Esc leaves it",
+        MenuKind::Mutes => "Enter takes it back, Esc closes",
     };
     // Wide enough for what is said in the frame, too.
     let framed = text::width(&menu.title) + text::width(close) + 8;
