@@ -487,7 +487,10 @@ fn a_mute_can_be_taken_back() {
     let [Effect::Mute { text: second, .. }] = effects.as_slice() else { panic!("{effects:?}") };
     keys(&mut app, "X t");
     let listed = screen(&app, 100, 30);
-    assert!(listed.contains("until the program ends") && listed.contains("written to /etc/rules"), "{listed}");
+    assert!(
+        listed.contains("until the program ends") && listed.contains("written to /etc/rules"),
+        "{listed}"
+    );
     let effects = keys(&mut app, "j Enter");
     assert!(matches!(effects.as_slice(), [Effect::Unmute { text }] if text == second), "{effects:?}");
     assert!(screen(&app, 100, 30).contains("no longer muted"), "{}", screen(&app, 100, 30));

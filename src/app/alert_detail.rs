@@ -58,7 +58,10 @@ impl App {
         let (alerts, events) =
             (text::counted(group.alerts as u64, "alert"), text::counted(group.events, "event"));
         lines.push(SheetLine::new("sum", format!("{alerts}, {events}")));
-        lines.push(SheetLine::new("keys", "Enter folds and unfolds · B groups by something else"));
+        lines.push(SheetLine::new(
+            "keys",
+            "Enter folds and unfolds · m acknowledges all, X closes all · B groups by something else",
+        ));
         lines
     }
 

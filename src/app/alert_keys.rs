@@ -5,7 +5,7 @@ use super::alert_order::AlertTab;
 use super::alert_table::{AlertLine, Told};
 use super::rule_table::RuleLine;
 use super::{App, Focus, Mode, Placement, Screen, menus};
-use crate::detect::{Alert, AlertKey, AlertState, Severity};
+use crate::detect::{Alert, AlertKey, AlertState, LoadProblem, ProblemKind, Severity};
 use crate::model::{EventId, format_stamp};
 use crate::query::{Change, Expression, FieldName, Node, condition_for, with_condition, with_value};
 use crate::redact::holds_mark;
@@ -30,6 +30,14 @@ impl App {
         match self.alert_table.line()? {
             AlertLine::Alert(at, _) => self.watch.board.as_ref()?.list().get(*at),
             AlertLine::Heading(_) => None,
+        }
+    }
+
+    /// The alert under the cursor, or all those of the group whose heading it is on.
+    pub(super) fn alerts_meant(&self) -> Vec<AlertKey> {
+        match self.alert_table.line() {
+            Some(AlertLine::Heading(group)) => group.members.clone(),
+            _ => self.selected_alert().map(|alert| alert.key.clone()).into_iter().collect(),
         }
     }
 
@@ -214,6 +222,7 @@ impl App {
         if !wanted.is_empty() && !self.rule_table.find(wanted, forward, board) {
             self.say(format!("no rule has '{wanted}' in its title, id or file"));
         }
+        self.after_view_change();
     }
 
     fn open_rule(&mut self) {
@@ -368,19 +377,25 @@ impl App {
         if blind > 0 {
             parts.push(format!("{blind} cannot fire on this log"));
         }
-        let broken =
-            rules.problems.iter().filter(|problem| problem.kind == crate::detect::ProblemKind::Error);
-        match broken.count() {
-            0 => {}
-            broken => parts.push(format!("{broken} could not be loaded")),
-        }
+        parts.extend(self.broken_rules_in_words());
         format!("{} (:rules)", parts.join(", "))
     }
 
+    /// How many rules cannot be used, if any.
+    pub fn broken_rules_in_words(&self) -> Option<String> {
+        let rules = self.watch.rules.as_ref()?;
+        let is_broken = |problem: &&LoadProblem| problem.kind == ProblemKind::Error;
+        let broken = rules.problems.iter().filter(is_broken).count();
+        (broken > 0).then(|| format!("{} failed", text::counted(broken as u64, "rule")))
+    }
+
     fn begin_dealing(&mut self) {
-        let Some(alert) = self.selected_alert() else { return self.say("put the cursor on an alert".into()) };
-        let (key, menu) = (alert.key.clone(), menus::deal_menu(self, alert));
-        self.alert_table.dealing = Some(key);
+        let meant = self.alerts_meant();
+        if meant.is_empty() {
+            return self.say("put the cursor on an alert, or on the heading of a group".into());
+        }
+        let menu = menus::deal_menu(self, self.selected_alert(), meant.len());
+        self.alert_table.dealing = meant;
         self.mode = Mode::Menu(menu);
     }
 }

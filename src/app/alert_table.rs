@@ -26,6 +26,8 @@ pub struct AlertGroup {
     pub worst: Severity,
     /// Their last event.
     pub last: Micros,
+    /// Which they are.
+    pub(super) members: Vec<AlertKey>,
 }
 
 /// A line of the table.
@@ -83,8 +85,8 @@ pub struct AlertTable {
     pub sheet: Sheet,
     /// What that is about.
     pub(super) told: Option<Told>,
-    /// The alert that an input line or a list is about.
-    pub(super) dealing: Option<AlertKey>,
+    /// The alerts that an input line or a list is about.
+    pub(super) dealing: Vec<AlertKey>,
     /// The filter file that is shown and not yet written.
     pub(super) muting: Option<Mute>,
     /// What was muted since the program began, and can be taken back.
@@ -107,7 +109,7 @@ impl Default for AlertTable {
             cursor: TableCursor::default(),
             sheet: Sheet::default(),
             told: None,
-            dealing: None,
+            dealing: Vec::new(),
             muting: None,
             mutes: Vec::new(),
             lines: Vec::new(),
@@ -267,7 +269,14 @@ impl AlertTable {
             for value in self.grouping.values(board, alert) {
                 let place = *place.entry(value.clone()).or_insert_with(|| {
                     let worst = Severity::Informational;
-                    let group = AlertGroup { value, alerts: 0, events: 0, worst, last: Micros::MIN };
+                    let group = AlertGroup {
+                        value,
+                        alerts: 0,
+                        events: 0,
+                        worst,
+                        last: Micros::MIN,
+                        members: Vec::new(),
+                    };
                     groups.push((group, Vec::new()));
                     groups.len() - 1
                 });
@@ -276,6 +285,7 @@ impl AlertTable {
                 group.events += alert.count;
                 group.worst = group.worst.max(board.severity(alert));
                 group.last = group.last.max(alert.last);
+                group.members.push(alert.key.clone());
                 members.push(at);
             }
         }

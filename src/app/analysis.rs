@@ -9,7 +9,7 @@ use super::screens::Screen;
 use super::story::{Story, StoryKind};
 use super::{App, Effect, Mode, Prompt, PromptKind, SaveContent};
 use crate::ingest::FileReport;
-use crate::model::{EventId, TimeZoneChoice, format_stamp};
+use crate::model::{EventId, LogKind, TimeZoneChoice, format_stamp};
 use crate::query::{Expression, condition_for, with_condition};
 use crate::redact;
 use crate::store::{Bitset, Changes, Field};
@@ -90,16 +90,41 @@ impl App {
     }
 
     fn show_chain(&mut self, id: EventId) {
+        if let Some(story) = self.chain_story(id) {
+            self.show_story(story);
+        }
+    }
+
+    fn chain_story(&self, id: EventId) -> Option<Story> {
         let log = self.log();
-        let Some(chain) = Chain::of(&log, id) else { return };
+        let chain = Chain::of(&log, id)?;
         let title = format!("cause chain of {}", tell::deed_in_words(&chain.request));
-        let story = Story::new(StoryKind::Chain, title, id, tell::chain(&log, &chain), None);
-        self.show_story(story);
+        Some(Story::new(StoryKind::Chain, title, id, tell::chain(&log, &chain), None))
+    }
+
+    /// Makes the cause chain on screen anew once another log was read: it may be the one that a hop was missing.
+    pub(super) fn renew_story(&mut self) {
+        let is_chain = |story: &&Story| story.kind == StoryKind::Chain;
+        let Some(old) = self.story.as_ref().filter(is_chain) else { return };
+        let (about, cursor, top) = (old.about, old.cursor, old.top);
+        let Some(mut new) = self.chain_story(about) else { return };
+        if new.lines == old.lines {
+            return;
+        }
+        (new.cursor, new.top) = (cursor.min(new.lines.len().saturating_sub(1)), top);
+        self.story = Some(new);
+        self.after_view_change();
     }
 
     fn show_access(&mut self, id: EventId) {
         let log = self.log();
         let Some(request) = Request::read(&self.store, id) else { return };
+        if request.log != LogKind::Kube {
+            let log = request.log.name();
+            return self.say(format!(
+                "{log}'s log tells nothing of who may do what; C leads on to the API's requests"
+            ));
+        }
         let title = format!("why {} was answered {}", tell::deed_in_words(&request), request.code);
         let mut lines = request_access(&log, &request);
         lines.extend(access_lines(&log, request.acting_user()));

@@ -94,8 +94,10 @@ impl App {
             Column::User => FieldName::User,
             Column::SourceIp => FieldName::SourceIp,
             Column::UserAgent => FieldName::UserAgent,
+            Column::Source => FieldName::Source,
         };
-        Some((field.into(), column.value(segment, id.row())))
+        let source = self.sources.get(&segment.source()).map_or("", |log| log.description.name.as_str());
+        Some((field.into(), column.value(segment, id.row(), source)))
     }
 
     pub(super) fn filter_key(&mut self, event: KeyEvent) -> Vec<Effect> {

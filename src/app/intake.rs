@@ -5,6 +5,7 @@ use super::{App, Effect, STALE, SourceState};
 use crate::ingest::{IngestMessage, SourceDescription};
 use crate::model::{Micros, SourceId, parse_user_time};
 use crate::notice::Notice;
+use crate::text::counted;
 
 impl App {
     pub(super) fn ingest(&mut self, message: IngestMessage) -> Vec<Effect> {
@@ -98,7 +99,14 @@ impl App {
             IngestMessage::HistoryDone(source) => {
                 if let Some(state) = self.sources.get_mut(&source) {
                     state.history_done = true;
+                    if self.has_opened {
+                        let records = state.files.iter().map(|file| file.events).sum();
+                        let text =
+                            format!("{} is open: {}", state.description.path, counted(records, "record"));
+                        self.say(text);
+                    }
                 }
+                self.renew_story();
                 if let Some(id) = self.wanted_at.clone().filter(|_| !self.is_loading()) {
                     self.say_wrong(format!("auditID {id} is not in this log, as far as it was read"));
                     self.wanted_at = None;

@@ -9,7 +9,7 @@ use super::alert_table::Muted;
 use super::filter_bar::insert;
 use super::keymap::{KEYMAP, Section};
 use super::{App, Effect, Screen};
-use crate::detect::{Alert, Mute, MuteScope, mute};
+use crate::detect::{Alert, Engine, Mute, MuteScope, mute};
 use crate::format::Format;
 use crate::model::{EventId, Micros, SourceId, format_duration, format_rfc3339};
 use crate::query::Expression;
@@ -274,30 +274,46 @@ pub(super) fn named_filters(filters: &[(String, Expression)]) -> Menu {
     Menu::new(MenuKind::Filters, "Named filters", items)
 }
 
-/// What can be done about an alert.
-pub(super) fn deal_menu(app: &App, alert: &Alert) -> Menu {
+/// What can be done about `count` alerts, of which the cursor is on `alert`, or on their heading.
+pub(super) fn deal_menu(app: &App, alert: Option<&Alert>, count: usize) -> Menu {
+    let title = if count == 1 { "Alert".to_owned() } else { text::counted(count as u64, "alert") };
     let mut items = vec![item("f", "close as a false positive", Does::CloseAlert)];
-    let Some(board) = &app.watch.board else { return Menu::new(MenuKind::Deal, "Alert", items) };
+    if let Some((board, alert)) = app.watch.board.as_ref().zip(alert) {
+        items.push(heading("Mute, by a Sigma filter that is shown before it counts"));
+        items.extend(mute_items(board.engine(), alert));
+    }
+    if !app.alert_table.mutes.is_empty() {
+        items.push(heading("What was muted before"));
+        items.push(item("t", "take a mute back", Does::Perform(Action::Mutes)));
+    }
+    Menu::new(MenuKind::Deal, &title, items)
+}
+
+fn mute_items(engine: &Engine, alert: &Alert) -> Vec<MenuItem> {
+    let namespace = match alert.key.namespace.as_str() {
+        "" => "the rule where no namespace is meant".to_owned(),
+        namespace => format!("the rule in {namespace}"),
+    };
     let scopes = [
-        ("g", MuteScope::Group, "mute this group: the rule for what makes this alert one"),
-        ("u", MuteScope::Actor, "mute the rule for this user"),
-        ("n", MuteScope::Namespace, "mute the rule in this namespace"),
-        ("r", MuteScope::Rule, "mute the rule"),
+        (
+            "g",
+            MuteScope::Group,
+            "what is like this alert: the same rule, user and namespace, or group".to_owned(),
+        ),
+        ("u", MuteScope::Actor, format!("the rule for {}", alert.subject.user)),
+        ("n", MuteScope::Namespace, namespace),
+        ("r", MuteScope::Rule, "the rule altogether".to_owned()),
     ];
-    items.push(heading("by a Sigma filter, which is shown before it is written"));
+    let mut items = Vec::new();
     for (key, scope, text) in scopes {
-        let Some(mute) = mute(board.engine(), alert, scope) else { continue };
+        let Some(mute) = mute(engine, alert, scope) else { continue };
         let also = match mute.also.as_slice() {
             [] => String::new(),
             also => format!("; also quiets: {}", also.join(", ")),
         };
         items.push(item(key, format!("{text}{also}"), Does::ShowMute(scope)));
     }
-    if !app.alert_table.mutes.is_empty() {
-        items.push(heading("what was muted before"));
-        items.push(item("t", "take a mute back", Does::Perform(Action::Mutes)));
-    }
-    Menu::new(MenuKind::Deal, "Alert", items)
+    items
 }
 
 /// What was muted since the program began.

@@ -164,6 +164,13 @@ pub enum Msg {
     LookedAt(u32, Hits),
     /// What was to be saved is, or is not: a sentence for the user.
     Saved(Result<String, String>),
+    /// What the path that was typed behind `:open` may become.
+    Completions {
+        /// What was typed.
+        typed: String,
+        /// Paths that begin so, folders with a slash behind.
+        found: Vec<String>,
+    },
     /// A worker thread panicked, with its message.
     WorkerPanic(String),
     /// Time went by.
@@ -215,6 +222,8 @@ pub enum Effect {
     LookAt(LookAt),
     /// Read this log, too.
     OpenLog(PathBuf),
+    /// Tell what paths begin so, as [`Msg::Completions`].
+    CompletePath(String),
     /// Read no more of this log.
     CloseLog(SourceId),
     /// Older history is not wanted any more: memory is full.
@@ -433,6 +442,8 @@ pub struct App {
     range_is_own: bool,
     /// Logs that were closed.
     closed: BTreeSet<SourceId>,
+    /// `:open` was used: what is read from now on is told of.
+    has_opened: bool,
     /// The filter that the view shows; everything where matches are only marked.
     shown_filter: Expression,
     filter_began: Option<Micros>,
@@ -494,6 +505,7 @@ impl App {
             started_range: None,
             range_is_own: false,
             closed: BTreeSet::new(),
+            has_opened: false,
             range_is_open: config.since.is_some() || config.until.is_some(),
             shown_filter: Expression::default(),
             filter_began: None,
@@ -555,6 +567,10 @@ impl App {
             }
             Msg::Rules(rules) => self.set_rules(rules),
             Msg::LookedAt(number, hits) => self.looked_at(number, hits),
+            Msg::Completions { typed, found } => {
+                self.take_completions(&typed, "open ", found);
+                Vec::new()
+            }
             Msg::Saved(Ok(text)) => {
                 self.say(text);
                 Vec::new()

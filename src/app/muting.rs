@@ -3,55 +3,72 @@
 use super::alert_table::Muted;
 use super::{App, Effect, Mode, Prompt, PromptKind, menus};
 use crate::detect::{Ack, AckKind, AlertKey, AlertState, MuteScope, mute};
+use crate::text;
 
 /// The longest note.
 const LONGEST_NOTE: usize = 500;
 
 impl App {
-    /// Asks for a note on the alert under the cursor; one that was dealt with is opened again.
+    /// Asks for a note on the alert under the cursor, or on those of a group; what was dealt with is opened again.
     pub(super) fn acknowledge_or_take_back(&mut self) -> Vec<Effect> {
-        let Some(alert) = self.selected_alert() else {
-            self.say("put the cursor on an alert".into());
+        let meant = self.alerts_meant();
+        if meant.is_empty() {
+            self.say("put the cursor on an alert, or on the heading of a group".into());
             return Vec::new();
-        };
-        let key = alert.key.clone();
-        if let AlertState::Done(_) = self.watch.acks.state(alert) {
-            return self.take_back(&key);
         }
-        self.alert_table.dealing = Some(key);
+        let is_done = |key: &AlertKey| {
+            self.alert_called(key)
+                .is_some_and(|alert| matches!(self.watch.acks.state(alert), AlertState::Done(_)))
+        };
+        if meant.iter().all(is_done) {
+            return self.take_back(&meant);
+        }
+        self.alert_table.dealing = meant;
         self.mode = Mode::Prompt(Prompt::new(PromptKind::Acknowledge));
         Vec::new()
     }
 
-    /// Notes that the alert in question was dealt with.
+    /// Notes that the alerts in question were dealt with.
     pub(super) fn acknowledge(&mut self, kind: AckKind, note: &str) -> Vec<Effect> {
-        let Some(key) = self.alert_table.dealing.take() else { return Vec::new() };
-        let Some(alert) = self.alert_called(&key) else {
+        let meant = std::mem::take(&mut self.alert_table.dealing);
+        let note: String = note.chars().take(LONGEST_NOTE).collect();
+        let mut done = 0;
+        for key in &meant {
+            let Some(last) = self.alert_called(key).map(|alert| alert.last) else { continue };
+            let ack = Ack { kind, note: note.clone(), last, at: self.now };
+            if !self.watch.acks.set(key.clone(), ack) {
+                self.say_wrong("too many alerts were dealt with; mute what is noise with X".into());
+                return self.keep_acks();
+            }
+            self.watch.dealt_with(key);
+            done += 1;
+        }
+        if done == 0 {
             self.say_wrong("this alert is gone".into());
             return Vec::new();
-        };
-        let note: String = note.chars().take(LONGEST_NOTE).collect();
-        let ack = Ack { kind, note, last: alert.last, at: self.now };
-        if !self.watch.acks.set(key.clone(), ack) {
-            self.say_wrong("too many alerts were dealt with; mute what is noise with X".into());
-            return Vec::new();
         }
-        self.watch.dealt_with(&key);
         let word = match kind {
             AckKind::Acknowledged => "acknowledged",
             AckKind::FalsePositive => "closed as a false positive",
         };
+        let what = if done == 1 { String::new() } else { format!("{} ", text::counted(done, "alert")) };
         let kept = if self.config.state_file.is_some() { "" } else { " for this session" };
-        self.say(format!("{word}{kept}; x shows what was dealt with, m there takes it back"));
+        self.say(format!("{what}{word}{kept}; x shows what was dealt with, m there takes it back"));
         self.after_view_change();
         self.keep_acks()
     }
 
-    /// Opens the alert in question again.
-    pub(super) fn take_back(&mut self, key: &AlertKey) -> Vec<Effect> {
-        if self.watch.acks.take_back(key) {
-            self.watch.taken_back(key);
-            self.say("open again".into());
+    /// Opens alerts again.
+    fn take_back(&mut self, meant: &[AlertKey]) -> Vec<Effect> {
+        let mut done = 0;
+        for key in meant {
+            if self.watch.acks.take_back(key) {
+                self.watch.taken_back(key);
+                done += 1;
+            }
+        }
+        if done > 0 {
+            self.say(if done == 1 { "open again".into() } else { format!("{done} alerts are open again") });
             self.after_view_change();
         }
         self.keep_acks()
@@ -64,8 +81,7 @@ impl App {
 
     /// Shows the filter that would mute the alert in question.
     pub(super) fn show_mute(&mut self, scope: MuteScope) {
-        let key = self.alert_table.dealing.clone();
-        let alert = key.as_ref().and_then(|key| self.alert_called(key));
+        let alert = self.alert_table.dealing.first().and_then(|key| self.alert_called(key));
         let Some((board, alert)) = self.watch.board.as_ref().zip(alert) else {
             return self.say_wrong("this alert is gone".into());
         };

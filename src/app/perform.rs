@@ -1,6 +1,7 @@
 //! What each action does.
 
 use crossterm::event::{Event, KeyCode, KeyEvent};
+use tui_input::Input;
 use tui_input::backend::crossterm::EventHandler;
 
 use super::action::Action;
@@ -8,7 +9,7 @@ use super::detail::Detail;
 use super::keymap::Key;
 use super::{App, Effect, Focus, Menu, MenuKind, Mode, Prompt, PromptKind, Screen, TimeStyle, menus};
 use crate::detect::AckKind;
-use crate::model::{EventId, TimeZoneChoice, is_mutating_subresource, is_write_verb, parse_user_time};
+use crate::model::{EventId, TimeZoneChoice, is_change, is_mutating_subresource, parse_user_time};
 use crate::query::{Change, Target, has_values, parse, parse_target};
 use crate::store::{Field, Segment};
 
@@ -70,8 +71,10 @@ impl App {
                 }
             }
             Action::Follow => self.timeline.follow(),
-            Action::ColumnLeft => self.timeline.column = self.timeline.column.beside(false),
-            Action::ColumnRight => self.timeline.column = self.timeline.column.beside(true),
+            Action::ColumnLeft | Action::ColumnRight => {
+                let right = action == Action::ColumnRight;
+                self.timeline.column = self.timeline.column.beside(right, self.sources.len() > 1);
+            }
             Action::Open => self.open_detail(),
             Action::Back => {
                 self.back();
@@ -395,12 +398,48 @@ impl App {
                 let text = prompt.input.value().trim().to_owned();
                 return self.confirm(prompt.kind, &text);
             }
+            KeyCode::Tab if prompt.kind == PromptKind::Command => {
+                let typed = prompt.input.value().to_owned();
+                self.mode = Mode::Prompt(prompt);
+                return self.complete(&typed);
+            }
             _ => {
                 prompt.input.handle_event(&Event::Key(event));
             }
         }
         self.mode = Mode::Prompt(prompt);
         Vec::new()
+    }
+
+    /// Goes on with a command as far as there is only one way, and says which ways there are. Files are looked for
+    /// outside, see [`Msg::Completions`](super::Msg::Completions).
+    fn complete(&mut self, typed: &str) -> Vec<Effect> {
+        if let Some(path) = typed.strip_prefix("open ") {
+            return vec![Effect::CompletePath(path.to_owned())];
+        }
+        let commands =
+            super::keymap::commands_named(typed).into_iter().map(|binding| binding.command.to_owned());
+        let commands = commands.collect();
+        self.take_completions(typed, "", commands);
+        Vec::new()
+    }
+
+    /// Puts what all of `found` begin with behind `before`, in place of what was `typed`, if that is still there.
+    pub(super) fn take_completions(&mut self, typed: &str, before: &str, found: Vec<String>) {
+        let Mode::Prompt(prompt) = &mut self.mode else { return };
+        if prompt.kind != PromptKind::Command || prompt.input.value() != format!("{before}{typed}") {
+            return;
+        }
+        let Some(first) = found.first() else {
+            return self.say(format!("nothing begins with {typed}"));
+        };
+        let common =
+            found.iter().skip(1).fold(first.as_str(), |common, other| common_beginning(common, other));
+        if common.len() > typed.len() {
+            prompt.input = Input::new(format!("{before}{common}"));
+        } else if found.len() > 1 {
+            self.say(found.join("  "));
+        }
     }
 
     fn confirm(&mut self, kind: PromptKind, text: &str) -> Vec<Effect> {
@@ -469,8 +508,10 @@ impl App {
             },
             "time" | "goto" if !rest.is_empty() => self.go_to_time(rest),
             "open" if !rest.trim().is_empty() => {
-                self.say(format!("opening {}", rest.trim()));
-                return vec![Effect::OpenLog(rest.trim().into())];
+                let path = without_quotes(rest.trim());
+                self.say(format!("opening {path}"));
+                self.has_opened = true;
+                return vec![Effect::OpenLog(path.into())];
             }
             "close" if !rest.trim().is_empty() => return self.close_log(rest.trim()),
             "by" => self.group_by(rest),
@@ -561,8 +602,20 @@ impl App {
     }
 }
 
+fn common_beginning<'t>(one: &'t str, other: &str) -> &'t str {
+    let same = one.char_indices().zip(other.chars()).find(|((_, a), b)| a != b);
+    let shorter = one.len().min(other.len());
+    &one[..same.map_or(shorter, |((at, _), _)| at)]
+}
+
+/// A path as a shell takes it where all of it stands in quotes.
+fn without_quotes(path: &str) -> &str {
+    let inside = |quote| path.strip_prefix(quote).and_then(|path| path.strip_suffix(quote));
+    inside('\'').or_else(|| inside('"')).unwrap_or(path)
+}
+
 fn is_write(segment: &Segment, row: u32) -> bool {
-    is_write_verb(segment.string(Field::Verb, row))
+    is_change(segment.string(Field::Verb, row))
         || is_mutating_subresource(segment.string(Field::Subresource, row))
 }
 

@@ -89,11 +89,14 @@ impl Sheet {
             self.width = width;
             self.rows.clear();
             for (at, line) in self.lines.iter().enumerate() {
-                let room = match line.kind {
-                    LineKind::File => width,
-                    _ => width.saturating_sub(LABELS),
+                let (indentation, room) = match line.kind {
+                    LineKind::File => (line.text.len() - line.text.trim_start_matches(' ').len(), width),
+                    _ => (0, width.saturating_sub(LABELS)),
                 };
-                self.rows.extend(text::wrap(&line.text, room.max(10)).into_iter().map(|part| (at, part)));
+                let (indentation, text) = line.text.split_at(indentation);
+                let room = room.saturating_sub(indentation.len()).max(10);
+                let parts = text::wrap(text, room).into_iter();
+                self.rows.extend(parts.map(|part| (at, format!("{indentation}{part}"))));
             }
         }
         self.scroll(0);
@@ -103,6 +106,16 @@ impl Sheet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_text_of_a_file_keeps_its_indentation() {
+        let line = |text: &str| SheetLine::new("", text).as_kind(LineKind::File);
+        let mut sheet = Sheet::default();
+        sheet.set(vec![line("verb:"), line("    - create or delete")], false);
+        sheet.settle(16, 5);
+        let rows: Vec<&str> = sheet.rows().iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(rows, ["verb:", "    - create or", "    delete"]);
+    }
 
     #[test]
     fn it_stays_where_it_is_scrolled_to_and_ends_with_the_text() {

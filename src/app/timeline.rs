@@ -25,11 +25,13 @@ pub enum Column {
     SourceIp,
     /// `userAgent`
     UserAgent,
+    /// The log that it was read from, where there are several.
+    Source,
 }
 
 impl Column {
     /// From left to right.
-    pub const ALL: [Column; 8] = [
+    pub const ALL: [Column; 9] = [
         Column::Code,
         Column::Verb,
         Column::Resource,
@@ -38,19 +40,21 @@ impl Column {
         Column::User,
         Column::SourceIp,
         Column::UserAgent,
+        Column::Source,
     ];
 
     /// The column beside this one.
-    pub fn beside(self, right: bool) -> Column {
-        let at = Column::ALL.iter().position(|c| *c == self).unwrap_or(0);
-        let next = if right { (at + 1).min(Column::ALL.len() - 1) } else { at.saturating_sub(1) };
-        Column::ALL[next]
+    pub fn beside(self, right: bool, several_logs: bool) -> Column {
+        let columns = if several_logs { &Column::ALL[..] } else { &Column::ALL[..Column::ALL.len() - 1] };
+        let at = columns.iter().position(|c| *c == self).unwrap_or(0);
+        let next = if right { (at + 1).min(columns.len() - 1) } else { at.saturating_sub(1) };
+        columns[next]
     }
 
-    /// The string column it shows; none for the code.
+    /// The string column it shows; none for the code and the log.
     pub fn field(self) -> Option<Field> {
         Some(match self {
-            Column::Code => return None,
+            Column::Code | Column::Source => return None,
             Column::Verb => Field::Verb,
             Column::Resource => Field::Resource,
             Column::Namespace => Field::Namespace,
@@ -61,10 +65,11 @@ impl Column {
         })
     }
 
-    /// Its value in a row.
-    pub fn value(self, segment: &Segment, row: u32) -> String {
+    /// Its value in a row of a log with this name.
+    pub fn value(self, segment: &Segment, row: u32, source: &str) -> String {
         match self.field() {
             Some(field) => segment.string(field, row).to_owned(),
+            None if self == Column::Source => source.to_owned(),
             None => segment.code(row).to_string(),
         }
     }

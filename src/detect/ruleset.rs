@@ -19,6 +19,7 @@ use super::rule::{FilterInfo, Origin, RuleIndex, RuleInfo};
 use super::state::StateDetection;
 use super::unknown::unknown_fields;
 use crate::model::LogKind;
+use crate::query::nearest;
 
 /// What is loaded, checked and compiled.
 #[derive(Debug, Default)]
@@ -174,14 +175,22 @@ impl Loading {
                 return;
             }
         };
-        let is_lost = rules.is_empty() && correlations.is_empty() && filters.is_empty();
-        for error in errors {
+        // Without its level, a rule would be activity that nobody is told of.
+        let has_no_level = errors.iter().any(|error| error.starts_with("invalid level"));
+        let is_lost = has_no_level || (rules.is_empty() && correlations.is_empty() && filters.is_empty());
+        for mut error in errors {
             let line = place.complaint(&error);
+            if error.starts_with("invalid level") {
+                error += "; known are informational, low, medium, high and critical";
+            }
             let path = &place.file.path;
             self.problems.push(match is_lost {
                 true => LoadProblem::error(path, line, error),
                 false => LoadProblem::warning(path, line, error),
             });
+        }
+        if has_no_level {
+            return;
         }
         for rule in rules {
             self.take_rule(&rule, place);
@@ -209,6 +218,10 @@ impl Loading {
     fn take_rule(&mut self, rule: &SigmaRule, place: &Place<'_>) {
         let mut info = RuleInfo::of_rule(rule, place.origin(), place.text.to_owned());
         let Some(log) = log_of(&rule.logsource) else {
+            if let Some(reason) = misspelt(&rule.logsource) {
+                let line = place.line_of("logsource");
+                self.problems.push(LoadProblem::warning(&place.file.path, line, reason).of(&rule.title));
+            }
             let product = rule.logsource.product.clone().unwrap_or_else(|| "none".to_owned());
             *self.skipped.entry(product).or_default() += 1;
             self.skipped_names.extend([info.id, info.title].into_iter().chain(info.name));
@@ -505,6 +518,36 @@ fn is_nested_too_deeply(text: &str) -> bool {
 }
 
 /// The log that a rule is about; `None` for those that are not read here. Categories say nothing more.
+/// The products whose logs are known, as Sigma calls them.
+const PRODUCTS: [(LogKind, &str); 5] = [
+    (LogKind::Kube, "kubernetes"),
+    (LogKind::Rancher, "rancher"),
+    (LogKind::ArgoCd, "argocd"),
+    (LogKind::Fleet, "fleet"),
+    (LogKind::Flux, "flux"),
+];
+
+/// What is probably wrong with the log source of a rule that is left out; `None` for that of another log.
+fn misspelt(source: &LogSource) -> Option<String> {
+    let left_out = "the rule is left out: its logsource";
+    let Some(product) = &source.product else {
+        let is_empty = source.service.is_none() && source.category.is_none();
+        return is_empty.then(|| format!("{left_out} names no product, such as kubernetes"));
+    };
+    let known = nearest(product, PRODUCTS.iter().map(|(_, name)| *name))?;
+    match known.eq_ignore_ascii_case(product) {
+        false => Some(format!("{left_out} names the product '{product}' (did you mean '{known}'?)")),
+        // Other services of a product have logs of their own.
+        true => {
+            source.service.as_ref().filter(|service| nearest(service, ["audit"].into_iter()).is_some()).map(
+                |service| {
+                    format!("{left_out} names the service '{service}' of {known} (did you mean 'audit'?)")
+                },
+            )
+        }
+    }
+}
+
 fn log_of(source: &LogSource) -> Option<LogKind> {
     let is = |value: &Option<String>, names: &[&str]| {
         value.as_ref().is_some_and(|value| names.iter().any(|name| value.eq_ignore_ascii_case(name)))
@@ -514,13 +557,6 @@ fn log_of(source: &LogSource) -> Option<LogKind> {
         () if is(&source.product, &["kubernetes", "rancher"]) => &["audit", "audit_logs"],
         () => &[],
     };
-    let products = [
-        (LogKind::Kube, "kubernetes"),
-        (LogKind::Rancher, "rancher"),
-        (LogKind::ArgoCd, "argocd"),
-        (LogKind::Fleet, "fleet"),
-        (LogKind::Flux, "flux"),
-    ];
-    let (log, _) = products.into_iter().find(|(_, product)| is(&source.product, &[product]))?;
+    let (log, _) = PRODUCTS.into_iter().find(|(_, product)| is(&source.product, &[product]))?;
     (source.service.is_none() || is(&source.service, services)).then_some(log)
 }

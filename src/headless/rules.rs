@@ -47,6 +47,9 @@ pub fn check(rules: &LoadedRules, streams: &mut Streams<'_>) -> Result<u8> {
     for (kind, word) in [(ProblemKind::Error, "error"), (ProblemKind::Warning, "warning")] {
         text += &of_kind(rules, kind).map(|problem| format!("{problem} [{word}]\n")).collect::<String>();
     }
+    // Nothing is wrong with these, and nobody need do anything about them.
+    let waiting = of_kind(rules, ProblemKind::Waiting);
+    text += &waiting.map(|problem| format!("{problem} [waits for a list]\n")).collect::<String>();
     let (errors, warnings) =
         (of_kind(rules, ProblemKind::Error).count(), of_kind(rules, ProblemKind::Warning).count());
     let infos = rules.engine.rules();
@@ -63,9 +66,6 @@ pub fn check(rules: &LoadedRules, streams: &mut Streams<'_>) -> Result<u8> {
     if let Some(skipped) = skipped_in_words(rules) {
         text += &format!("{skipped}\n");
     }
-    // Nothing is wrong with these, and nobody need do anything about them.
-    let waiting = of_kind(rules, ProblemKind::Waiting);
-    text += &waiting.map(|problem| format!("{problem} [waits for a list]\n")).collect::<String>();
     streams.out.write_all(visible(&text).as_bytes()).map_err(cannot_write)?;
     streams.flush()?;
     Ok(if errors > 0 { EXIT_FAILURE } else { EXIT_OK })

@@ -26,4 +26,6 @@ pub use time::{
     format_stamp, now, parse_length, parse_rfc3339, parse_user_time, zone_offset_seconds,
 };
 pub use user_agent::{ToolKind, is_hand_tool, tool, tool_kind};
-pub use vocabulary::{Decision, Level, Stage, is_mutating_subresource, is_write_verb, short_resource};
+pub use vocabulary::{
+    Decision, Level, Stage, is_change, is_mutating_subresource, is_write_verb, short_resource,
+};

@@ -172,6 +172,29 @@ pub fn is_write_verb(verb: &str) -> bool {
     matches!(verb, "create" | "update" | "patch" | "delete" | "deletecollection" | "post" | "put")
 }
 
+/// Whether a record with `verb` tells of a change: the API's verbs that write, and what the logs of GitOps engines tell
+/// that somebody asked for or an engine did (FORMATS.md 3 and 4). How an operation that was asked for went on is no further
+/// change.
+pub fn is_change(verb: &str) -> bool {
+    is_write_verb(verb)
+        || matches!(
+            verb,
+            "sync"
+                | "rollback"
+                | "override"
+                | "auto-sync-off"
+                | "auto-sync-on"
+                | "terminate"
+                | "action"
+                | "apply"
+                | "prune"
+                | "deploy"
+                | "install"
+                | "upgrade"
+                | "uninstall"
+        )
+}
+
 /// Whether any verb on this subresource acts on the cluster. `exec` and its kin are verb `get` from current kubectl
 /// (WebSocket) and `create` from older ones, so the verb alone does not tell.
 pub fn is_mutating_subresource(subresource: &str) -> bool {

@@ -12,8 +12,8 @@ use super::plan::{Predicate, Test};
 use super::syntax::{Expression, Node, Target, Term, Value};
 use super::text_test::{AnnotationTest, BodyTest, LineTest, TextTest, ValueTest};
 use crate::model::{
-    ActorKind, Decision, Grant, Level, LogKind, Micros, Stage, actor_kind, command, is_dry_run,
-    is_mutating_subresource, is_write_verb, named_field_manager, parse_user_time, tool,
+    ActorKind, Decision, Grant, Level, LogKind, Micros, Stage, actor_kind, command, is_change, is_dry_run,
+    is_mutating_subresource, named_field_manager, parse_user_time, tool,
 };
 use crate::store::Field;
 
@@ -297,7 +297,7 @@ fn compile_is(text: &str) -> Test {
 }
 
 fn write() -> Test {
-    Test::Any(vec![strings(Field::Verb, is_write_verb), strings(Field::Subresource, is_mutating_subresource)])
+    Test::Any(vec![strings(Field::Verb, is_change), strings(Field::Subresource, is_mutating_subresource)])
 }
 
 /// `pods`, `pod`, `po`-like short names, `deployments.apps`, `deploy/scale`.

@@ -6,12 +6,13 @@
 
 mod demo;
 mod inputs;
+mod paths;
 mod rules;
 mod save;
 mod state;
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -305,7 +306,12 @@ impl Program {
                 Effect::Copy(text) => self.copy(&text),
                 Effect::Save { path, content } => save::begin(path, content, self.save_sender.clone()),
                 Effect::LookAt(look) => self.rules.look_at(look),
-                Effect::OpenLog(path) => self.open_log(path),
+                Effect::OpenLog(path) => self.open_log(&path),
+                Effect::CompletePath(typed) => {
+                    let found = paths::beginning_with(&typed);
+                    // Nothing follows from it.
+                    let _ = self.app.update(Msg::Completions { typed, found }, model::now());
+                }
                 Effect::CloseLog(source) => self.pipeline.with_running(|ingest| ingest.close(source)),
                 Effect::KeepState { path, content } => {
                     if !self.keeper.keep(path, content) {
@@ -326,7 +332,8 @@ impl Program {
     }
 
     /// Reads another log as well, unless it is read already.
-    fn open_log(&mut self, path: PathBuf) {
+    fn open_log(&mut self, path: &Path) {
+        let path = paths::of_home(path);
         if path == Path::new("-") {
             let text = "standard input is read from the start or not at all: cat … | kauditui -".to_owned();
             self.app.message = Some((text, true));
@@ -340,8 +347,9 @@ impl Program {
             return;
         }
         if real.is_none() && !path.to_str().is_some_and(is_pattern) {
-            let text = format!("{} does not exist: it is read once it does", path.display());
+            let text = format!("{} does not exist; Tab goes on with a path", path.display());
             self.app.message = Some((text, true));
+            return;
         }
         self.pipeline.open(vec![ingest::Input::Argument(path)]);
     }

@@ -111,9 +111,15 @@ fn draw_tabs(app: &App, canvas: &mut Canvas<'_>, area: Area) {
         let hidden = format!("{} left out by the filter", text::human_count(table.hidden() as u64));
         x += canvas.put(x, area.y, end.saturating_sub(x), &hidden, Role::Failure) + 2;
     }
+    let room = usize::from(end.saturating_sub(x));
     let rules = app.rules_in_words();
-    if usize::from(end.saturating_sub(x)) > text::width(&rules) {
-        canvas.put_right(x, area.y, end.saturating_sub(x + 1), &rules, Role::Faint);
+    // A rule that is not used must not go unnoticed where there is no room for all of that.
+    let broken = app.broken_rules_in_words().map(|broken| format!("{broken} (:rules)"));
+    if room > text::width(&rules) {
+        let role = if broken.is_some() { Role::Failure } else { Role::Faint };
+        canvas.put_right(x, area.y, end.saturating_sub(x + 1), &rules, role);
+    } else if let Some(broken) = broken.filter(|broken| room > text::width(broken)) {
+        canvas.put_right(x, area.y, end.saturating_sub(x + 1), &broken, Role::Failure);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::app::detail::Detail;
 use crate::app::geometry::Area;
 use crate::app::keymap::key_label;
 use crate::app::{App, Focus};
+use crate::model::LogKind;
 use crate::store::Field;
 use crate::text;
 
@@ -82,7 +83,10 @@ fn title_of(app: &App, detail: &Detail) -> String {
     let time = format_time(app, segment.stage_time(row), true);
     let facts = segment.facts(row);
     let verb = segment.string(Field::Verb, row);
-    let mut out = format!("{time} · {verb} · {} · {}", facts.stage().name(), facts.level().name());
+    let mut out = match facts.log() {
+        LogKind::Kube => format!("{time} · {verb} · {} · {}", facts.stage().name(), facts.level().name()),
+        log => format!("{time} · {verb} · {}", log.name()),
+    };
     if facts.is_repaired() {
         out += " · bytes that are no UTF-8 were replaced";
     }

@@ -1,17 +1,15 @@
 //! Lists over the screen.
 
 use super::canvas::Canvas;
+use super::shorten;
 use super::theme::Role;
 use crate::app::geometry::Area;
 use crate::app::{Menu, MenuKind};
 use crate::text;
 
-/// Draws a list in the middle of the screen. Returns where the text cursor is when it can be searched.
-pub fn draw(menu: &Menu, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
-    let screen = *canvas.buffer.area();
-    let key_width = menu.shown.iter().map(|item| text::width(&item.key)).max().unwrap_or(0).min(38) as u16;
-    let longest = menu.shown.iter().map(|item| text::width(&item.text)).max().unwrap_or(0);
-    let close = match menu.kind {
+/// What the keys do while a list is open.
+pub fn keys_of(kind: MenuKind) -> &'static str {
+    match kind {
         MenuKind::Help => "j/k move, Esc closes",
         MenuKind::Copy => "a letter or Enter copies, Esc closes",
         MenuKind::Palette => "type to search, Enter runs, Esc closes",
@@ -20,9 +18,17 @@ pub fn draw(menu: &Menu, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
         MenuKind::Conditions => "Space on/off, d removes, Esc closes",
         MenuKind::Marks => "Enter goes there, Esc closes",
         MenuKind::Deal => "a letter or Enter does it, Esc leaves it",
-        MenuKind::Mute => "Enter writes this file, Esc leaves it",
+        MenuKind::Mute => "Enter puts it in force, Esc leaves it",
         MenuKind::Mutes => "Enter takes it back, Esc closes",
-    };
+    }
+}
+
+/// Draws a list in the middle of the screen. Returns where the text cursor is when it can be searched.
+pub fn draw(menu: &Menu, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
+    let screen = *canvas.buffer.area();
+    let key_width = menu.shown.iter().map(|item| text::width(&item.key)).max().unwrap_or(0).min(38) as u16;
+    let longest = menu.shown.iter().map(|item| text::width(&item.text)).max().unwrap_or(0);
+    let close = keys_of(menu.kind);
     // Wide enough for what is said in the frame, too.
     let framed = text::width(&menu.title) + text::width(close) + 8;
     let wanted = (usize::from(key_width) + longest + 8).max(framed);
@@ -31,7 +37,10 @@ pub fn draw(menu: &Menu, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
     let wanted_height = u16::try_from(menu.shown.len()).unwrap_or(u16::MAX).saturating_add(2 + search);
     let height = wanted_height.clamp(4, screen.height.saturating_sub(2).max(4)).min(screen.height);
     let area = Area { x: (screen.width - width) / 2, y: (screen.height - height) / 2, width, height };
-    let mut inside = canvas.frame(area, &menu.title, close, true);
+    // Without knowing the keys, nobody gets any further; the title may be the name of a file.
+    let for_title = usize::from(width).saturating_sub(text::width(close) + 9).max(16);
+    let title = shorten::middle(&menu.title, for_title, canvas.ellipsis());
+    let mut inside = canvas.frame(area, &title, close, true);
     let mut cursor = None;
     if search > 0 && inside.height > 1 {
         let used = canvas.put(inside.x + 1, inside.y, 2, "> ", Role::Key);

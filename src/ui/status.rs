@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::canvas::Canvas;
+use super::overlay;
 use super::theme::Role;
 use crate::app::action::Action;
 use crate::app::geometry::Area;
@@ -262,6 +263,10 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
     if below > 0 {
         let text = format!("{} new below, F follows ", text::thousands(below as u64));
         x += canvas.put(x, area.y, area.width, &text, Role::Heading) + 1;
+    }
+    if let Mode::Menu(menu) = &app.mode {
+        canvas.put(x, area.y, area.width, overlay::keys_of(menu.kind), Role::Plain);
+        return;
     }
     let hints: &[(Action, &str)] = match (&app.mode, app.focus) {
         // These say themselves what their keys are.

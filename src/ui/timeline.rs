@@ -9,8 +9,8 @@ use crate::app::timeline::Column;
 use crate::app::{App, Focus, TimeStyle};
 use crate::detect::Severity;
 use crate::model::{
-    EventId, Micros, Stage, format_clock, format_duration, format_local_offset, is_mutating_subresource,
-    is_write_verb, short_resource,
+    EventId, Micros, Stage, format_clock, format_duration, format_local_offset, is_change,
+    is_mutating_subresource, short_resource,
 };
 use crate::store::{Field, Segment};
 use crate::text;
@@ -36,10 +36,21 @@ struct Columns {
 fn columns(width: u16, several_logs: bool) -> Columns {
     // Two for the marks, one between columns.
     if width < 110 {
-        let rest = width.saturating_sub(2 + 9 + 4 + 7);
+        // Names of logs are short without their endings.
+        let source = if several_logs && width >= 76 { 8 } else { 0 };
+        let rest = width.saturating_sub(2 + 9 + 4 + 7 + if source > 0 { source + 1 } else { 0 });
         let user = if width < 60 { rest / 3 } else { (rest / 3).clamp(12, 26) };
         let object = rest.saturating_sub(user + 1);
-        return Columns { time: 8, code: 3, verb: 6, object, user, narrow: true, ..Columns::default() };
+        return Columns {
+            time: 8,
+            code: 3,
+            verb: 6,
+            object,
+            user,
+            source,
+            narrow: true,
+            ..Columns::default()
+        };
     }
     let mut out = Columns { time: 12, code: 4, verb: 7, millis: true, ..Columns::default() };
     let mut rest = width.saturating_sub(2 + 13 + 5 + 8);
@@ -115,7 +126,7 @@ fn draw_heading(app: &App, canvas: &mut Canvas<'_>, area: Area, columns: Columns
         (columns.user, "USER", Some(Column::User)),
         (columns.ip, "SOURCE IP", Some(Column::SourceIp)),
         (columns.agent, "AGENT", Some(Column::UserAgent)),
-        (columns.source, "LOG", None),
+        (columns.source, "SOURCE", Some(Column::Source)),
     ];
     let mut x = area.x + 2;
     for (width, title, column) in cells {
@@ -156,6 +167,10 @@ fn draw_row(app: &App, canvas: &mut Canvas<'_>, area: Area, columns: Columns, id
     let running = running_text(app, id);
     let (object, namespace, name) = object_texts(segment, row, columns, canvas.theme);
     let source = app.sources.get(&segment.source()).map_or("", |log| log.description.name.as_str());
+    let source = match source.split_once('.') {
+        Some((stem, _)) if columns.narrow && !stem.is_empty() => stem,
+        _ => source,
+    };
     let source = shorten::middle(source, usize::from(columns.source), canvas.ellipsis());
     let cells = [
         (columns.time, time.as_str(), None, if role == Role::Plain { Role::Plain } else { role }),
@@ -172,7 +187,7 @@ fn draw_row(app: &App, canvas: &mut Canvas<'_>, area: Area, columns: Columns, id
             Some(Column::UserAgent),
             role,
         ),
-        (columns.source, source.as_ref(), None, Role::Faint),
+        (columns.source, source.as_ref(), Some(Column::Source), Role::Faint),
     ];
     let mut x = area.x + 2;
     let mut object_end = (0, 0);
@@ -197,7 +212,7 @@ fn draw_row(app: &App, canvas: &mut Canvas<'_>, area: Area, columns: Columns, id
             canvas.put(object_end.0 + 1, area.y, object_end.1 - 1, &running, Role::Key);
         } else {
             let end = object_end.0 + object_end.1;
-            canvas.put(end.saturating_sub(needed - 1), area.y, needed - 1, &running, Role::Key);
+            canvas.put(end.saturating_sub(needed), area.y, needed, &format!(" {running}"), Role::Key);
         }
     }
     if selected {
@@ -221,7 +236,7 @@ fn row_role(app: &App, segment: &Segment, id: EventId) -> Role {
         _ if matches!(verb, "delete" | "deletecollection") => Role::Delete,
         _ if is_mutating_subresource(segment.string(Field::Subresource, row)) => Role::Strong,
         _ if verb == "create" => Role::Create,
-        _ if is_write_verb(verb) => Role::Plain,
+        _ if is_change(verb) => Role::Plain,
         _ => Role::Faint,
     }
 }

@@ -17,7 +17,7 @@ pub fn summarise(segment: &Segment, row: u32, details: &ControllerDetails, revea
         ("what", what(segment, row, details)),
         ("commit", shown(commit(details))),
         ("where", shown(place(details))),
-        ("objects", shown(objects(details))),
+        ("object", shown(objects(details))),
         ("from", shown(from(segment, row, &details.initiator))),
         ("result", shown(result(segment, row, details))),
         ("took", took(details)),
