@@ -74,6 +74,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use cli::Parsed;
+use detect::Acks;
 use error::{EXIT_OK, Error, Result};
 use settings::{Settings, Surroundings, Task};
 
@@ -128,7 +129,11 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         _ => {
             let looks_for_log = settings.task.needs_log() || !settings.sources.is_empty();
             let inputs = if looks_for_log { runtime::inputs(&settings)? } else { Vec::new() };
-            headless::run(&settings, inputs, redact::holds_secret)
+            let acks = match &settings.task {
+                Task::Alerts { state: Some(path), .. } => runtime::dealt_with(path)?,
+                _ => Acks::default(),
+            };
+            headless::run(&settings, inputs, redact::holds_secret, &acks)
         }
     }
 }

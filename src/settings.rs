@@ -138,6 +138,8 @@ pub enum Task {
         output: AlertsOutput,
         /// What is less grave is left out.
         least: LeastSeverity,
+        /// What this file tells to have been dealt with is left out.
+        state: Option<PathBuf>,
     },
     /// `kauditui rules`
     Rules(RulesQuestion),
@@ -306,7 +308,10 @@ fn alerts_parts(alerts: AlertsArgs, around: &Surroundings<'_>) -> Result<Setting
         follow: alerts.follow,
         reveal: false,
     };
-    parts.merge(Task::Alerts { output: alerts.output, least: alerts.min_severity }, around)
+    parts.merge(
+        Task::Alerts { output: alerts.output, least: alerts.min_severity, state: alerts.state },
+        around,
+    )
 }
 
 /// What `rules` is asked, with what it shares with the other programs.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use common::app::*;
+use kauditui::app::alert_table::AlertLine;
 use kauditui::app::rule_table::RuleLine;
 use kauditui::app::{App, Config, Effect, LookAt, Msg, SaveContent, Screen};
 use kauditui::detect::{Acks, AlertKey, AlertState, LoadedRules, ProblemKind};
@@ -379,6 +380,38 @@ fn an_acknowledgement_outlives_reloading_and_ends_with_the_next_event() {
     assert_eq!(app.watch.open(), 4);
     keys(&mut app, "X f Enter");
     assert_eq!(app.watch.open(), 3);
+}
+
+#[test]
+fn a_group_is_dealt_with_at_once() {
+    let mut app = alerts_app(120, 36);
+    keys(&mut app, "B g");
+    let heading = screen(&app, 120, 36);
+    assert!(app.selected_alert().is_none() && heading.contains("m acknowledges all"), "{heading}");
+    let of_group =
+        app.alert_table.lines().iter().skip(1).take_while(|line| matches!(line, AlertLine::Alert(..)));
+    let (of_group, open) = (of_group.count(), app.watch.open());
+    assert!(of_group > 0 && of_group < open);
+    keys(&mut app, "m Enter");
+    assert_eq!(app.watch.open(), open - of_group);
+    assert!(message(&app).contains("acknowledged"), "{}", message(&app));
+    // In what was dealt with, m on the heading opens all of them again.
+    keys(&mut app, "x x g m");
+    assert_eq!(app.watch.open(), open, "{}", screen(&app, 120, 36));
+    keys(&mut app, "x g X f Enter");
+    assert!(app.watch.open() < open && message(&app).contains("closed as a false positive"));
+}
+
+#[test]
+fn a_filter_by_alert_lists_what_it_names() {
+    let mut app = alerts_app(120, 36);
+    let all = list(&app).len();
+    keys(&mut app, "/");
+    type_text(&mut app, "alert:high");
+    keys(&mut app, "Enter");
+    let shown = app.alert_table.lines().len();
+    assert!(shown > 0 && shown < all, "{}", screen(&app, 120, 36));
+    assert!(!screen(&app, 120, 36).contains("MED "), "{}", screen(&app, 120, 36));
 }
 
 /// The filter that muting the alert under the cursor would write.

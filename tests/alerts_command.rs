@@ -10,11 +10,11 @@ use std::sync::atomic::AtomicBool;
 
 use assert_cmd::Command;
 use kauditui::cli::{AlertsOutput, QueryOutput, StageChoice};
-use kauditui::detect::{LoadedRules, Severity};
+use kauditui::detect::{Ack, AckKind, Acks, AlertKey, LoadedRules, Severity};
 use kauditui::format::{Marks, Reader, Sink, Unreadable};
 use kauditui::headless::{AlertsOptions, QueryOptions, Streams};
 use kauditui::ingest::IngestMessage;
-use kauditui::model::{Event, SourceId, TimeZoneChoice};
+use kauditui::model::{Event, SourceId, TimeZoneChoice, parse_rfc3339};
 use kauditui::query::Expression;
 use kauditui::settings::Listing;
 use kauditui::store::SegmentBuilder;
@@ -237,7 +237,8 @@ fn told_within(memory: u64) -> String {
         threads: 1,
         rules: Some(rules.clone()),
     };
-    let options = AlertsOptions { query, rules: &rules, output: AlertsOutput::Jsonl, least: Severity::Low };
+    let (output, least, acks) = (AlertsOutput::Jsonl, Severity::Low, &Acks::default());
+    let options = AlertsOptions { query, rules: &rules, output, least, acks };
     let (mut out, mut notes) = (Vec::new(), Vec::new());
     let mut streams = Streams { out: &mut out, notes: &mut notes };
     let told =
@@ -526,9 +527,79 @@ fn rules_that_wait_for_a_list_stand_behind_what_is_wrong() {
     let broken = folder_with(&[("b.yml", &rule("B", "verb|nope: x")), ("g.yml", &rule("Good", "verb: get"))]);
     let (_, out, _) = run(&["rules", "check", text(broken.path())]);
     let at = |what: &str| out.find(what).unwrap_or_else(|| panic!("{what} in {out}"));
-    assert!(at("[error]") < at(" loaded (") && at(" loaded (") < at("[waits for a list]"), "{out}");
+    assert!(at("[error]") < at("[waits for a list]") && at("[waits for a list]") < at(" loaded ("), "{out}");
     let (_, _, err) = run(&["rules", "test", text(&broken.path().join("g.yml")), LOG]);
     assert!(!err.contains("waiting for the list"), "{err}");
+}
+
+#[test]
+fn a_slip_in_the_level_or_the_log_of_a_rule_is_told() {
+    let slip = |from: &str, to: &str| {
+        let written = rule("Slip", "verb: delete").replace(from, to);
+        assert!(written.contains(to));
+        let folder = folder_with(&[("f.yml", &written)]);
+        let (code, out, _) = run(&["rules", "check", "--no-builtin-rules", text(folder.path())]);
+        (code, out)
+    };
+    let (code, out) = slip("level: high", "level: hihg");
+    assert!(code == 2 && out.contains("f.yml:3: invalid level: 'hihg'; known are informational,"), "{out}");
+    assert!(out.contains("0 rules loaded") && out.contains("1 error"), "activity would never be told: {out}");
+    let (code, out) = slip("product: kubernetes", "product: kubernets");
+    assert!(code == 0 && out.contains("f.yml:4: Slip: the rule is left out"), "{out}");
+    assert!(out.contains("did you mean 'kubernetes'?) [warning]"), "{out}");
+    let (_, out) = slip("service: audit", "service: adit");
+    assert!(out.contains("did you mean 'audit'?) [warning]"), "{out}");
+    let (_, out) = slip("product: kubernetes", "product: windows");
+    assert!(
+        out.contains("0 warnings") && out.contains("left out: windows 1"),
+        "a rule of another log: {out}"
+    );
+}
+
+#[test]
+fn alert_conditions_choose_alerts_and_not_only_requests() {
+    let of = |filter: &str| alerts(&["--min-severity", "informational", "-f", filter, LOG]);
+    let high = of("alert:high");
+    assert!(!high.is_empty() && high.iter().all(|alert| alert["severity"] == "high"), "{high:?}");
+    let named = of("alert:exec-into-pod");
+    let title = "A person ran a command in a pod";
+    assert!(!named.is_empty() && named.iter().all(|alert| alert["title"] == title), "{named:?}");
+    let technique = of("alert:T1609");
+    assert!(technique.len() >= named.len());
+    let tags =
+        |alert: &Value| alert["tags"].as_array().is_some_and(|tags| tags.contains(&"attack.t1609".into()));
+    assert!(technique.iter().all(tags), "{technique:?}");
+    assert_eq!(run(&["alerts", "-f", "alert:exec-into-pod alert:critical", LOG]).0, 1, "both must name it");
+    // Either of two, and no condition that must hold: whatever the requests have a part in.
+    assert!(of("alert:high or verb:nothing").iter().any(|alert| alert["severity"] != "high"));
+}
+
+#[test]
+fn what_was_dealt_with_is_left_out_until_it_happens_again() {
+    let all = alerts(&[LOG]);
+    let first = &all[0];
+    let known = |alert: &Value, name: &str| alert[name].as_str().unwrap_or_default().to_owned();
+    let key = AlertKey {
+        rule: known(first, "id"),
+        actor: known(first, "actor"),
+        namespace: known(first, "namespace"),
+    };
+    let acks = |last: i64| {
+        let mut acks = Acks::default();
+        let ack = Ack { kind: AckKind::Acknowledged, note: String::new(), last, at: 0 };
+        assert!(acks.set(key.clone(), ack));
+        folder_with(&[("state.json", &acks.to_json())])
+    };
+    let left = |folder: &tempfile::TempDir| {
+        let state = folder.path().join("state.json");
+        alerts(&["--state", text(&state), LOG]).len()
+    };
+    let last = parse_rfc3339(first["last"].as_str().expect("a time").as_bytes()).expect("a time");
+    assert_eq!(left(&acks(last)), all.len() - 1);
+    assert_eq!(left(&acks(last - 1)), all.len(), "it happened again");
+    let broken = folder_with(&[("state.json", "{")]);
+    let (code, out, err) = run(&["alerts", "--state", text(&broken.path().join("state.json")), LOG]);
+    assert!(code == 2 && out.is_empty() && err.contains("is no state of kauditui"), "{err}");
 }
 
 /// The fields of a section of `docs/json.md`.

@@ -7,7 +7,9 @@ use super::rule_table::RuleLine;
 use super::{App, Focus, Mode, Placement, Screen, menus};
 use crate::detect::{Alert, AlertKey, AlertState, LoadProblem, ProblemKind, Severity};
 use crate::model::{EventId, format_stamp};
-use crate::query::{Change, Expression, FieldName, Node, condition_for, with_condition, with_value};
+use crate::query::{
+    Change, Expression, FieldName, Node, alert_rules, condition_for, with_condition, with_value,
+};
 use crate::redact::holds_mark;
 use crate::text;
 
@@ -190,8 +192,7 @@ impl App {
             return;
         }
         let Some(alert) = self.selected_alert() else { return };
-        let Some(rule) = self.watch.board.as_ref().map(|board| board.engine().rule(alert.rule).id.clone())
-        else {
+        let Some(rule) = self.watch.board.as_ref().map(|board| board.engine().called(alert.rule)) else {
             return;
         };
         let named =
@@ -227,15 +228,16 @@ impl App {
 
     fn open_rule(&mut self) {
         let Some(RuleLine::Rule(rule)) = self.rule_table.line() else { return };
-        let Some(info) = self.watch.board.as_ref().map(|board| board.engine().rule(rule)) else { return };
+        let Some(board) = &self.watch.board else { return };
+        let info = board.engine().rule(rule);
         if !info.is_told() {
             return self.say("what it matches is no alert of its own: it only feeds a correlation".into());
         }
         if self.rule_table.hits(rule) == 0 {
             return self.say("it matches nothing that was read".into());
         }
-        let id = info.id.clone();
-        self.show_rows_of(&id, &[]);
+        let called = board.engine().called(rule);
+        self.show_rows_of(&called, &[]);
     }
 
     fn show_rows_of(&mut self, rule: &str, conditions: &[Node]) {
@@ -273,8 +275,12 @@ impl App {
             let filter = self.alert_filter();
             let result = self.result();
             let is_filtered = filter.is_some();
-            let passes =
-                |alert: &Alert| !is_filtered || board.events(alert).iter().any(|id| result.contains(*id));
+            let rules = alert_rules(&self.filter_bar.effective(), &self.watch.for_filters);
+            let passes = |alert: &Alert| {
+                !is_filtered
+                    || (rules.as_ref().is_none_or(|rules| rules.get(alert.rule.0 as usize) == Some(&true))
+                        && board.events(alert).iter().any(|id| result.contains(*id)))
+            };
             let watched = (&self.watch.acks, self.watch.version());
             table.settle(board, watched, filter, &passes, height);
         }

@@ -203,7 +203,7 @@ impl AlertTable {
                 let rule = board.engine().rule(alert.rule);
                 Some(match ALERT_SORTS[self.sort.min(ALERT_SORTS.len() - 1)] {
                     AlertSort::Severity => (FieldName::Alert, rule.severity.name().to_owned()),
-                    AlertSort::Title => (FieldName::Alert, rule.id.clone()),
+                    AlertSort::Title => (FieldName::Alert, board.engine().called(alert.rule)),
                     AlertSort::Last | AlertSort::Count | AlertSort::Actor => {
                         (FieldName::User, alert.subject.user.clone())
                     }

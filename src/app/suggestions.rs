@@ -39,6 +39,8 @@ pub struct Suggestions {
     at: Option<Completion>,
     side: Option<(FieldName, Side)>,
     items: Vec<Suggestion>,
+    /// Files and titles of the rules that matched anything.
+    rules: Vec<(String, String)>,
     /// The chosen one.
     pub cursor: usize,
     /// Whether one was chosen by key.
@@ -64,6 +66,10 @@ impl Suggestions {
             self.side = None;
             return;
         };
+        if *field == FieldName::Alert {
+            let own = |(file, title): (&str, &str)| (file.to_owned(), title.to_owned());
+            self.rules = context.alerts.matched().into_iter().map(own).collect();
+        }
         if !has_values(*field) {
             self.side = None;
             return;
@@ -142,7 +148,11 @@ impl Suggestions {
                 .collect(),
             Wanted::Value(field) => {
                 let grouping = self.side.as_ref().and_then(|(_, side)| side.groupings.first());
-                values(field, &at.typed, grouping)
+                let mut found = values(field, &at.typed, grouping);
+                if field == FieldName::Alert {
+                    found.extend(rules_for(&self.rules, &at.typed));
+                }
+                found
             }
         };
         self.cursor = self.cursor.min(self.items.len().saturating_sub(1));
@@ -168,6 +178,20 @@ impl Suggestions {
         }
         Some(at.take(text, &chosen.text))
     }
+}
+
+/// Rules whose file or title holds the typed letters.
+fn rules_for<'r>(rules: &'r [(String, String)], typed: &str) -> impl Iterator<Item = Suggestion> + 'r {
+    let typed = typed.to_lowercase();
+    let is_meant = move |(file, title): &&(String, String)| {
+        file.to_lowercase().contains(&typed) || title.to_lowercase().contains(&typed)
+    };
+    let offer = |(file, title): &(String, String)| Suggestion {
+        text: file.clone(),
+        help: title.clone(),
+        count: None,
+    };
+    rules.iter().filter(is_meant).map(offer)
 }
 
 /// Values that the typed letters fit: those that begin with them, the most frequent first, then those that hold them, the

@@ -52,6 +52,9 @@ pub struct AlertsArgs {
     /// Leave out what is less grave.
     #[arg(long, value_enum, default_value_t, ignore_case = true, value_name = "SEVERITY", help_heading = FILTER)]
     pub min_severity: LeastSeverity,
+    /// Leave out what was acknowledged or closed in the program, as FILE keeps it, until it happens again.
+    #[arg(long, value_name = "FILE", help_heading = FILTER)]
+    pub state: Option<PathBuf>,
     /// Print what is there, then what comes, until stopped.
     #[arg(long, help_heading = SOURCES)]
     pub follow: bool,

@@ -203,6 +203,8 @@ impl AlertBoard {
         let rule = |rule: &RuleInfo| AlertRule {
             id: rule.id.clone(),
             title: rule.title.clone(),
+            file: rule.stem(),
+            techniques: rule.techniques().collect(),
             severity: rule.severity as usize,
             is_told: !rule.feeds_only,
         };

@@ -123,6 +123,14 @@ impl Engine {
         &self.infos
     }
 
+    /// What a rule is called in a filter: its file where no other rule that is told is in one of that name, else its id.
+    pub fn called(&self, rule: RuleIndex) -> String {
+        let info = self.rule(rule);
+        let stem = info.stem();
+        let of_name = self.infos.iter().filter(|other| other.is_told() && other.stem() == stem).count();
+        if of_name == 1 && info.is_told() { stem } else { info.id.clone() }
+    }
+
     /// A rule's description.
     ///
     /// # Panics

@@ -209,6 +209,11 @@ impl RuleInfo {
         })
     }
 
+    /// The name of its file, without folder and ending.
+    pub fn stem(&self) -> String {
+        self.origin.file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     /// The ATT&CK techniques among the tags, such as `T1609`.
     pub fn techniques(&self) -> impl Iterator<Item = String> + '_ {
         self.tags.iter().filter_map(|tag| {

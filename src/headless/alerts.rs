@@ -20,11 +20,11 @@ use super::query::{QueryOptions, time_range};
 use super::{NOTHING_READ, Outcome, Streams, cannot_write};
 use crate::cli::AlertsOutput;
 use crate::detect::state::StateDetection;
-use crate::detect::{AlertKey, LoadedRules, Severity, ToldAlert};
+use crate::detect::{Acks, AlertKey, LoadedRules, Severity, ToldAlert};
 use crate::error::Result;
 use crate::ingest::IngestMessage;
 use crate::model::{Micros, SECOND};
-use crate::query::{Plan, Rows};
+use crate::query::{Plan, Rows, alert_rules};
 use crate::store::{Bitset, Entry};
 use crate::text::{counted, json_escape_hostile};
 use crate::trace::{Contradiction, contradictions};
@@ -43,6 +43,8 @@ pub struct AlertsOptions<'a> {
     pub output: AlertsOutput,
     /// What is less grave is left out.
     pub least: Severity,
+    /// What was dealt with is left out.
+    pub acks: &'a Acks,
 }
 
 /// Prints the alerts of what `messages` bring: once all has been read, or with [`QueryOptions::follow`] as they come.
@@ -93,12 +95,12 @@ impl Printed {
 
 impl<'o> Listing<'o> {
     fn new(options: &'o AlertsOptions<'o>) -> Listing<'o> {
-        let QueryOptions { zone, ascii, .. } = options.query;
+        let QueryOptions { zone, ascii, to_terminal, .. } = options.query;
         Listing {
             options,
             intake: Intake::with_rules(Some(options.rules)),
             gathered: Gathered::new(options.rules, options.least),
-            form: Form::new(options.output.into(), zone, ascii, headings()),
+            form: Form::new(options.output.into(), zone, ascii, headings()).whole(!to_terminal),
             following: None,
             printed: HashMap::new(),
         }
@@ -140,6 +142,9 @@ impl<'o> Listing<'o> {
         self.following = Some((self.options.query.plan(&self.intake), range));
         self.gather_held();
         let told = self.told();
+        if !self.options.acks.is_empty() {
+            streams.note("what was acknowledged or closed is left out, as --state asks");
+        }
         let cells: Vec<_> = told.iter().map(cells).collect();
         self.form.fit(&cells);
         for alert in &told {
@@ -224,6 +229,10 @@ impl<'o> Listing<'o> {
     fn told(&self) -> Vec<ToldAlert> {
         let Some(detection) = &self.intake.detection else { return Vec::new() };
         let mut told = self.gathered.told(&detection.board, &self.intake.store);
+        if let Some(rules) = alert_rules(self.options.query.filter, &detection.board.for_filters()) {
+            told.retain(|told| rules.get(told.alert.rule.0 as usize) == Some(&true));
+        }
+        told.retain(|told| self.options.acks.state(&told.alert).is_open());
         told.sort_by(|a, b| {
             let rank = |told: &ToldAlert| (Reverse(told.info.severity), Reverse(told.alert.last));
             rank(a).cmp(&rank(b)).then_with(|| a.alert.key.cmp(&b.alert.key))

@@ -1,6 +1,7 @@
 //! What a row tells in chosen columns, and what the columns are called.
 
 use super::form::{Cell, Heading};
+use super::printer::time_of;
 use super::row::Row;
 use super::texts::RowTexts;
 use crate::query::{FieldName, Target, values_at};
@@ -95,7 +96,7 @@ pub(super) fn cell<'r>(
     reveal: bool,
 ) -> Cell<'r> {
     match column {
-        Column::Time => Cell::Time(row.segment.stage_time(row.row)),
+        Column::Time => time_of(row),
         Column::Received => Cell::Time(row.segment.received(row.row)),
         Column::Bytes => Cell::Bytes(row.segment.text_len(row.row).into()),
         Column::Target(Target::Field(FieldName::Code)) => match row.code() {

@@ -13,7 +13,7 @@ use super::{
     alerts, info, query, report, rules, story,
 };
 use crate::cli::{InfoOutput, LeastSeverity, QueryOutput, StageChoice};
-use crate::detect::{LoadedRules, Severity};
+use crate::detect::{Acks, LoadedRules, Severity};
 use crate::error::{EXIT_OK, Error, Result};
 use crate::format::LineFilter;
 use crate::ingest::{self, IngestMessage, IngestOptions, Input};
@@ -32,11 +32,16 @@ const MESSAGES_UNDER_WAY: usize = 4;
 const TIME_TO_LEAVE: Duration = Duration::from_millis(500);
 
 /// Runs the command of `settings` on `inputs` and returns the exit code. `holds_secret` tells whether an original
-/// line holds secret values.
+/// line holds secret values; alerts that `acks` knows to have been dealt with are left out.
 ///
 /// # Errors
 /// When it cannot start, or the output cannot be written.
-pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> bool) -> Result<u8> {
+pub fn run(
+    settings: &Settings,
+    inputs: Vec<Input>,
+    holds_secret: fn(&[u8]) -> bool,
+    acks: &Acks,
+) -> Result<u8> {
     let filter = read_filter(settings.filter.as_deref())?;
     let leaving = Leaving::listen()?;
     let (stdout, stderr) = (io::stdout(), io::stderr());
@@ -91,7 +96,7 @@ pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> b
             let messages = start(settings, inputs, Reading::with_texts(Some(&rules)), &leaving);
             report(messages, &options, &mut streams, &leaving.stop)
         }
-        Task::Alerts { output, least } => {
+        Task::Alerts { output, least, state: _ } => {
             let rules = load(settings);
             let options = AlertsOptions {
                 query: QueryOptions {
@@ -103,6 +108,7 @@ pub fn run(settings: &Settings, inputs: Vec<Input>, holds_secret: fn(&[u8]) -> b
                 rules: &rules,
                 output: *output,
                 least: severity(*least),
+                acks,
             };
             let reads_texts = options.query.needs_text();
             let keep_text = if reads_texts { KeepText::All } else { KeepText::OfMatches };
@@ -174,7 +180,9 @@ fn answer_about_rules(
     streams: &mut Streams<'_>,
     leaving: &Leaving,
 ) -> Result<u8> {
-    let options = RulesOptions { zone: settings.zone, ascii: settings.ascii, memory: settings.memory };
+    let to_terminal = io::stdout().is_terminal();
+    let options =
+        RulesOptions { zone: settings.zone, ascii: settings.ascii, memory: settings.memory, to_terminal };
     let answered = match question {
         RulesQuestion::Check { folders } => {
             let folders = if folders.is_empty() { &settings.rules } else { folders };

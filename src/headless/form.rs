@@ -31,6 +31,8 @@ pub(super) enum Cell<'a> {
     /// A length of time.
     Length(Micros),
     Time(Micros),
+    /// A time that was taken from what stands beside.
+    GuessedTime(Micros),
     Flag(bool),
 }
 
@@ -62,6 +64,7 @@ pub(super) struct Form {
     marks: Marks,
     headings: Vec<Heading>,
     lines: u64,
+    is_whole: bool,
 }
 
 impl Form {
@@ -73,7 +76,12 @@ impl Form {
         headings: Vec<Heading>,
     ) -> Form {
         let marks = if ascii { Marks::Ascii } else { Marks::Unicode };
-        Form { output, zone, marks, headings, lines: 0 }
+        Form { output, zone, marks, headings, lines: 0, is_whole: false }
+    }
+
+    /// Where `is_whole`, cells of tables are never cut: nobody looks at the lines but a program, such as grep.
+    pub(super) fn whole(self, is_whole: bool) -> Form {
+        Form { is_whole, ..self }
     }
 
     /// Makes the columns of a table as wide as what will stand in them.
@@ -83,11 +91,15 @@ impl Form {
         }
         for (at, heading) in self.headings.iter_mut().enumerate() {
             let cells = lines.iter().filter_map(|line| line.get(at));
-            let is_time = matches!(lines.first().and_then(|line| line.get(at)), Some(Cell::Time(_)));
+            let is_time = matches!(
+                lines.first().and_then(|line| line.get(at)),
+                Some(Cell::Time(_) | Cell::GuessedTime(_))
+            );
             let widest = cells.map(|cell| width(&spoken(cell, self.zone, self.marks))).max().unwrap_or(0);
             let title = width(&heading.title) + if is_time { " (UTC)".len() } else { 0 };
             // One more, so that columns stand apart.
-            heading.width = widest.min(WIDEST).max(title) + 1;
+            let most = if self.is_whole { usize::MAX } else { WIDEST };
+            heading.width = widest.min(most).max(title) + 1;
         }
     }
 
@@ -150,7 +162,9 @@ impl Form {
             .iter()
             .enumerate()
             .map(|(at, heading)| match first.get(at) {
-                Some(Cell::Time(time)) => format!("{} ({})", heading.title, self.zone_at(*time)),
+                Some(Cell::Time(time) | Cell::GuessedTime(time)) => {
+                    format!("{} ({})", heading.title, self.zone_at(*time))
+                }
                 _ => self.sanitised(&heading.title).into_owned(),
             })
             .collect();
@@ -184,6 +198,8 @@ impl Form {
                 line.push_str(cell);
             } else if at == last {
                 line.push_str(cell);
+            } else if self.is_whole {
+                line.push_str(&pad(cell, heading.width));
             } else {
                 line.push_str(&pad(&fit_middle(cell, heading.width, ellipsis), heading.width));
             }
@@ -200,7 +216,7 @@ impl Form {
                 Cell::Text(text) => Value::from(text.as_ref()),
                 Cell::Number(number) | Cell::Count(number) | Cell::Bytes(number) => Value::from(*number),
                 Cell::Length(length) => Value::from(*length),
-                Cell::Time(time) => Value::from(format_rfc3339(*time)),
+                Cell::Time(time) | Cell::GuessedTime(time) => Value::from(format_rfc3339(*time)),
                 Cell::Flag(flag) => Value::from(*flag),
             };
             object.insert(heading.key.clone().into_owned(), value);
@@ -222,9 +238,10 @@ fn spoken<'c>(cell: &'c Cell<'_>, zone: TimeZoneChoice, marks: Marks) -> Cow<'c,
         Cell::Count(count) => thousands(*count).into(),
         Cell::Bytes(bytes) => human_bytes(*bytes).into(),
         Cell::Length(length) => format_duration(*length).into(),
-        Cell::Time(time) => {
+        Cell::Time(time) | Cell::GuessedTime(time) => {
+            let guessed = if matches!(cell, Cell::GuessedTime(_)) { "~" } else { "" };
             let millis = time.rem_euclid(crate::model::SECOND) / 1000;
-            format!("{}.{millis:03}", format_stamp(*time, zone)).into()
+            format!("{guessed}{}.{millis:03}", format_stamp(*time, zone)).into()
         }
         Cell::Flag(true) => Cow::Borrowed("yes"),
         Cell::Flag(false) => Cow::Borrowed(""),
@@ -237,7 +254,7 @@ fn csv(cell: &Cell<'_>, marks: Marks) -> String {
         Cell::Text(text) => csv_text(text, marks),
         Cell::Number(number) | Cell::Count(number) | Cell::Bytes(number) => number.to_string(),
         Cell::Length(length) => length.to_string(),
-        Cell::Time(time) => format_rfc3339(*time),
+        Cell::Time(time) | Cell::GuessedTime(time) => format_rfc3339(*time),
         Cell::Flag(flag) => flag.to_string(),
     }
 }

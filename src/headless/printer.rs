@@ -56,7 +56,8 @@ impl<'o> Printer<'o> {
         } else {
             columns.iter().map(heading).collect()
         };
-        let form = Form::new(options.output, options.zone, options.ascii, headings);
+        let form =
+            Form::new(options.output, options.zone, options.ascii, headings).whole(!options.to_terminal);
         Self { options, columns, form, matched: 0, withheld: 0, lost: 0 }
     }
 
@@ -146,6 +147,12 @@ impl<'o> Printer<'o> {
     }
 }
 
+/// When a record was made, as far as it says.
+pub(super) fn time_of(row: &Row<'_>) -> Cell<'static> {
+    let time = row.segment.stage_time(row.row);
+    if row.segment.facts(row.row).is_time_guessed() { Cell::GuessedTime(time) } else { Cell::Time(time) }
+}
+
 /// What the timeline shows of a row: names shortened, and values that belong together in one column.
 fn timeline_cells<'r>(row: &'r Row<'_>) -> [Cell<'r>; TIMELINE.len()] {
     let took = match row.duration() {
@@ -167,7 +174,7 @@ fn timeline_cells<'r>(row: &'r Row<'_>) -> [Cell<'r>; TIMELINE.len()] {
         (namespace, name) => format!("{namespace}/{name}"),
     };
     [
-        Cell::Time(row.segment.stage_time(row.row)),
+        time_of(row),
         if row.code() == 0 { Cell::Absent } else { Cell::Number(row.code().into()) },
         Cell::text(row.string(Field::Verb)),
         took,

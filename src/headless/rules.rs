@@ -36,6 +36,8 @@ pub struct RulesOptions {
     pub ascii: bool,
     /// Bytes the store may hold.
     pub memory: u64,
+    /// Whether the output is shown on a terminal.
+    pub to_terminal: bool,
 }
 
 /// Prints what is wrong with the rules; the exit code is that of a failure when any cannot be used.
@@ -125,7 +127,8 @@ pub fn list(
         headings.splice(3..3, [hits]);
         headings.insert(4, words("state", "STATE"));
     }
-    let mut form = Form::new(output.into(), options.zone, options.ascii, headings);
+    let form = Form::new(output.into(), options.zone, options.ascii, headings);
+    let mut form = form.whole(!options.to_terminal);
     let lines: Vec<Vec<Cell<'_>>> = order
         .iter()
         .map(|(at, info)| {

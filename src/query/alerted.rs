@@ -22,6 +22,10 @@ pub struct AlertRule {
     pub id: String,
     /// Its title.
     pub title: String,
+    /// Its file, without folder and ending.
+    pub file: String,
+    /// Techniques of ATT&CK, such as `T1611`.
+    pub techniques: Vec<String>,
     /// How bad a match is, by its place in [`SEVERITIES`].
     pub severity: usize,
     /// Whether its matches are told; those that only feed correlations are not, other than as events of what was found.
@@ -41,7 +45,7 @@ pub struct Alerted {
 
 impl Alerted {
     /// Which rules a value of the field asks for: `yes` or `*` for all alerts, a severity, a comparison with one
-    /// (`>=high`), a rule's id, or a part of its title.
+    /// (`>=high`), a rule's id or file, a technique of ATT&CK, or a part of the title.
     pub(super) fn rules_called(&self, text: &str, named: &Pattern) -> Vec<bool> {
         let place = |name: &str| SEVERITIES.iter().position(|severity| severity.eq_ignore_ascii_case(name));
         let compared = comparison(text).and_then(|(sign, name)| Some((sign, place(name)?)));
@@ -49,9 +53,20 @@ impl Alerted {
             (Some((sign, severity)), _) => sign.holds(rule.severity, severity),
             (None, Some(severity)) => rule.severity == severity,
             (None, None) if text == "*" || text.eq_ignore_ascii_case("yes") => rule.severity >= LEAST_ALERT,
-            (None, None) => named.matches(&rule.title) || rule.id.eq_ignore_ascii_case(text),
+            (None, None) => {
+                let is = |name: &String| name.eq_ignore_ascii_case(text);
+                named.matches(&rule.title) || is(&rule.id) || is(&rule.file) || rule.techniques.iter().any(is)
+            }
         };
         self.rules.iter().map(is_called).collect()
+    }
+
+    /// The files and titles of the rules that matched anything, for whoever looks for one.
+    pub fn matched(&self) -> Vec<(&str, &str)> {
+        let hits = self.hits.values().flat_map(|hits| hits.iter().map(|hit| hit.rule));
+        let numbers: BTreeSet<u32> = hits.chain(self.members.iter().map(|(_, rule)| *rule)).collect();
+        let rules = numbers.into_iter().filter_map(|number| self.rules.get(number as usize));
+        rules.filter(|rule| rule.is_told).map(|rule| (rule.file.as_str(), rule.title.as_str())).collect()
     }
 
     /// The rows of a segment that match any of these rules.

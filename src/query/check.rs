@@ -103,6 +103,7 @@ pub(super) fn words_of(field: FieldName) -> &'static [&'static str] {
         FieldName::Kind => &["human", "serviceaccount", "node", "control-plane", "anonymous"],
         FieldName::Log => &["kube", "rancher", "argocd", "fleet", "flux"],
         FieldName::Mark => &["yes", "no"],
+        FieldName::Alert => &["yes", "no", "critical", "high", ">=high", "medium", "low", "informational"],
         _ => &[],
     }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::alerted::Alerted;
 use super::check::{address, code_range, length_range, moment_length, network};
 use super::context::Context;
 use super::fields::FieldName;
@@ -20,6 +21,39 @@ use crate::store::Field;
 /// The test that an expression means; `None` for the empty one.
 pub(super) fn compile(expression: &Expression, context: &Context) -> Option<Test> {
     expression.root.as_ref().map(|root| compile_node(root, context))
+}
+
+/// The rules, by their number, to which a filter narrows alerts: those that each condition `alert:` of it names. A request
+/// may have a part in several alerts, and a list of alerts is to show only what was asked for. `None` where no condition
+/// that must hold is about rules.
+pub fn alert_rules(expression: &Expression, alerted: &Alerted) -> Option<Vec<bool>> {
+    let parts = match expression.root.as_ref()? {
+        Node::And(parts) => parts.as_slice(),
+        single => std::slice::from_ref(single),
+    };
+    let named = parts.iter().filter_map(|part| match part {
+        Node::Term(term) if term.target == Some(Target::Field(FieldName::Alert)) => Some(term),
+        _ => None,
+    });
+    named.filter(|term| !term.values.iter().any(|value| asks_for_none(&value.text))).fold(
+        None,
+        |rules, term| {
+            let mut asked = vec![false; alerted.rules.len()];
+            for value in &term.values {
+                let called = alerted.rules_called(&value.text, &Asked { value, regex: term.regex }.part());
+                asked.iter_mut().zip(called).for_each(|(asked, called)| *asked |= called);
+            }
+            Some(match rules {
+                None => asked,
+                Some(rules) => rules.into_iter().zip(asked).map(|(a, b): (bool, bool)| a && b).collect(),
+            })
+        },
+    )
+}
+
+/// Whether a value of `alert` means that there is none.
+fn asks_for_none(text: &str) -> bool {
+    ["no", "none"].iter().any(|none| text.eq_ignore_ascii_case(none))
 }
 
 fn compile_node(node: &Node, context: &Context) -> Test {
@@ -218,9 +252,9 @@ fn compile_field(field: FieldName, asked: Asked<'_>, context: &Context) -> Test 
         FieldName::Alert => {
             let rules = |text: &str, named: &Pattern| context.alerts.rules_called(text, named);
             let alerted = |rules| Test::Alerted(Arc::clone(&context.alerts), rules);
-            match text.to_ascii_lowercase().as_str() {
-                "no" | "none" => not(alerted(rules("yes", &Pattern::never()))),
-                _ => alerted(rules(text, &asked.part())),
+            match asks_for_none(text) {
+                true => not(alerted(rules("yes", &Pattern::never()))),
+                false => alerted(rules(text, &asked.part())),
             }
         }
         FieldName::Deprecated => Test::Column(Field::Deprecated, asked.whole()),

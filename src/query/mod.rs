@@ -30,6 +30,7 @@ mod text_test;
 mod view;
 
 pub use alerted::{AlertRule, Alerted, LEAST_ALERT, SEVERITIES};
+pub use compile::alert_rules;
 pub use completion::{Completion, Wanted, fields_for, fixed_values, without_term_at};
 pub use context::Context;
 pub use edit::{Change, absence_of, condition_by_or_as, condition_for, with_condition, with_value};

@@ -57,6 +57,14 @@ const BELL: &[u8] = b"\x07";
 /// Exit code when the terminal is gone: 128 and SIGHUP.
 const HUNG_UP: i32 = 129;
 
+/// What was dealt with as a file keeps it; nothing while there is none.
+///
+/// # Errors
+/// When it cannot be read or understood.
+pub fn dealt_with(path: &Path) -> Result<Acks> {
+    state::read(path)
+}
+
 /// The interactive program. Returns its exit code.
 ///
 /// # Errors

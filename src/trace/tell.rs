@@ -124,7 +124,10 @@ pub fn chain(log: &Log<'_>, chain: &Chain) -> Vec<Told> {
             label: "cause",
             certainty: Some(cause.certainty),
             text: format!("{}: {}", request_in_words(log, &cause.request), cause.because),
-            evidence: format!("{}; auditID {}", cause.evidence, cause.request.audit_id),
+            evidence: match cause.request.audit_id.as_str() {
+                "" => cause.evidence.clone(),
+                audit_id => format!("{}; auditID {audit_id}", cause.evidence),
+            },
             event: cause.request.id,
         });
     }

@@ -8,7 +8,7 @@ use super::theme::Role;
 use crate::app::action::Action;
 use crate::app::geometry::Area;
 use crate::app::keymap::key_label;
-use crate::app::{App, Focus, Mode, Screen};
+use crate::app::{App, Focus, MenuKind, Mode, Screen};
 use crate::format::Format;
 use crate::model::{format_clock, format_duration, format_local_offset, format_stamp};
 use crate::query::Node;
@@ -265,7 +265,10 @@ pub fn draw_hints(app: &App, canvas: &mut Canvas<'_>, area: Area) {
         x += canvas.put(x, area.y, area.width, &text, Role::Heading) + 1;
     }
     if let Mode::Menu(menu) = &app.mode {
-        canvas.put(x, area.y, area.width, overlay::keys_of(menu.kind), Role::Plain);
+        // Help is as high as the screen, and says its keys itself.
+        if menu.kind != MenuKind::Help {
+            canvas.put(x, area.y, area.width, overlay::keys_of(menu.kind), Role::Plain);
+        }
         return;
     }
     let hints: &[(Action, &str)] = match (&app.mode, app.focus) {

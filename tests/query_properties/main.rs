@@ -28,6 +28,8 @@ fn alerts(marks: &BTreeSet<EventId>) -> Alerted {
     let rule = |id: &str, title: &str, severity| AlertRule {
         id: id.to_owned(),
         title: title.to_owned(),
+        file: String::new(),
+        techniques: Vec::new(),
         severity,
         is_told: true,
     };
