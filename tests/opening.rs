@@ -48,7 +48,7 @@ fn a_command_opens_a_log_and_another_one_closes_it() {
     app.update(Msg::Ingest(IngestMessage::History(of_other)), now());
     work(&mut app);
     assert_eq!(app.store.held_records(), 8);
-    assert!(screen(&app, 120, 30).contains("LOG"), "with several logs, each row tells its own");
+    assert!(screen(&app, 120, 30).contains("SOURCE "), "with several logs, each row tells its own");
     let wrong = command(&mut app, "close y.log");
     assert!(wrong.is_empty());
     assert!(app.message.as_ref().is_some_and(|(text, wrong)| *wrong && text.contains("/var/x.log")));

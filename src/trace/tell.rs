@@ -12,7 +12,7 @@ use super::finding::{Certainty, Finding, Log};
 use super::history::{Change, History, Outcome, Revision};
 use super::manifest::ShownChange;
 use super::request::Request;
-use crate::model::{EventId, format_duration, short_resource, tool};
+use crate::model::{EventId, short_resource, tool};
 
 /// One line of an answer.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -141,17 +141,8 @@ pub fn chain(log: &Log<'_>, chain: &Chain) -> Vec<Told> {
         told.push(end("commit", Certainty::Certain, &git.to_string()));
     }
     for clock in &chain.clocks {
-        let way = if clock.ahead < 0 { "behind" } else { "ahead of" };
-        told.push(end(
-            "clock",
-            Certainty::Likely,
-            &format!(
-                "the clock of the {} log is {} {way} the API server's, by {} requests that stand in both",
-                clock.log,
-                format_duration(clock.ahead.abs()),
-                clock.pairs
-            ),
-        ));
+        let text = format!("{clock}, by {} requests that stand in both", clock.pairs);
+        told.push(end("clock", Certainty::Likely, &text));
     }
     if !chain.origin.is_empty() {
         told.push(Told::heading("who began it"));

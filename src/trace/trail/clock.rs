@@ -1,6 +1,7 @@
 //! By how much the clocks of two logs differ, measured from requests that stand in both.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use serde::{Serialize, Serializer};
 
@@ -35,6 +36,23 @@ pub struct ClockDifference {
     pub ahead: Micros,
     /// Requests that were found in both.
     pub pairs: usize,
+}
+
+/// As in "argocd's clock is 4s ahead of the API server's".
+impl fmt::Display for ClockDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ClockDifference { log, ahead, .. } = self;
+        match ahead.abs() {
+            // Some programs write whole seconds.
+            ..=EXACT => {
+                write!(f, "{log}'s clock agrees with the API server's, as far as its times are exact")
+            }
+            apart => {
+                let way = if *ahead < 0 { "behind" } else { "ahead of" };
+                write!(f, "{log}'s clock is {} {way} the API server's", format_duration(apart))
+            }
+        }
+    }
 }
 
 /// The differences of all logs that have enough requests in common with the API servers' logs.
