@@ -247,11 +247,25 @@ impl Loading {
                 if info.log == LogKind::Kube {
                     self.warn_of_unknown(&compiled, &rule.title, place);
                 }
+                self.warn_of_members(rule.sigma_version, &rule.title, place);
                 if let Some(at) = self.place_for(&info, place.origin()) {
                     self.put(at, info, Some(compiled));
                 }
             }
             Err(refusal) => self.problems.push(place.refused(&rule.title, &refusal)),
+        }
+    }
+
+    /// `field[any]:` means members of a list from version 3 on, and a field of that name before.
+    fn warn_of_members(&mut self, version: Option<u32>, title: &str, place: &Place<'_>) {
+        let is_key = |known: &&str| {
+            ["", "'", "\""].iter().any(|quote| place.text.contains(&format!("{known}{quote}:")))
+        };
+        let quantifier = ["[any]", "[all]", "[none]"].into_iter().find(is_key);
+        if let Some(quantifier) = quantifier.filter(|_| version.is_none_or(|version| version < 3)) {
+            let reason = format!("'{quantifier}' asks for members of a list only with sigma-version: 3");
+            let problem = LoadProblem::warning(&place.file.path, place.line_of(quantifier), reason);
+            self.problems.push(problem.of(title));
         }
     }
 

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::bits::Bitset;
 use super::column::{NumberColumn, SymbolColumn};
-use super::dictionary::{Dictionary, EMPTY, Symbol};
+use super::dictionary::{Dictionary, EMPTY, Symbol, hash_bytes};
 use super::text_blocks::{BlockReader, TextBlocks};
 use crate::model::{Decision, EventId, Level, LogKind, Micros, SourceId, Stage};
 
@@ -485,7 +485,8 @@ impl Segment {
     pub fn id_hash(&self, row: u32) -> Option<u64> {
         let id = *self.audit_ids.get(row as usize)?;
         if !self.facts(row).has_chosen_id() {
-            return Some(super::dictionary::mix(id as u64, (id >> 64) as u64));
+            // Clients may choose ids that differ in few bits.
+            return Some(hash_bytes(&id.to_le_bytes()));
         }
         (id as Symbol != EMPTY).then(|| self.chosen_ids.hash(id as Symbol))
     }

@@ -1,8 +1,9 @@
 //! One credential of a machine at two places, or with two kinds of tool, within an hour: it was copied.
 //!
 //! People are left out: they carry their certificates from network to network. So are a token that several replicas or
-//! runners share (they all use the same kind of tool), a node that came back with another address, requests of the API
-//! server's own machine, and clusters whose load balancers stand for everybody.
+//! runners share (they all use the same kind of tool), a node that came back with another address, a pod that is seen at its
+//! own address and at its node's, requests of the API server's own machine, and clusters whose load balancers stand for
+//! everybody.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
@@ -121,6 +122,13 @@ impl<'s> Cluster<'s> {
         }
         let both_of_cluster = self.addresses.contains(a.source_ip) && self.addresses.contains(b.source_ip);
         if both_of_cluster && !one_by_hand {
+            return false;
+        }
+        // What leaves a pod for another machine may bear its node's address: two API servers then see it at two places.
+        let is_node_and_pod = |node: &Use<'_>, pod: &Use<'_>| {
+            self.addresses.contains(node.source_ip) && place(pod.source_ip) == Place::Inside
+        };
+        if a.tool == b.tool && !one_by_hand && (is_node_and_pod(a, b) || is_node_and_pod(b, a)) {
             return false;
         }
         let is_of_program = is_program(kinds.0) || is_program(kinds.1);

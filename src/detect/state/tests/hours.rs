@@ -51,6 +51,23 @@ fn tokens_that_are_changed_for_new_ones() {
 }
 
 #[test]
+fn a_pod_that_two_api_servers_see() {
+    // Its own API server sees the pod's address, the other one that of the node which it leaves by.
+    let user = "system:serviceaccount:shop:cart";
+    for (node_ip, kubelet) in [("10.0.0.5", "system:node:cp-1"), ("203.0.113.5", "system:node:vps-1")] {
+        let mut log = at_work(kubelet, "X509SHA256=n", node_ip, "kubelet/v1.34.1", 5, 20);
+        for (ip, first) in [("10.244.3.15", 5), (node_ip, 7)] {
+            let uses = at_work(user, "JTI=1", ip, "cart/v1", first, 20);
+            log.extend(uses.into_iter().map(|request| in_pod(request, "cart-1")));
+        }
+        assert!(heads(&log).is_empty(), "{node_ip}: {:#?}", found(&log));
+        // With another program it is somebody else.
+        log.push(in_pod(request(60, user, "JTI=1", node_ip, KUBECTL), "cart-1"));
+        assert!(!heads(&log).is_empty(), "{node_ip}");
+    }
+}
+
+#[test]
 fn people_on_the_move() {
     let mut log = Vec::new();
     for n in 0..20 {
