@@ -179,10 +179,14 @@ fn collections_hand_on_what_they_share() {
 
 #[test]
 fn words_that_mean_nothing_are_warned_of() {
-    let (rules, problems) = parse(&format!("level: hihg\n{}", titled("t", CREATE)));
+    let (rules, problems) = parse(&format!("status: tset\n{}", titled("t", CREATE)));
     assert_eq!(rules.rules().len(), 1);
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert_eq!((problems[0].kind, problems[0].line), (ProblemKind::Warning, 1), "{}", problems[0]);
+    // Without a level it would be activity: nobody would ever be told.
+    let (rules, problems) = parse(&format!("level: hihg\n{}", titled("t", CREATE)));
+    assert_eq!((rules.rules().len(), problems.len()), (0, 1), "{problems:?}");
+    assert_eq!((problems[0].kind, problems[0].line), (ProblemKind::Error, 1), "{}", problems[0]);
 }
 
 #[test]
