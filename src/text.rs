@@ -13,6 +13,6 @@ mod sanitise;
 mod wrap;
 
 pub use figures::{counted, human_bytes, human_count, thousands};
-pub use fit::{fit_end, fit_middle, pad, width};
+pub use fit::{common_beginning, fit_end, fit_middle, pad, width};
 pub use sanitise::{Marks, SanitiseOptions, is_hostile, json_escape_hostile, sanitise, sanitise_with};
 pub use wrap::wrap;

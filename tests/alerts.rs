@@ -420,7 +420,7 @@ fn muted(app: &mut App, scope: &str) -> String {
     assert!(shown.is_empty(), "nothing is written before it was seen");
     assert!(screen(app, 120, 36).contains("condition: not selection"), "{}", screen(app, 120, 36));
     let effects = keys(app, "Enter");
-    let [Effect::Mute { folder, file, text, for_session: false }] = effects.as_slice() else {
+    let [Effect::Mute { folder, file, text, for_session: false, .. }] = effects.as_slice() else {
         panic!("{effects:?}")
     };
     assert_eq!(folder.as_deref(), Some("/rules"));
@@ -511,25 +511,41 @@ fn a_mute_can_be_taken_back() {
     let mut app = alerts_app(100, 30);
     command(&mut app, "mutes");
     assert!(screen(&app, 100, 30).contains("nothing was muted"), "{}", screen(&app, 100, 30));
-    keys(&mut app, "X r Enter");
-    let effects = keys(&mut app, "Enter");
-    let [Effect::Mute { text: first, .. }] = effects.as_slice() else { panic!("{effects:?}") };
-    keys(&mut app, "j X u Enter");
-    type_text(&mut app, "/etc/rules");
-    let effects = keys(&mut app, "Enter");
-    let [Effect::Mute { text: second, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+    let mute = |app: &mut App, typed: &str, folder: &str| {
+        keys(app, typed);
+        type_text(app, folder);
+        let effects = keys(app, "Enter");
+        let [Effect::Mute { number, .. }] = effects.as_slice() else { panic!("{effects:?}") };
+        *number
+    };
+    let tell = |app: &mut App, number: u32, is_in_force: bool| {
+        assert!(app.update(Msg::Muted { number, is_in_force }, now()).is_empty());
+    };
+    let session = mute(&mut app, "X r Enter", "");
+    let refused = mute(&mut app, "X r Enter", "/nope");
+    let kept = mute(&mut app, "j X u Enter", "/etc/rules");
+    keys(&mut app, "X");
+    assert!(!screen(&app, 100, 30).contains("take a mute back"), "nobody said that any is in force");
+    keys(&mut app, "Esc");
+    tell(&mut app, session, true);
+    tell(&mut app, kept, true);
     keys(&mut app, "X t");
     let listed = screen(&app, 100, 30);
     assert!(
         listed.contains("until the program ends") && listed.contains("written to /etc/rules"),
         "{listed}"
     );
+    assert!(!listed.contains("/nope"), "what could not be written is not in force: {refused}");
     let effects = keys(&mut app, "j Enter");
-    assert!(matches!(effects.as_slice(), [Effect::Unmute { text }] if text == second), "{effects:?}");
-    assert!(screen(&app, 100, 30).contains("no longer muted"), "{}", screen(&app, 100, 30));
+    assert!(matches!(effects.as_slice(), [Effect::Unmute { number }] if *number == kept), "{effects:?}");
+    // Its file was changed by somebody: it stays in force, and listed.
+    app.update(Msg::Saved(Err("was changed".into())), now());
     keys(&mut app, "X t");
-    let effects = keys(&mut app, "Enter");
-    assert!(matches!(effects.as_slice(), [Effect::Unmute { text }] if text == first), "{effects:?}");
+    assert!(screen(&app, 100, 30).contains("written to /etc/rules"));
+    keys(&mut app, "Esc");
+    tell(&mut app, kept, false);
+    assert!(message(&app).starts_with("no longer muted: "), "{}", message(&app));
+    tell(&mut app, session, false);
     keys(&mut app, "X");
     assert!(!screen(&app, 100, 30).contains("take a mute back"), "nothing is left to take back");
 }

@@ -1,5 +1,7 @@
 //! What keys do on the alerts screen and on the rules screen, and what keeps both in step.
 
+use std::cell::OnceCell;
+
 use super::action::Action;
 use super::alert_order::AlertTab;
 use super::alert_table::{AlertLine, Told};
@@ -275,10 +277,13 @@ impl App {
             let filter = self.alert_filter();
             let result = self.result();
             let is_filtered = filter.is_some();
-            let rules = alert_rules(&self.filter_bar.effective(), &self.watch.for_filters);
+            // Only asked where the lines are made anew.
+            let rules = OnceCell::new();
+            let rules =
+                || rules.get_or_init(|| alert_rules(&self.filter_bar.effective(), &self.watch.for_filters));
             let passes = |alert: &Alert| {
                 !is_filtered
-                    || (rules.as_ref().is_none_or(|rules| rules.get(alert.rule.0 as usize) == Some(&true))
+                    || (rules().as_ref().is_none_or(|rules| rules.get(alert.rule.0 as usize) == Some(&true))
                         && board.events(alert).iter().any(|id| result.contains(*id)))
             };
             let watched = (&self.watch.acks, self.watch.version());

@@ -60,9 +60,13 @@ pub(super) enum Told {
     Alert { key: AlertKey, last: Micros, count: u64, is_open: bool, revealed: bool },
 }
 
-/// A filter that was put in force.
+/// A filter that was to be put in force.
 #[derive(Clone, Debug)]
 pub(super) struct Muted {
+    /// Tells it apart from the others.
+    pub(super) number: u32,
+    /// Whether it is; told from outside.
+    pub(super) is_in_force: bool,
     pub(super) mute: Mute,
     /// The folder that it was written to; without one it counts until the program ends.
     pub(super) folder: Option<String>,

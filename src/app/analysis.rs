@@ -90,28 +90,29 @@ impl App {
     }
 
     fn show_chain(&mut self, id: EventId) {
-        if let Some(story) = self.chain_story(id) {
+        if let Some(story) = self.chain_story(id, None) {
             self.show_story(story);
         }
     }
 
-    fn chain_story(&self, id: EventId) -> Option<Story> {
+    /// The cursor begins at the line of the event `at`.
+    fn chain_story(&self, id: EventId, at: Option<EventId>) -> Option<Story> {
         let log = self.log();
         let chain = Chain::of(&log, id)?;
         let title = format!("cause chain of {}", tell::deed_in_words(&chain.request));
-        Some(Story::new(StoryKind::Chain, title, id, tell::chain(&log, &chain), None))
+        Some(Story::new(StoryKind::Chain, title, id, tell::chain(&log, &chain), at))
     }
 
     /// Makes the cause chain on screen anew once another log was read: it may be the one that a hop was missing.
     pub(super) fn renew_story(&mut self) {
-        let is_chain = |story: &&Story| story.kind == StoryKind::Chain;
+        let is_chain = |story: &&Story| story.kind == StoryKind::Chain && self.screen == Screen::Story;
         let Some(old) = self.story.as_ref().filter(is_chain) else { return };
-        let (about, cursor, top) = (old.about, old.cursor, old.top);
-        let Some(mut new) = self.chain_story(about) else { return };
+        let under_cursor = old.line().and_then(|line| line.event);
+        let Some(mut new) = self.chain_story(old.about, under_cursor) else { return };
         if new.lines == old.lines {
             return;
         }
-        (new.cursor, new.top) = (cursor.min(new.lines.len().saturating_sub(1)), top);
+        new.top = old.top;
         self.story = Some(new);
         self.after_view_change();
     }

@@ -162,8 +162,8 @@ pub(super) enum Does {
     ShowMute(MuteScope),
     /// Writes the filter that is shown.
     WriteMute,
-    /// Takes back the mute at this place.
-    Unmute(usize),
+    /// Takes back the mute of this number.
+    Unmute(u32),
 }
 
 /// One entry of a list.
@@ -282,7 +282,7 @@ pub(super) fn deal_menu(app: &App, alert: Option<&Alert>, count: usize) -> Menu 
         items.push(heading("Mute, by a Sigma filter that is shown before it counts"));
         items.extend(mute_items(board.engine(), alert));
     }
-    if !app.alert_table.mutes.is_empty() {
+    if app.alert_table.mutes.iter().any(|muted| muted.is_in_force) {
         items.push(heading("What was muted before"));
         items.push(item("t", "take a mute back", Does::Perform(Action::Mutes)));
     }
@@ -322,8 +322,9 @@ pub(super) fn mutes_menu(mutes: &[Muted]) -> Menu {
         Some(folder) => format!("written to {folder}"),
         None => "until the program ends".to_owned(),
     };
-    let items = mutes.iter().enumerate().map(|(at, Muted { mute, folder })| {
-        item("", format!("{}, {}", mute.title, place(folder)), Does::Unmute(at))
+    let in_force = mutes.iter().filter(|muted| muted.is_in_force);
+    let items = in_force.map(|Muted { number, mute, folder, .. }| {
+        item("", format!("{}, {}", mute.title, place(folder)), Does::Unmute(*number))
     });
     Menu::new(MenuKind::Mutes, "Muted since the program began", items.collect())
 }

@@ -164,11 +164,20 @@ pub enum Msg {
     LookedAt(u32, Hits),
     /// What was to be saved is, or is not: a sentence for the user.
     Saved(Result<String, String>),
+    /// What became of [`Effect::Mute`] or [`Effect::Unmute`].
+    Muted {
+        /// Number of the filter.
+        number: u32,
+        /// Whether it counts now.
+        is_in_force: bool,
+    },
     /// What the path that was typed behind `:open` may become.
     Completions {
         /// What was typed.
         typed: String,
-        /// Paths that begin so, folders with a slash behind.
+        /// What all that begin so have in common.
+        common: String,
+        /// The first of them, folders with a slash behind.
         found: Vec<String>,
     },
     /// A worker thread panicked, with its message.
@@ -204,6 +213,8 @@ pub enum Effect {
     },
     /// Keep a Sigma filter.
     Mute {
+        /// Tells it apart from the others.
+        number: u32,
         /// The folder that it is written to; without one nothing is written.
         folder: Option<String>,
         /// Name of its file. What exists is left as it is, and another name chosen.
@@ -213,10 +224,10 @@ pub enum Effect {
         /// Whether it is to count from now on although no folder of rules holds it.
         for_session: bool,
     },
-    /// Have the filter of this text, which [`Effect::Mute`] put in force, count no more, and remove its file.
+    /// Have a filter that [`Effect::Mute`] put in force count no more, and remove its file.
     Unmute {
-        /// Its text.
-        text: String,
+        /// Its number.
+        number: u32,
     },
     /// Run these rules over these segments, and tell what they match.
     LookAt(LookAt),
@@ -567,8 +578,12 @@ impl App {
             }
             Msg::Rules(rules) => self.set_rules(rules),
             Msg::LookedAt(number, hits) => self.looked_at(number, hits),
-            Msg::Completions { typed, found } => {
-                self.take_completions(&typed, "open ", found);
+            Msg::Muted { number, is_in_force } => {
+                self.take_muted(number, is_in_force);
+                Vec::new()
+            }
+            Msg::Completions { typed, common, found } => {
+                self.take_completions(&typed, "open ", &common, &found);
                 Vec::new()
             }
             Msg::Saved(Ok(text)) => {

@@ -37,7 +37,9 @@ impl App {
             let Some(last) = self.alert_called(key).map(|alert| alert.last) else { continue };
             let ack = Ack { kind, note: note.clone(), last, at: self.now };
             if !self.watch.acks.set(key.clone(), ack) {
-                self.say_wrong("too many alerts were dealt with; mute what is noise with X".into());
+                let text = format!("only {done}: too many alerts were dealt with; mute what is noise with X");
+                self.say_wrong(text);
+                self.after_view_change();
                 return self.keep_acks();
             }
             self.watch.dealt_with(key);
@@ -114,25 +116,32 @@ impl App {
         }
         // A folder that is none of the program's rules is not read by it.
         let is_read = folder.is_some() && folder == self.config.rules_folder;
-        self.alert_table.mutes.push(Muted { mute: mute.clone(), folder: folder.clone() });
-        vec![Effect::Mute { folder, file: mute.file, text: mute.text, for_session: !is_read }]
+        let mutes = &mut self.alert_table.mutes;
+        let number = mutes.last().map_or(0, |last| last.number + 1);
+        mutes.push(Muted { number, is_in_force: false, mute: mute.clone(), folder: folder.clone() });
+        vec![Effect::Mute { number, folder, file: mute.file, text: mute.text, for_session: !is_read }]
+    }
+
+    /// The filter of this number counts from now on, or no more, or could not be put in force.
+    pub(super) fn take_muted(&mut self, number: u32, is_in_force: bool) {
+        for muted in self.alert_table.mutes.iter_mut().filter(|muted| muted.number == number) {
+            if muted.is_in_force && !is_in_force {
+                self.message = Some((format!("no longer muted: {}", muted.mute.title), false));
+            }
+            muted.is_in_force = is_in_force;
+        }
     }
 
     /// Lists what was muted.
     pub(super) fn list_mutes(&mut self) {
-        if self.alert_table.mutes.is_empty() {
+        if self.alert_table.mutes.iter().all(|muted| !muted.is_in_force) {
             return self.say("nothing was muted since the program began; X on an alert mutes".into());
         }
         self.mode = Mode::Menu(menus::mutes_menu(&self.alert_table.mutes));
     }
 
     /// Takes back what was muted: its filter counts no more, and the file that was written for it is removed.
-    pub(super) fn unmute(&mut self, at: usize) -> Vec<Effect> {
-        if at >= self.alert_table.mutes.len() {
-            return Vec::new();
-        }
-        let Muted { mute, .. } = self.alert_table.mutes.remove(at);
-        self.say(format!("no longer muted: {}", mute.title));
-        vec![Effect::Unmute { text: mute.text }]
+    pub(super) fn unmute(&mut self, number: u32) -> Vec<Effect> {
+        vec![Effect::Unmute { number }]
     }
 }

@@ -9,9 +9,10 @@ use super::detail::Detail;
 use super::keymap::Key;
 use super::{App, Effect, Focus, Menu, MenuKind, Mode, Prompt, PromptKind, Screen, TimeStyle, menus};
 use crate::detect::AckKind;
-use crate::model::{EventId, TimeZoneChoice, is_change, is_mutating_subresource, parse_user_time};
+use crate::model::{EventId, TimeZoneChoice, is_mutating_subresource, is_write_in_any_log, parse_user_time};
 use crate::query::{Change, Target, has_values, parse, parse_target};
 use crate::store::{Field, Segment};
+use crate::text::common_beginning;
 
 impl App {
     pub(super) fn perform(&mut self, action: Action) -> Vec<Effect> {
@@ -419,23 +420,26 @@ impl App {
         }
         let commands =
             super::keymap::commands_named(typed).into_iter().map(|binding| binding.command.to_owned());
-        let commands = commands.collect();
-        self.take_completions(typed, "", commands);
+        let commands: Vec<String> = commands.collect();
+        let common = match commands.split_first() {
+            Some((first, others)) => {
+                others.iter().fold(first.as_str(), |common, other| common_beginning(common, other)).to_owned()
+            }
+            None => typed.to_owned(),
+        };
+        self.take_completions(typed, "", &common, &commands);
         Vec::new()
     }
 
-    /// Puts what all of `found` begin with behind `before`, in place of what was `typed`, if that is still there.
-    pub(super) fn take_completions(&mut self, typed: &str, before: &str, found: Vec<String>) {
+    /// Puts `common` behind `before`, in place of what was `typed` if that is still there, or else says what was `found`.
+    pub(super) fn take_completions(&mut self, typed: &str, before: &str, common: &str, found: &[String]) {
         let Mode::Prompt(prompt) = &mut self.mode else { return };
         if prompt.kind != PromptKind::Command || prompt.input.value() != format!("{before}{typed}") {
             return;
         }
-        let Some(first) = found.first() else {
-            return self.say(format!("nothing begins with {typed}"));
-        };
-        let common =
-            found.iter().skip(1).fold(first.as_str(), |common, other| common_beginning(common, other));
-        if common.len() > typed.len() {
+        if found.is_empty() {
+            self.say(format!("nothing begins with {typed}"));
+        } else if common.len() > typed.len() {
             prompt.input = Input::new(format!("{before}{common}"));
         } else if found.len() > 1 {
             self.say(found.join("  "));
@@ -602,12 +606,6 @@ impl App {
     }
 }
 
-fn common_beginning<'t>(one: &'t str, other: &str) -> &'t str {
-    let same = one.char_indices().zip(other.chars()).find(|((_, a), b)| a != b);
-    let shorter = one.len().min(other.len());
-    &one[..same.map_or(shorter, |((at, _), _)| at)]
-}
-
 /// A path as a shell takes it where all of it stands in quotes.
 fn without_quotes(path: &str) -> &str {
     let inside = |quote| path.strip_prefix(quote).and_then(|path| path.strip_suffix(quote));
@@ -615,7 +613,7 @@ fn without_quotes(path: &str) -> &str {
 }
 
 fn is_write(segment: &Segment, row: u32) -> bool {
-    is_change(segment.string(Field::Verb, row))
+    is_write_in_any_log(segment.string(Field::Verb, row))
         || is_mutating_subresource(segment.string(Field::Subresource, row))
 }
 

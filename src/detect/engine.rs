@@ -11,7 +11,8 @@ use super::correlation::Correlation;
 use super::row::Rows;
 use super::rule::{RuleIndex, RuleInfo};
 use crate::identity;
-use crate::model::{LogKind, Stage, gitops_engine, is_gitops_group, is_write_verb};
+use crate::model::{Decision, Level, LogKind, Stage, gitops_engine, is_gitops_group, is_write_verb};
+use crate::query::is_word_of_alerts;
 use crate::redact::holds_mark;
 use crate::store::{Bitset, Field, Hits, RuleHit, Segment};
 
@@ -101,7 +102,18 @@ impl Engine {
         let holds_masks =
             |field: &Field| segment.column(*field).dictionary.iter().any(|(_, text)| holds_mark(text));
         let is_masked = Field::ALL.iter().any(holds_masks);
-        let of_texts = hits.found.iter().filter(|hit| is_masked || self.reads_text[hit.rule as usize]);
+        // A fact that no column knows may stand in the text in a way of its own.
+        let has_unknown_fact = |row: u32| {
+            let facts = segment.facts(row);
+            segment.code(row) == 0
+                || facts.stage() == Stage::Unknown
+                || facts.level() == Level::Unknown
+                || facts.decision() == Decision::Absent
+        };
+        let of_texts = hits
+            .found
+            .iter()
+            .filter(|hit| is_masked || self.reads_text[hit.rule as usize] || has_unknown_fact(hit.row));
         of_texts.for_each(|hit| rows.set(hit.row, true));
         let Some(answered) = &answered(segment, 0..segment.rows())[LogKind::Kube as usize] else {
             return rows;
@@ -128,7 +140,7 @@ impl Engine {
         let info = self.rule(rule);
         let stem = info.stem();
         let of_name = self.infos.iter().filter(|other| other.is_told() && other.stem() == stem).count();
-        if of_name == 1 && info.is_told() { stem } else { info.id.clone() }
+        if of_name == 1 && info.is_told() && !is_word_of_alerts(&stem) { stem } else { info.id.clone() }
     }
 
     /// A rule's description.

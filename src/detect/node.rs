@@ -3,6 +3,7 @@
 //! What `serde_json::Value` spends most of its time on in this crate is hashing the keys of objects to keep their order.
 //! Nobody here looks up more than a few of them, and a list does for that.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -20,14 +21,14 @@ pub(super) enum Node {
     Object(Members),
 }
 
-/// The members of an object, as they are written.
+/// The members of an object, as they are written, each key once.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct Members(Vec<(Box<str>, Node)>);
 
 impl Members {
-    /// The member of this name; the last of several, as the API server's own parser takes it.
+    /// The member of this name.
     pub(super) fn get(&self, key: &str) -> Option<&Node> {
-        self.0.iter().rev().find(|(known, _)| **known == *key).map(|(_, value)| value)
+        self.0.iter().find(|(known, _)| **known == *key).map(|(_, value)| value)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Node)> {
@@ -109,6 +110,19 @@ impl<'de> Deserialize<'de> for Node {
     }
 }
 
+fn has_equal_keys(members: &[(Box<str>, Node)]) -> bool {
+    /// Up to so many keys are compared with each other, which is quicker than hashing them.
+    const FEW: usize = 24;
+    if members.len() <= FEW {
+        return members
+            .iter()
+            .enumerate()
+            .any(|(at, (key, _))| members[..at].iter().any(|(other, _)| other == key));
+    }
+    let mut seen = HashSet::with_capacity(members.len());
+    !members.iter().all(|(key, _)| seen.insert(&**key))
+}
+
 struct Reading;
 
 impl<'de> Visitor<'de> for Reading {
@@ -155,9 +169,16 @@ impl<'de> Visitor<'de> for Reading {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-        let mut members = Vec::new();
+        let mut members: Vec<(Box<str>, Node)> = Vec::new();
         while let Some(member) = map.next_entry()? {
             members.push(member);
+        }
+        if has_equal_keys(&members) {
+            // The last one counts, as for the API server's own parser.
+            let mut seen = HashSet::new();
+            let is_last: Vec<bool> = members.iter().rev().map(|(key, _)| seen.insert(key.clone())).collect();
+            let mut is_last = is_last.into_iter().rev();
+            members.retain(|_| is_last.next() == Some(true));
         }
         Ok(Node::Object(Members(members)))
     }
@@ -183,6 +204,15 @@ mod tests {
         assert!(serde_json::from_str::<Node>("{\"a\":}").is_err());
         let twice: Node = serde_json::from_str(r#"{"a":1,"a":2}"#).expect("JSON");
         assert_eq!(twice.get("a"), Some(&Node::Number(2.into())), "the last of equal keys");
-        assert!(serde_json::from_str::<Node>(&"[".repeat(100_000)).is_err(), "too deep");
+        let keys = |count: usize| (0..count).map(|n| format!("\"k{n}\":{n},")).collect::<String>();
+        for count in [3, 100] {
+            let many: Node =
+                serde_json::from_str(&format!("{{{}\"k1\":\"last\"}}", keys(count))).expect("JSON");
+            let members = many.as_object().expect("an object");
+            assert_eq!(members.iter().count(), count, "each key once");
+            assert_eq!(members.get("k1").and_then(Node::as_str), Some("last"));
+        }
+        let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+        assert!(serde_json::from_str::<Node>(&deep).is_err(), "too deep");
     }
 }

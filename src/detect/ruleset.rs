@@ -189,13 +189,10 @@ impl Loading {
                 false => LoadProblem::warning(path, line, error),
             });
         }
-        if has_no_level {
-            return;
-        }
-        for rule in rules {
+        for rule in rules.into_iter().filter(|rule| !has_no_level || rule.level.is_some()) {
             self.take_rule(&rule, place);
         }
-        for mut rule in correlations {
+        for mut rule in correlations.into_iter().filter(|rule| !has_no_level || rule.level.is_some()) {
             spell_out(&mut rule, place.text);
             if self.knows_version(rule.sigma_version, &rule.title, place) {
                 let (origin, text) = (place.origin(), place.text.to_owned());
@@ -258,8 +255,9 @@ impl Loading {
 
     /// `field[any]:` means members of a list from version 3 on, and a field of that name before.
     fn warn_of_members(&mut self, version: Option<u32>, title: &str, place: &Place<'_>) {
+        let detection = place.text.find("detection:").map_or("", |at| &place.text[at..]);
         let is_key = |known: &&str| {
-            ["", "'", "\""].iter().any(|quote| place.text.contains(&format!("{known}{quote}:")))
+            ["", "'", "\""].iter().any(|quote| detection.contains(&format!("{known}{quote}:")))
         };
         let quantifier = ["[any]", "[all]", "[none]"].into_iter().find(is_key);
         if let Some(quantifier) = quantifier.filter(|_| version.is_none_or(|version| version < 3)) {
@@ -531,7 +529,6 @@ fn is_nested_too_deeply(text: &str) -> bool {
     })
 }
 
-/// The log that a rule is about; `None` for those that are not read here. Categories say nothing more.
 /// The products whose logs are known, as Sigma calls them.
 const PRODUCTS: [(LogKind, &str); 5] = [
     (LogKind::Kube, "kubernetes"),
@@ -545,10 +542,16 @@ const PRODUCTS: [(LogKind, &str); 5] = [
 fn misspelt(source: &LogSource) -> Option<String> {
     let left_out = "the rule is left out: its logsource";
     let Some(product) = &source.product else {
-        let is_empty = source.service.is_none() && source.category.is_none();
-        return is_empty.then(|| format!("{left_out} names no product, such as kubernetes"));
+        // Without a product, a rule of ours would say no more than the service.
+        let is_ours =
+            source.service.as_deref().is_none_or(|service| service == "audit") && source.category.is_none();
+        return is_ours.then(|| format!("{left_out} names no product, such as kubernetes"));
     };
     let known = nearest(product, PRODUCTS.iter().map(|(_, name)| *name))?;
+    // Other products have names like these.
+    if known.len().abs_diff(product.len()) > 1 || !product.to_ascii_lowercase().starts_with(&known[..1]) {
+        return None;
+    }
     match known.eq_ignore_ascii_case(product) {
         false => Some(format!("{left_out} names the product '{product}' (did you mean '{known}'?)")),
         // Other services of a product have logs of their own.
@@ -562,6 +565,7 @@ fn misspelt(source: &LogSource) -> Option<String> {
     }
 }
 
+/// The log that a rule is about; `None` for those that are not read here. Categories say nothing more.
 fn log_of(source: &LogSource) -> Option<LogKind> {
     let is = |value: &Option<String>, names: &[&str]| {
         value.as_ref().is_some_and(|value| names.iter().any(|name| value.eq_ignore_ascii_case(name)))

@@ -229,7 +229,7 @@ impl<'o> Listing<'o> {
     fn told(&self) -> Vec<ToldAlert> {
         let Some(detection) = &self.intake.detection else { return Vec::new() };
         let mut told = self.gathered.told(&detection.board, &self.intake.store);
-        if let Some(rules) = alert_rules(self.options.query.filter, &detection.board.for_filters()) {
+        if let Some(rules) = alert_rules(self.options.query.filter, &detection.for_filters()) {
             told.retain(|told| rules.get(told.alert.rule.0 as usize) == Some(&true));
         }
         told.retain(|told| self.options.acks.state(&told.alert).is_open());

@@ -52,6 +52,7 @@ struct UseRecord {
     tool: Name,
     agent: Name,
     pod: Name,
+    node: Name,
     requests: u64,
     answers: u64,
     first: Micros,
@@ -74,6 +75,8 @@ pub struct Use<'i> {
     pub agent: &'i str,
     /// The pod that the token is bound to, if any.
     pub pod: &'i str,
+    /// The node of that pod, where the API server tells it (since 1.30).
+    pub node: &'i str,
     /// How many requests.
     pub requests: u64,
     /// How many records of answers. Unlike the requests, whose records may come apart, the same whichever way the log
@@ -175,6 +178,7 @@ impl Identities {
                         source_ip: name(Field::SourceIp),
                         agent: name(Field::UserAgent),
                         pod: name(Field::TokenPod),
+                        node: name(Field::TokenNode),
                         tool: tools.get(usize::from(key[3])).copied().unwrap_or_default(),
                         requests,
                         answers: 1,
@@ -244,6 +248,7 @@ impl Identities {
             tool: self.names.get(record.tool),
             agent: self.names.get(record.agent),
             pod: self.names.get(record.pod),
+            node: self.names.get(record.node),
             requests: record.requests,
             answers: record.answers,
             first: record.first,

@@ -27,5 +27,5 @@ pub use time::{
 };
 pub use user_agent::{ToolKind, is_hand_tool, tool, tool_kind};
 pub use vocabulary::{
-    Decision, Level, Stage, is_change, is_mutating_subresource, is_write_verb, short_resource,
+    Decision, Level, Stage, is_mutating_subresource, is_write_in_any_log, is_write_verb, short_resource,
 };

@@ -175,7 +175,7 @@ pub fn is_write_verb(verb: &str) -> bool {
 /// Whether a record with `verb` tells of a change: the API's verbs that write, and what the logs of GitOps engines tell
 /// that somebody asked for or an engine did (FORMATS.md 3 and 4). How an operation that was asked for went on is no further
 /// change.
-pub fn is_change(verb: &str) -> bool {
+pub fn is_write_in_any_log(verb: &str) -> bool {
     is_write_verb(verb)
         || matches!(
             verb,

@@ -15,6 +15,11 @@ pub const SEVERITIES: [&str; 5] = ["informational", "low", "medium", "high", "cr
 /// From this one of [`SEVERITIES`] on a match is an alert; below it is activity.
 pub const LEAST_ALERT: usize = 2;
 
+/// Whether a value of the field `alert` means something else than a rule, whatever rules there are.
+pub fn is_word_of_alerts(text: &str) -> bool {
+    SEVERITIES.iter().chain(&["yes", "no", "none", "*"]).any(|word| word.eq_ignore_ascii_case(text))
+}
+
 /// A rule or correlation, as a filter may name it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AlertRule {
@@ -49,14 +54,15 @@ impl Alerted {
     pub(super) fn rules_called(&self, text: &str, named: &Pattern) -> Vec<bool> {
         let place = |name: &str| SEVERITIES.iter().position(|severity| severity.eq_ignore_ascii_case(name));
         let compared = comparison(text).and_then(|(sign, name)| Some((sign, place(name)?)));
+        let is = |name: &String| name.eq_ignore_ascii_case(text);
+        // Somebody who names a rule means no other that has the name in its title.
+        let names_one = self.rules.iter().any(|rule| is(&rule.id) || is(&rule.file));
         let is_called = |rule: &AlertRule| match (compared, place(text)) {
             (Some((sign, severity)), _) => sign.holds(rule.severity, severity),
             (None, Some(severity)) => rule.severity == severity,
             (None, None) if text == "*" || text.eq_ignore_ascii_case("yes") => rule.severity >= LEAST_ALERT,
-            (None, None) => {
-                let is = |name: &String| name.eq_ignore_ascii_case(text);
-                named.matches(&rule.title) || is(&rule.id) || is(&rule.file) || rule.techniques.iter().any(is)
-            }
+            (None, None) if names_one => is(&rule.id) || is(&rule.file),
+            (None, None) => named.matches(&rule.title) || rule.techniques.iter().any(is),
         };
         self.rules.iter().map(is_called).collect()
     }

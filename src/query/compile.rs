@@ -13,8 +13,8 @@ use super::plan::{Predicate, Test};
 use super::syntax::{Expression, Node, Target, Term, Value};
 use super::text_test::{AnnotationTest, BodyTest, LineTest, TextTest, ValueTest};
 use crate::model::{
-    ActorKind, Decision, Grant, Level, LogKind, Micros, Stage, actor_kind, command, is_change, is_dry_run,
-    is_mutating_subresource, named_field_manager, parse_user_time, tool,
+    ActorKind, Decision, Grant, Level, LogKind, Micros, Stage, actor_kind, command, is_dry_run,
+    is_mutating_subresource, is_write_in_any_log, named_field_manager, parse_user_time, tool,
 };
 use crate::store::Field;
 
@@ -27,14 +27,12 @@ pub(super) fn compile(expression: &Expression, context: &Context) -> Option<Test
 /// may have a part in several alerts, and a list of alerts is to show only what was asked for. `None` where no condition
 /// that must hold is about rules.
 pub fn alert_rules(expression: &Expression, alerted: &Alerted) -> Option<Vec<bool>> {
-    let parts = match expression.root.as_ref()? {
-        Node::And(parts) => parts.as_slice(),
-        single => std::slice::from_ref(single),
-    };
-    let named = parts.iter().filter_map(|part| match part {
-        Node::Term(term) if term.target == Some(Target::Field(FieldName::Alert)) => Some(term),
-        _ => None,
+    let mut named = Vec::new();
+    conjuncts(expression.root.as_ref()?, &mut |node| match node {
+        Node::Term(term) if term.target == Some(Target::Field(FieldName::Alert)) => named.push(term),
+        _ => {}
     });
+    let named = named.into_iter();
     named.filter(|term| !term.values.iter().any(|value| asks_for_none(&value.text))).fold(
         None,
         |rules, term| {
@@ -49,6 +47,14 @@ pub fn alert_rules(expression: &Expression, alerted: &Alerted) -> Option<Vec<boo
             })
         },
     )
+}
+
+/// Calls `tell` with every condition that must hold.
+fn conjuncts<'n>(node: &'n Node, tell: &mut dyn FnMut(&'n Node)) {
+    match node {
+        Node::And(parts) => parts.iter().for_each(|part| conjuncts(part, tell)),
+        single => tell(single),
+    }
 }
 
 /// Whether a value of `alert` means that there is none.
@@ -331,7 +337,10 @@ fn compile_is(text: &str) -> Test {
 }
 
 fn write() -> Test {
-    Test::Any(vec![strings(Field::Verb, is_change), strings(Field::Subresource, is_mutating_subresource)])
+    Test::Any(vec![
+        strings(Field::Verb, is_write_in_any_log),
+        strings(Field::Subresource, is_mutating_subresource),
+    ])
 }
 
 /// `pods`, `pod`, `po`-like short names, `deployments.apps`, `deploy/scale`.

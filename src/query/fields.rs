@@ -299,7 +299,7 @@ pub const FIELDS: &[FieldInfo] = &[
         "alert",
         &["alerts"],
         FieldKind::Part,
-        "a part in an alert: `yes`, `no`, `high`, `>=medium`, a rule's file or id, a technique as T1611, a part of the title; `low` and `informational` are activity",
+        "a part in an alert: `yes`, `no`, `high`, `>=medium`, a rule's file or id, a technique as T1611, a part of the title; `-alert:` leaves out requests; `low` and `informational` are activity",
     ),
     line(FieldName::Mark, "mark", &["marked"], FieldKind::Word, "whether the row is marked: yes, no"),
     line(

@@ -14,7 +14,7 @@ use super::fields::FieldName;
 use super::keys::{Keys, ValueId};
 use super::sketch::Sketch;
 use super::view::View;
-use crate::model::{Micros, SECOND, is_change, is_mutating_subresource};
+use crate::model::{Micros, SECOND, is_mutating_subresource, is_write_in_any_log};
 use crate::store::{Bitset, Entry, Field, Segment, Store, mix};
 
 /// Groups at most; rows of further ones are counted together.
@@ -737,7 +737,7 @@ impl Writes {
             segment.column(field).dictionary.iter().map(|(_, text)| test(text)).collect()
         };
         Writes {
-            verbs: test(Field::Verb, is_change),
+            verbs: test(Field::Verb, is_write_in_any_log),
             subresources: test(Field::Subresource, is_mutating_subresource),
         }
     }

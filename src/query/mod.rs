@@ -29,7 +29,7 @@ mod syntax;
 mod text_test;
 mod view;
 
-pub use alerted::{AlertRule, Alerted, LEAST_ALERT, SEVERITIES};
+pub use alerted::{AlertRule, Alerted, LEAST_ALERT, SEVERITIES, is_word_of_alerts};
 pub use compile::alert_rules;
 pub use completion::{Completion, Wanted, fields_for, fixed_values, without_term_at};
 pub use context::Context;

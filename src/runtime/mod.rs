@@ -316,9 +316,10 @@ impl Program {
                 Effect::LookAt(look) => self.rules.look_at(look),
                 Effect::OpenLog(path) => self.open_log(&path),
                 Effect::CompletePath(typed) => {
-                    let found = paths::beginning_with(&typed);
-                    // Nothing follows from it.
-                    let _ = self.app.update(Msg::Completions { typed, found }, model::now());
+                    self.rules.beside("complete", move || {
+                        let paths::Completion { common, found } = paths::beginning_with(&typed);
+                        Msg::Completions { typed, common, found }
+                    });
                 }
                 Effect::CloseLog(source) => self.pipeline.with_running(|ingest| ingest.close(source)),
                 Effect::KeepState { path, content } => {
@@ -326,10 +327,12 @@ impl Program {
                         self.app.message = Some(("what was dealt with could not be kept".to_owned(), true));
                     }
                 }
-                Effect::Mute { folder, file, text, for_session } => {
-                    self.rules.mute(folder, file, text, for_session, self.save_sender.clone());
+                Effect::Mute { number, folder, file, text, for_session } => {
+                    let folder = folder.map(|folder| paths::of_home(Path::new(&folder)));
+                    let filter = rules::Filter { number, folder, file, text, for_session };
+                    self.rules.mute(filter, self.save_sender.clone());
                 }
-                Effect::Unmute { text } => self.rules.unmute(text, self.save_sender.clone()),
+                Effect::Unmute { number } => self.rules.unmute(number, self.save_sender.clone()),
                 Effect::StopHistory => self.pipeline.with_running(Ingest::stop_history),
                 Effect::EnoughHistory(source) => {
                     self.pipeline.with_running(|ingest| ingest.enough_history(source));

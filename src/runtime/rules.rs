@@ -2,12 +2,12 @@
 //! run again over what is held. [`crate::app`] says what must be looked at; workers of [`crate::ingest`] take the rules
 //! from the channel that is kept here.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -42,11 +42,35 @@ struct From {
     folders: Vec<PathBuf>,
     /// What counts for this session only.
     texts: Arc<watch::Sender<Texts>>,
-    /// The files that were written, with their texts.
-    written: Arc<Mutex<Texts>>,
+    /// What was muted, by its number.
+    kept: Arc<Mutex<BTreeMap<u32, Kept>>>,
+}
+
+/// A filter that mutes.
+pub(super) struct Filter {
+    pub(super) number: u32,
+    /// The folder that it is written to, if any.
+    pub(super) folder: Option<PathBuf>,
+    /// Name of its file.
+    pub(super) file: String,
+    pub(super) text: String,
+    /// Whether it is to count although no folder of rules holds it.
+    pub(super) for_session: bool,
+}
+
+/// A filter that is in force.
+#[derive(Clone)]
+struct Kept {
+    /// The file that was written.
+    path: Option<PathBuf>,
+    text: String,
 }
 
 impl From {
+    fn kept(&self) -> MutexGuard<'_, BTreeMap<u32, Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn load(&self) -> LoadedRules {
         LoadedRules::load_with(self.builtin, &self.folders, &self.texts.borrow())
     }
@@ -71,7 +95,7 @@ impl Rules {
             builtin,
             folders,
             texts: Arc::new(watch::Sender::new(Texts::new())),
-            written: Arc::default(),
+            kept: Arc::default(),
         };
         let (own, tell, put) = (from.clone(), sender.clone(), Arc::clone(&current));
         let body = move || reload(&own, &put, &tell);
@@ -80,68 +104,74 @@ impl Rules {
         Rules { from, current, sender, messages }
     }
 
-    /// Writes a filter to a folder, if one is named, and has it count at once where it is `for_session`.
-    pub(super) fn mute(
-        &self,
-        folder: Option<String>,
-        file: String,
-        text: String,
-        for_session: bool,
-        tell: mpsc::Sender<Saved>,
-    ) {
+    /// Makes a message on a thread of its own: what it needs may take long, such as a folder of another machine.
+    pub(super) fn beside(&self, name: &str, message: impl FnOnce() -> Msg + Send + 'static) {
+        let sender = self.sender.clone();
+        // Without a thread, or anybody listening, nothing is told.
+        let _ = thread::Builder::new().name(name.into()).spawn(move || sender.blocking_send(message()));
+    }
+
+    /// Writes a filter to a folder, if one is named, and has it count at once where it is for this session. Tells
+    /// [`Msg::Muted`].
+    pub(super) fn mute(&self, filter: Filter, tell: mpsc::Sender<Saved>) {
         let (from, current, sender) = (self.from.clone(), Arc::clone(&self.current), self.sender.clone());
         let body = move || {
+            let Filter { number, folder, file, text, for_session } = filter;
+            let mut written = None;
             if let Some(folder) = &folder {
-                let written = write_new(Path::new(folder), &file, &text).map(|path| {
-                    let kept = PathBuf::from(&path);
-                    from.written.lock().unwrap_or_else(PoisonError::into_inner).push((kept, text.clone()));
-                    match for_session {
-                        true => format!("wrote {path}; it counts now, and later with --rules {folder}"),
+                let place = folder.display();
+                let saved = write_new(folder, &file, &text).map(|path| {
+                    let said = match for_session {
+                        true => format!("wrote {path}; it counts now, and later with --rules {place}"),
                         false => format!("wrote {path}"),
-                    }
+                    };
+                    written = Some(PathBuf::from(path));
+                    said
                 });
-                let is_written = written.is_ok();
                 // Nobody listening means that the program has ended.
-                let _ = tell.blocking_send(written);
-                if !is_written {
+                let _ = tell.blocking_send(saved);
+                if written.is_none() {
                     return;
                 }
             }
+            from.kept().insert(number, Kept { path: written, text: text.clone() });
             if for_session {
                 from.texts.send_modify(|texts| texts.push((PathBuf::from(file), text)));
                 let rules = from.load();
                 current.send_replace(Arc::clone(&rules.engine));
                 let _ = sender.blocking_send(Msg::Rules(rules));
             }
+            let _ = sender.blocking_send(Msg::Muted { number, is_in_force: true });
         };
-        // Without a thread nothing is muted, which the list shows.
+        // Without a thread nothing is muted, and not listed as if it were.
         let _ = thread::Builder::new().name("mute".into()).spawn(body);
     }
 
     /// Has a filter that [`Self::mute`] put in force count no more, and removes the file that was written for it, unless
-    /// somebody changed it since.
-    pub(super) fn unmute(&self, text: String, tell: mpsc::Sender<Saved>) {
+    /// somebody changed it since: then it still counts. Tells [`Msg::Muted`].
+    pub(super) fn unmute(&self, number: u32, tell: mpsc::Sender<Saved>) {
         let (from, current, sender) = (self.from.clone(), Arc::clone(&self.current), self.sender.clone());
         let body = move || {
-            let is_it = |(_, known): &(PathBuf, String)| *known == text;
-            let path = {
-                let mut written = from.written.lock().unwrap_or_else(PoisonError::into_inner);
-                written.iter().rposition(is_it).map(|at| written.remove(at).0)
-            };
-            if let Some(path) = path {
+            let Some(Kept { path, text }) = from.kept().get(&number).cloned() else { return };
+            if let Some(path) = path
+                && let Err(error) = remove_own(&path, &text)
+            {
                 // Nobody listening means that the program has ended.
-                let _ = tell.blocking_send(remove_own(&path, &text));
+                let _ = tell.blocking_send(Err(error));
+                return;
             }
+            from.kept().remove(&number);
             from.texts.send_modify(|texts| {
-                if let Some(at) = texts.iter().rposition(is_it) {
+                if let Some(at) = texts.iter().rposition(|(_, known)| *known == text) {
                     texts.remove(at);
                 }
             });
             let rules = from.load();
             current.send_replace(Arc::clone(&rules.engine));
             let _ = sender.blocking_send(Msg::Rules(rules));
+            let _ = sender.blocking_send(Msg::Muted { number, is_in_force: false });
         };
-        // Without a thread it stays muted, which the list shows.
+        // Without a thread it stays muted, and listed so.
         let _ = thread::Builder::new().name("unmute".into()).spawn(body);
     }
 
@@ -256,15 +286,14 @@ fn write_new(folder: &Path, name: &str, text: &str) -> Saved {
 }
 
 /// Removes a file that still holds the text that was written to it.
-fn remove_own(path: &Path, text: &str) -> Saved {
+fn remove_own(path: &Path, text: &str) -> Result<(), String> {
     let shown = path.display();
     match std::fs::read_to_string(path) {
-        Ok(found) if found == text => match std::fs::remove_file(path) {
-            Ok(()) => Ok(format!("no longer muted; removed {shown}")),
-            Err(error) => Err(format!("cannot remove {shown}, which mutes: {error}")),
-        },
+        Ok(found) if found == text => {
+            std::fs::remove_file(path).map_err(|error| format!("cannot remove {shown}, which mutes: {error}"))
+        }
         Ok(_) => Err(format!("{shown} was changed since it was written, and is left: remove it to unmute")),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(format!("no longer muted; {shown} was gone")),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(format!("cannot read {shown}, which mutes: {error}")),
     }
 }
@@ -303,8 +332,8 @@ mod tests {
         let written = write_new(folder.path(), "mute-x.yml", "one").expect("it is written");
         std::fs::write(&written, "one, and more").expect("changed");
         assert!(remove_own(Path::new(&written), "one").is_err(), "somebody's own by now");
-        assert!(remove_own(Path::new(&written), "one, and more").is_ok_and(|told| told.contains("removed")));
-        assert!(!Path::new(&written).exists());
-        assert!(remove_own(Path::new(&written), "one").is_ok_and(|told| told.contains("was gone")));
+        assert!(Path::new(&written).exists());
+        assert!(remove_own(Path::new(&written), "one, and more").is_ok() && !Path::new(&written).exists());
+        assert!(remove_own(Path::new(&written), "one").is_ok(), "it was gone");
     }
 }

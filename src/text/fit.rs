@@ -75,6 +75,12 @@ pub fn pad(text: &str, columns: usize) -> Cow<'_, str> {
     }
 }
 
+/// What two texts begin with, both.
+pub fn common_beginning<'t>(one: &'t str, other: &str) -> &'t str {
+    let differ = one.char_indices().zip(other.chars()).find(|((_, a), b)| a != b);
+    &one[..differ.map_or(one.len().min(other.len()), |((at, _), _)| at)]
+}
+
 /// Whether `text` takes at most `columns`, reading no further than it must: values of a log may be megabytes long.
 fn fits(text: &str, columns: usize) -> bool {
     head(text, columns).len() == text.len()

@@ -9,8 +9,8 @@ use crate::app::timeline::Column;
 use crate::app::{App, Focus, TimeStyle};
 use crate::detect::Severity;
 use crate::model::{
-    EventId, Micros, Stage, format_clock, format_duration, format_local_offset, is_change,
-    is_mutating_subresource, short_resource,
+    EventId, Micros, Stage, format_clock, format_duration, format_local_offset, is_mutating_subresource,
+    is_write_in_any_log, short_resource,
 };
 use crate::store::{Field, Segment};
 use crate::text;
@@ -236,7 +236,7 @@ fn row_role(app: &App, segment: &Segment, id: EventId) -> Role {
         _ if matches!(verb, "delete" | "deletecollection") => Role::Delete,
         _ if is_mutating_subresource(segment.string(Field::Subresource, row)) => Role::Strong,
         _ if verb == "create" => Role::Create,
-        _ if is_change(verb) => Role::Plain,
+        _ if is_write_in_any_log(verb) => Role::Plain,
         _ => Role::Faint,
     }
 }

@@ -6,7 +6,7 @@
 //! everybody.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::super::correlator::Finding;
 use super::place::{Place, place, same_family};
@@ -93,6 +93,8 @@ fn told(a: &Use<'_>, b: &Use<'_>) -> String {
 /// Addresses that nodes and the control plane have, or that a load balancer lends to everybody.
 struct Cluster<'s> {
     addresses: HashSet<&'s str>,
+    /// Those of each node's kubelet, by the node's name.
+    of_node: HashMap<&'s str, HashSet<&'s str>>,
 }
 
 impl<'s> Cluster<'s> {
@@ -100,12 +102,14 @@ impl<'s> Cluster<'s> {
         let of_cluster = |user: &&str| matches!(actor_kind(user), ActorKind::Node | ActorKind::ControlPlane);
         let users = scene.identities.users().filter(of_cluster);
         let uses = users.flat_map(|user| scene.identities.uses_of_user(user));
-        Cluster {
-            addresses: uses
-                .filter(|used| tool_kind(used.tool) != ToolKind::Hand)
-                .map(|used| used.source_ip)
-                .collect(),
+        let mut cluster = Cluster { addresses: HashSet::new(), of_node: HashMap::new() };
+        for used in uses.filter(|used| tool_kind(used.tool) != ToolKind::Hand) {
+            cluster.addresses.insert(used.source_ip);
+            if let Some(node) = used.user.strip_prefix("system:node:") {
+                cluster.of_node.entry(node).or_default().insert(used.source_ip);
+            }
         }
+        cluster
     }
 
     /// Whether two uses of one credential are not by one and the same holder.
@@ -126,7 +130,12 @@ impl<'s> Cluster<'s> {
         }
         // What leaves a pod for another machine may bear its node's address: two API servers then see it at two places.
         let is_node_and_pod = |node: &Use<'_>, pod: &Use<'_>| {
-            self.addresses.contains(node.source_ip) && place(pod.source_ip) == Place::Inside
+            let of_node = match pod.node {
+                // Older API servers do not tell which node it is.
+                "" => self.addresses.contains(node.source_ip),
+                name => self.of_node.get(name).is_some_and(|known| known.contains(node.source_ip)),
+            };
+            of_node && !pod.pod.is_empty() && place(pod.source_ip) == Place::Inside
         };
         if a.tool == b.tool && !one_by_hand && (is_node_and_pod(a, b) || is_node_and_pod(b, a)) {
             return false;
