@@ -1,12 +1,12 @@
 //! What the detection rules cost: building segments of a log with and without running the pack over them, the pack over
 //! segments that are stored already, and each of its ten slowest rules by itself.
 //!
-//! What it came to, as ratios within one run, one thread, on a machine that had other work: `kauditui alerts` took 1.4 to
-//! 1.5 times the processor time of `kauditui info` over 330,000 events of level Metadata (300 MiB), and about 2.2 times
-//! over 467,000 with bodies (1 GiB), where it had taken 2.1 and 4.4 times. Of the latter, a quarter of what the rules add is
-//! parsing the bodies of the few rows that neither columns nor searches decide, a sixth is trying columns, a sixth keeping
-//! the texts of what matched, a tenth copying texts to have them at hand. The pack over stored segments took 0.5
-//! microseconds an event of level Metadata, 3.2 of those with bodies, most of that unpacking texts.
+//! What it came to, as ratios within one run on two cores of 2026, with 242 rules: `kauditui alerts` took 1.28 to 1.38 times
+//! the processor time of `kauditui info` over 1.1 million events of level Metadata (1 GiB), 1.4 to 1.6 times over 330,000
+//! (300 MiB, of which loading the pack is a tenth), and 1.4 to 1.7 times over 467,000 with bodies (1 GiB), where it had
+//! taken 1.5, 1.4 and 2.5 times, and before that 2.1 and 4.4. Of what rules add over bodies, nearly half is parsing those
+//! of the few rows that neither columns nor searches decide, a quarter copying texts to have them at hand, the rest trying
+//! columns. The pack over 1.1 million stored events of level Metadata took half a second.
 //!
 //! `KAUDITUI_CORPUS` names a folder of logs or one file; without it, the few recorded lines in `tests/data`, over and
 //! over.
