@@ -98,3 +98,40 @@ fn parts_of_the_pipeline_have_numbers_of_their_own() {
     origins.dedup();
     assert_eq!(origins.len(), 3, "no two files have one number: {all:?}");
 }
+
+#[test]
+fn a_chain_on_screen_goes_on_through_a_log_that_is_opened() {
+    let read = |name: &str| {
+        let path = format!("{}/tests/data/trail/{name}", env!("CARGO_MANIFEST_DIR"));
+        fs::read_to_string(path).expect("a log")
+    };
+    let mut app = empty_app(Config::default(), 120, 50);
+    history(&mut app, &read("kube.jsonl"), 1);
+    keys(&mut app, "/");
+    type_text(&mut app, "verb:delete name:frontend-app ns:production resource:deployments");
+    keys(&mut app, "Enter");
+    work(&mut app);
+    keys(&mut app, "G C j j j");
+    let told = |app: &kauditui::app::App| {
+        let story = app.story.as_ref().expect("a chain");
+        story.lines.iter().map(|line| format!("{}\n", line.text)).collect::<String>()
+    };
+    assert!(told(&app).contains("is in its server's log"), "{}", told(&app));
+    let line = |app: &kauditui::app::App| app.story.as_ref().and_then(|story| story.line().cloned());
+    let under_cursor = line(&app);
+
+    keys(&mut app, ":");
+    type_text(&mut app, "open argocd.log");
+    assert_eq!(keys(&mut app, "Enter"), [Effect::OpenLog(PathBuf::from("argocd.log"))]);
+    let (id, text) = (SourceId(1), "argocd.log".to_owned());
+    let other = SourceDescription { id, name: text.clone(), path: text, rotated: 0, compressed: Vec::new() };
+    app.update(Msg::Ingest(IngestMessage::Opened(other)), now());
+    app.update(Msg::Ingest(IngestMessage::History(batch_of(id, &read("argocd.log"), 7))), now());
+    app.update(Msg::Ingest(IngestMessage::HistoryDone(id)), now());
+    work(&mut app);
+    let after = told(&app);
+    assert!(after.contains("Alice (alice@example.com)"), "{after}");
+    assert!(!after.contains("is in its server's log"), "{after}");
+    assert!(app.message.as_ref().is_some_and(|(text, _)| text.starts_with("argocd.log is open")), "{after}");
+    assert_eq!(line(&app), under_cursor, "the cursor stays where it was");
+}

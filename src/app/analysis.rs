@@ -112,6 +112,10 @@ impl App {
         if new.lines == old.lines {
             return;
         }
+        // Lines that came in above must not move the cursor to another statement.
+        if let Some(at) = old.line().and_then(|line| new.lines.iter().position(|other| other == line)) {
+            new.cursor = at;
+        }
         new.top = old.top;
         self.story = Some(new);
         self.after_view_change();
