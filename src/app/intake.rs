@@ -99,7 +99,7 @@ impl App {
             IngestMessage::HistoryDone(source) => {
                 if let Some(state) = self.sources.get_mut(&source) {
                     state.history_done = true;
-                    if self.has_opened {
+                    if self.opened_from.is_some_and(|first| source >= first) {
                         let records = state.files.iter().map(|file| file.events).sum();
                         let text =
                             format!("{} is open: {}", state.description.path, counted(records, "record"));

@@ -453,8 +453,8 @@ pub struct App {
     range_is_own: bool,
     /// Logs that were closed.
     closed: BTreeSet<SourceId>,
-    /// `:open` was used: what is read from now on is told of.
-    has_opened: bool,
+    /// The first number of a log that `:open` asked for: such logs are told of once they are read.
+    opened_from: Option<SourceId>,
     /// The filter that the view shows; everything where matches are only marked.
     shown_filter: Expression,
     filter_began: Option<Micros>,
@@ -516,7 +516,7 @@ impl App {
             started_range: None,
             range_is_own: false,
             closed: BTreeSet::new(),
-            has_opened: false,
+            opened_from: None,
             range_is_open: config.since.is_some() || config.until.is_some(),
             shown_filter: Expression::default(),
             filter_began: None,

@@ -9,7 +9,9 @@ use super::detail::Detail;
 use super::keymap::Key;
 use super::{App, Effect, Focus, Menu, MenuKind, Mode, Prompt, PromptKind, Screen, TimeStyle, menus};
 use crate::detect::AckKind;
-use crate::model::{EventId, TimeZoneChoice, is_mutating_subresource, is_write_in_any_log, parse_user_time};
+use crate::model::{
+    EventId, SourceId, TimeZoneChoice, is_mutating_subresource, is_write_in_any_log, parse_user_time,
+};
 use crate::query::{Change, Target, has_values, parse, parse_target};
 use crate::store::{Field, Segment};
 use crate::text::common_beginning;
@@ -514,7 +516,8 @@ impl App {
             "open" if !rest.trim().is_empty() => {
                 let path = without_quotes(rest.trim());
                 self.say(format!("opening {path}"));
-                self.has_opened = true;
+                let next = self.sources.keys().last().map_or(0, |last| last.0.saturating_add(1));
+                self.opened_from.get_or_insert(SourceId(next));
                 return vec![Effect::OpenLog(path.into())];
             }
             "close" if !rest.trim().is_empty() => return self.close_log(rest.trim()),

@@ -18,6 +18,9 @@ use crate::text::{
 /// Columns that a text takes at most in a table whose columns are as wide as their cells.
 const WIDEST: usize = 60;
 
+/// The same where no cell is cut: one that is longer must not fill up all the others.
+const WIDEST_WHOLE: usize = 200;
+
 /// One value.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Cell<'a> {
@@ -98,7 +101,7 @@ impl Form {
             let widest = cells.map(|cell| width(&spoken(cell, self.zone, self.marks))).max().unwrap_or(0);
             let title = width(&heading.title) + if is_time { " (UTC)".len() } else { 0 };
             // One more, so that columns stand apart.
-            let most = if self.is_whole { usize::MAX } else { WIDEST };
+            let most = if self.is_whole { WIDEST_WHOLE } else { WIDEST };
             heading.width = widest.min(most).max(title) + 1;
         }
     }
