@@ -77,7 +77,11 @@ fn a_pod_that_two_api_servers_see() {
         };
         let own = kubelet.strip_prefix("system:node:").expect("a node");
         assert!(heads(&on(own)).is_empty(), "{node_ip}: {:#?}", found(&on(own)));
-        assert_eq!(heads(&on("another")), [(TwoPlaces, user.to_owned())], "a stolen token on another node");
+        assert_eq!(
+            heads(&on("another")),
+            [(StateDetection::TwoPlaces, user.to_owned())],
+            "a stolen token on another node"
+        );
     }
 }
 
