@@ -100,7 +100,8 @@ impl From<&Node> for Value {
 #[cfg(test)]
 impl PartialEq<Value> for Node {
     fn eq(&self, value: &Value) -> bool {
-        Value::from(self) == *value
+        let own = Value::from(self);
+        own == *value
     }
 }
 
