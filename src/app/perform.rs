@@ -423,13 +423,8 @@ impl App {
         let commands =
             super::keymap::commands_named(typed).into_iter().map(|binding| binding.command.to_owned());
         let commands: Vec<String> = commands.collect();
-        let common = match commands.split_first() {
-            Some((first, others)) => {
-                others.iter().fold(first.as_str(), |common, other| common_beginning(common, other)).to_owned()
-            }
-            None => typed.to_owned(),
-        };
-        self.take_completions(typed, "", &common, &commands);
+        let common = common_beginning(&commands).unwrap_or(typed);
+        self.take_completions(typed, "", common, &commands);
         Vec::new()
     }
 

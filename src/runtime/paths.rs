@@ -46,13 +46,7 @@ pub(super) fn beginning_with(typed: &str) -> Completion {
         }
     }
     found.sort();
-    let common = match found.split_first() {
-        Some((first, others)) if is_all => {
-            let common = others.iter().fold(first.as_str(), |common, other| common_beginning(common, other));
-            common.to_owned()
-        }
-        _ => typed.to_owned(),
-    };
+    let common = common_beginning(&found).filter(|_| is_all).unwrap_or(typed).to_owned();
     found.truncate(MOST_FOUND);
     Completion { common, found }
 }

@@ -75,10 +75,13 @@ pub fn pad(text: &str, columns: usize) -> Cow<'_, str> {
     }
 }
 
-/// What two texts begin with, both.
-pub fn common_beginning<'t>(one: &'t str, other: &str) -> &'t str {
-    let differ = one.char_indices().zip(other.chars()).find(|((_, a), b)| a != b);
-    &one[..differ.map_or(one.len().min(other.len()), |((at, _), _)| at)]
+/// What all of some texts begin with; `None` where there is no text.
+pub fn common_beginning(texts: &[String]) -> Option<&str> {
+    let (first, others) = texts.split_first()?;
+    Some(others.iter().fold(first.as_str(), |common, other| {
+        let differ = common.char_indices().zip(other.chars()).find(|((_, a), b)| a != b);
+        &common[..differ.map_or(common.len().min(other.len()), |((at, _), _)| at)]
+    }))
 }
 
 /// Whether `text` takes at most `columns`, reading no further than it must: values of a log may be megabytes long.

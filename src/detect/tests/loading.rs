@@ -190,6 +190,25 @@ fn words_that_mean_nothing_are_warned_of() {
 }
 
 #[test]
+fn a_wrong_level_takes_no_other_rule_of_its_collection_along() {
+    let text = "action: global\nlogsource: {product: kubernetes}\n---\ntitle: one\nlevel: hihg\ndetection: {a: {verb: create}, condition: a}\n---\ntitle: two\nlevel: high\ndetection: {a: {verb: delete}, condition: a}\n";
+    let (rules, problems) = parse(text);
+    assert_eq!(rules.rules().iter().map(|rule| rule.title.as_str()).collect::<Vec<_>>(), ["two"]);
+    assert_eq!(problems.iter().map(|problem| problem.kind).collect::<Vec<_>>(), [ProblemKind::Error]);
+}
+
+#[test]
+fn a_rule_is_called_by_its_file_where_that_names_it_alone() {
+    let called = |file: &str| {
+        let (rules, problems) = RuleSet::parse(file.as_ref(), &titled("t", CREATE));
+        assert!(problems.is_empty(), "{problems:?}");
+        rules.prepare().called(crate::detect::RuleIndex(0))
+    };
+    assert_eq!(called("exec.yml"), "exec");
+    assert_ne!(called("high.yml"), "high", "that would mean every rule of this severity");
+}
+
+#[test]
 fn equal_tests_of_many_rules_are_one() {
     let engine = super::engine(&[titled("one", CREATE), titled("two", CREATE)].join("---\n"));
     assert_eq!(engine.tests.len(), 1);
